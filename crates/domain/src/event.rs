@@ -1,0 +1,221 @@
+//! Events: everything the engine can be told.
+//!
+//! In:  the adapters at the edges, the simulated venue, the runner's timers.
+//! Out: the one argument of `engine::step`, beside engine time.
+//! An event says what happened, never what to do about it.
+
+use crate::account::{AccountId, AssetIdx};
+use crate::fill::Fill;
+use crate::instrument::{Instrument, InstrumentIdx};
+use crate::market::{BookDelta, Candle, Quote, Trade};
+use crate::money::Money;
+use crate::order::{ClientOrderId, OrderStatus, RejectReason, VenueOrderId};
+use crate::signal::StrategyIdx;
+use crate::time::UnixNanos;
+use std::sync::Arc;
+
+/// Where an event came from and its number there: 16 bits of source, 48 bits of sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InputId(u64);
+
+impl InputId {
+    /// The source of reports of venues.
+    pub const REPORTS: u16 = 0xFFFF;
+    /// The source of timers.
+    pub const TIMERS: u16 = 0xFFFE;
+    /// The source of definitions, transfers and control events of the run's configuration.
+    pub const SETUP: u16 = 0xFFFD;
+
+    /// From a source and a sequence number (of which the low 48 bits count).
+    #[must_use]
+    #[inline]
+    pub const fn new(source: u16, sequence: u64) -> Self {
+        Self((source as u64) << 48 | (sequence & 0xFFFF_FFFF_FFFF))
+    }
+
+    /// Its source.
+    #[must_use]
+    pub const fn source(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    /// Its number within the source.
+    #[must_use]
+    pub const fn sequence(self) -> u64 {
+        self.0 & 0xFFFF_FFFF_FFFF
+    }
+
+    /// The whole number.
+    #[must_use]
+    #[inline]
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+}
+
+/// One input of the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Where it came from.
+    pub id: InputId,
+    /// What happened.
+    pub body: EventBody,
+}
+
+const _: () = assert!(size_of::<Event>() <= 128);
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventBody {
+    /// A candle closed.
+    Candle(Candle),
+    /// A trade was printed.
+    Trade(Trade),
+    /// The best bid or ask changed.
+    Quote(Quote),
+    /// A book level changed.
+    BookDelta(BookDelta),
+    /// A venue reported on an account.
+    Report(AccountReport),
+    /// A timer came due.
+    Timer(TimerFired),
+    /// A model answered.
+    ModelOutput(ModelOutput),
+    /// Rules of an instrument begin.
+    InstrumentDefined(Arc<Instrument>),
+    /// The system is told something from outside the market.
+    Control(Control),
+}
+
+/// What a venue says of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountReport {
+    /// Time on the venue's clock.
+    pub ts_event: UnixNanos,
+    /// What it says.
+    pub body: ReportBody,
+}
+
+/// What a venue says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportBody {
+    /// The order rests or waits at the venue.
+    Accepted {
+        /// Our number.
+        client_id: ClientOrderId,
+        /// Theirs.
+        venue_id: VenueOrderId,
+    },
+    /// The order was never taken.
+    Rejected {
+        /// Our number.
+        client_id: ClientOrderId,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// Some or all of the order was traded.
+    Filled {
+        /// The execution.
+        fill: Fill,
+        /// Whether nothing of the order is left.
+        complete: bool,
+    },
+    /// The order was taken off: asked for (`None`), or by the venue and why.
+    Canceled {
+        /// Our number.
+        client_id: ClientOrderId,
+        /// Why, if we did not ask.
+        reason: Option<RejectReason>,
+    },
+    /// The order's time ended.
+    Expired {
+        /// Our number.
+        client_id: ClientOrderId,
+    },
+    /// A cancel was refused.
+    CancelRejected {
+        /// Our number of the order.
+        client_id: ClientOrderId,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// The order has the new price and quantity.
+    Amended {
+        /// Our number.
+        client_id: ClientOrderId,
+    },
+    /// An amendment was refused; the order stands as it was.
+    AmendRejected {
+        /// Our number of the order.
+        client_id: ClientOrderId,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// Answer to a query.
+    Status {
+        /// Our number.
+        client_id: ClientOrderId,
+        /// Where the order is; `None` if the venue does not know it.
+        status: Option<OrderStatus>,
+        /// Filled so far, a mantissa at the quantity decimals.
+        filled: i64,
+    },
+    /// Funding of a perpetual was paid (negative) or received.
+    Funding {
+        /// The account.
+        account: AccountId,
+        /// The instrument.
+        instrument: InstrumentIdx,
+        /// Of which asset.
+        asset: AssetIdx,
+        /// How much.
+        amount: Money,
+    },
+    /// Money came in (positive) or went out.
+    Transfer {
+        /// The account.
+        account: AccountId,
+        /// Of which asset.
+        asset: AssetIdx,
+        /// How much.
+        amount: Money,
+    },
+}
+
+/// A timer that came due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimerFired {
+    /// The trading day turns (00:00 UTC).
+    Day,
+    /// The minute sampler of correlations.
+    Minute,
+    /// A strategy's own timer.
+    Strategy {
+        /// Whose.
+        strategy: StrategyIdx,
+        /// Its own number for it.
+        id: u32,
+    },
+}
+
+/// What a model answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ModelOutput {
+    /// Who asked.
+    pub strategy: StrategyIdx,
+    /// Which model.
+    pub model: u32,
+    /// The instant up to which it looked.
+    pub as_of: UnixNanos,
+    /// Its answer; `None` if it abstains (no answer before its deadline, or not a number).
+    pub value: Option<f64>,
+}
+
+/// What the system is told from outside the market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// No new risk until told otherwise. Reductions go on.
+    Pause,
+    /// New risk is allowed again.
+    Resume,
+}

@@ -1,0 +1,52 @@
+//! The shared vocabulary: values, identifiers, instruments, orders, signals, events and the market view.
+//!
+//! In:  nothing; this is the bottom layer.
+//! Out: the types that every other crate speaks. One file holds one family of types.
+//! No venue's spelling, no strategy and no rule about risk lives here: those belong to the crates above.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+pub mod account;
+pub mod decimal;
+pub mod digest;
+pub mod event;
+pub mod fill;
+pub mod instrument;
+pub mod intern;
+pub mod market;
+pub mod market_view;
+pub mod money;
+pub mod observe;
+pub mod order;
+pub mod position;
+pub mod price;
+pub mod quantity;
+pub mod rate;
+pub mod signal;
+pub mod time;
+
+pub use account::{AccountId, AssetIdx, VenueIdx};
+pub use decimal::{DecimalError, Rounding};
+pub use digest::{Digest, Digestible};
+pub use event::{
+    AccountReport, Control, Event, EventBody, InputId, ModelOutput, ReportBody, TimerFired,
+};
+pub use fill::{Fee, Fill, Liquidity};
+pub use instrument::{Instrument, InstrumentIdx, InstrumentKind, InstrumentTable};
+pub use market::{BookDelta, Candle, MarketFlags, Quote, Trade};
+pub use market_view::{InstrumentView, MarketView};
+pub use money::Money;
+pub use observe::{NoObserver, Observer};
+pub use order::{
+    ClientOrderId, OrderClass, OrderQuantity, OrderSpec, OrderStatus, OrderType, RejectReason,
+    Side, TimeInForce, TrailOffset, VenueOrderId,
+};
+pub use position::{PositionSide, PositionView};
+pub use price::Price;
+pub use quantity::Quantity;
+pub use rate::Rate;
+pub use signal::{
+    Entry, InferRequest, Intent, Output, Signal, SignalStatistics, SizeRequest, StopPlan,
+    StrategyIdx, TimerRequest,
+};
+pub use time::{Nanos, UnixNanos};

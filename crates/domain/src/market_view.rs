@@ -1,0 +1,98 @@
+//! The market as the core knows it now: the last price, best bid and ask of each instrument.
+//!
+//! In:  market events, through `engine`.
+//! Out: reference prices for strategies, risk and valuation. What was never seen is `None`: nothing stands in for it.
+
+use crate::digest::{Digest, Digestible};
+use crate::event::EventBody;
+use crate::instrument::InstrumentIdx;
+use crate::time::UnixNanos;
+
+/// What is known of one instrument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InstrumentView {
+    /// Last traded price (a candle's close counts), a mantissa.
+    pub last: Option<i64>,
+    /// Best bid and ask, mantissas.
+    pub best: Option<(i64, i64)>,
+    /// When any of it was last known to be so, engine time.
+    pub ts: UnixNanos,
+    /// Whether `last` came from history that warms up.
+    pub warmup: bool,
+}
+
+impl InstrumentView {
+    /// The price that positions are valued at: the last trade, else the middle of bid and ask rounded down to a mantissa.
+    #[must_use]
+    #[inline]
+    pub fn mark(&self) -> Option<i64> {
+        match (self.last, self.best) {
+            (Some(last), _) => Some(last),
+            (None, Some((bid, ask))) => Some(bid + (ask - bid) / 2),
+            (None, None) => None,
+        }
+    }
+}
+
+/// What is known of all instruments, by number.
+#[derive(Clone, Debug, Default)]
+pub struct MarketView {
+    instruments: Vec<InstrumentView>,
+}
+
+impl MarketView {
+    /// Makes room for one more instrument.
+    pub fn add_instrument(&mut self, idx: InstrumentIdx) {
+        if self.instruments.len() <= idx.index() {
+            self.instruments
+                .resize(idx.index() + 1, InstrumentView::default());
+        }
+    }
+
+    /// What is known of an instrument; nothing for one that is not defined.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, idx: InstrumentIdx) -> InstrumentView {
+        self.instruments
+            .get(idx.index())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Takes in a market event. Other events change nothing here.
+    #[inline]
+    pub fn apply(&mut self, ts: UnixNanos, body: &EventBody) {
+        use crate::market::MarketFlags;
+        let (idx, flags) = match body {
+            EventBody::Candle(c) => (c.instrument, c.flags),
+            EventBody::Trade(t) => (t.instrument, t.flags),
+            EventBody::Quote(q) => (q.instrument, q.flags),
+            _ => return,
+        };
+        let Some(view) = self.instruments.get_mut(idx.index()) else {
+            return;
+        };
+        match body {
+            EventBody::Candle(c) => view.last = Some(c.close),
+            EventBody::Trade(t) => view.last = Some(t.price),
+            EventBody::Quote(q) => {
+                view.best = Some((q.bid, q.ask));
+            }
+            _ => return,
+        }
+        view.ts = ts;
+        view.warmup = flags.has(MarketFlags::WARMUP);
+    }
+}
+
+impl Digestible for MarketView {
+    fn digest(&self, d: &mut Digest) {
+        for view in &self.instruments {
+            d.int(view.last.unwrap_or(i64::MIN));
+            d.int(view.best.map_or(i64::MIN, |b| b.0));
+            d.int(view.best.map_or(i64::MIN, |b| b.1));
+            d.word(view.ts.0);
+            d.word(u64::from(view.warmup));
+        }
+    }
+}
