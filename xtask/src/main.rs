@@ -1,0 +1,75 @@
+//! Development tasks of bot4, called as `cargo xtask TASK`. Nothing that ships depends on this program.
+//!
+//! Each task is a module with a `run` that takes the workspace root and the remaining arguments. Exit code 0 is success,
+//! 1 a finding or a failed program, 2 a wrong command line.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+mod commit_message;
+mod layer_table;
+mod layers;
+mod licences;
+mod machine;
+mod measure;
+mod outcome;
+mod scan;
+mod spdx;
+mod test_run;
+mod workspace;
+
+use outcome::TaskError;
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+  test [--json]             all checks and tests, with the time of each part
+  ci                        what the CI runs: formatting, lints, then `test`
+  layers [--write]          manifests against the layer table; --write renews the clippy.toml of the core crates
+  no-fakes                  unfinished or pretended code, panics, ignored tests, paths of a machine
+  licences                  licences of the whole dependency graph
+  bench [-- ARGS]           facts of the machine, then the benchmarks
+  perf [stat|record] -- ARGS  the release binary under the kernel's profiler
+  cpu                       facts of the machine
+  commit-msg FILE           form of a commit message
+  hooks                     makes git run the hooks of .githooks in this checkout";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match task(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            if let TaskError::Usage(_) = error {
+                eprintln!("\n{USAGE}");
+                return ExitCode::from(2);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(arguments: &[String]) -> Result<(), TaskError> {
+    let Some((name, rest)) = arguments.split_first() else { return Err(TaskError::Usage("no task".into())) };
+    let root = workspace::root()?;
+    match name.as_str() {
+        "test" => test_run::run(&root, rest),
+        "ci" => workspace::run(Command::new(root.join(".ci/run")).args(rest).current_dir(&root), ".ci/run"),
+        "layers" => layers::run(&root, rest),
+        "no-fakes" => scan::run(&root, rest),
+        "licences" => licences::run(&root, rest),
+        "bench" => measure::bench(&root, rest),
+        "perf" => measure::perf(&root, rest),
+        "cpu" => machine::run(&root, rest),
+        "commit-msg" => commit_message::run(rest),
+        "hooks" => {
+            let mut git = Command::new("git");
+            workspace::run(git.args(["config", "core.hooksPath", ".githooks"]).current_dir(&root), "git config")
+        }
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => Err(TaskError::Usage(format!("no task `{other}`"))),
+    }
+}
