@@ -152,12 +152,17 @@ fn object(parts: &[Ended], seconds: f64) -> serde_json::Value {
             json!({
                 "part": part.name,
                 "result": result_word(part.passed),
-                "seconds": part.seconds,
-                "cpu_seconds": part.cpu_seconds,
+                "seconds": hundredths(part.seconds),
+                "cpu_seconds": part.cpu_seconds.map(hundredths),
             })
         })
         .collect();
-    json!({ "result": result_word(parts.iter().all(|part| part.passed)), "seconds": seconds, "parts": rows })
+    json!({ "result": result_word(parts.iter().all(|part| part.passed)), "seconds": hundredths(seconds), "parts": rows })
+}
+
+/// Finer digits of a time are noise.
+fn hundredths(seconds: f64) -> f64 {
+    (seconds * 100.0).round() / 100.0
 }
 
 fn table(parts: &[Ended], seconds: f64, colour: bool) -> String {
