@@ -47,13 +47,7 @@ impl Seeded {
 
 /// `n` one-minute candles of a random walk that starts at mantissa `start` with steps of up to `step`, never below 100.
 #[must_use]
-pub fn random_walk(
-    instrument: &Instrument,
-    seed: u64,
-    n: u64,
-    start: i64,
-    step: i64,
-) -> Vec<Candle> {
+pub fn random_walk(instrument: &Instrument, seed: u64, n: u64, start: i64, step: i64) -> Vec<Candle> {
     let mut random = Seeded::new(seed);
     let mut last = start;
     (0..n)
@@ -63,12 +57,7 @@ pub fn random_walk(
             let high = open.max(close) + random.within(0, step);
             let low = (open.min(close) - random.within(0, step)).max(50);
             last = close;
-            candle(
-                instrument,
-                minute,
-                [open, high, low, close],
-                random.within(0, 2_000_000),
-            )
+            candle(instrument, minute, [open, high, low, close], random.within(0, 2_000_000))
         })
         .collect()
 }

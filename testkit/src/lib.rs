@@ -6,8 +6,8 @@
 pub mod generate;
 
 use domain::{
-    Candle, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, MarketFlags, Money, Price,
-    Quantity, Quote, Rate, Side, Trade, UnixNanos, VenueIdx,
+    Candle, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, MarketFlags, Money, Price, Quantity, Quote,
+    Rate, Side, Trade, UnixNanos, VenueIdx,
 };
 
 /// 2020-01-01 00:00 UTC, where test data begins.
@@ -54,19 +54,8 @@ pub fn rate(text: &str) -> Rate {
 ///
 /// # Panics
 /// If the symbol does not end in `USDT` or the table refuses it.
-pub fn add_spot(
-    table: &mut InstrumentTable,
-    symbol: &str,
-    price_decimals: u8,
-    quantity_decimals: u8,
-) -> Instrument {
-    add(
-        table,
-        symbol,
-        price_decimals,
-        quantity_decimals,
-        InstrumentKind::Spot,
-    )
+pub fn add_spot(table: &mut InstrumentTable, symbol: &str, price_decimals: u8, quantity_decimals: u8) -> Instrument {
+    add(table, symbol, price_decimals, quantity_decimals, InstrumentKind::Spot)
 }
 
 /// As [`add_spot`], a linear perpetual with 5 % initial and 2.5 % maintenance margin.
@@ -79,13 +68,7 @@ pub fn add_perpetual(
     price_decimals: u8,
     quantity_decimals: u8,
 ) -> Instrument {
-    add(
-        table,
-        symbol,
-        price_decimals,
-        quantity_decimals,
-        InstrumentKind::LinearPerpetual,
-    )
+    add(table, symbol, price_decimals, quantity_decimals, InstrumentKind::LinearPerpetual)
 }
 
 fn add(
@@ -95,9 +78,7 @@ fn add(
     quantity_decimals: u8,
     kind: InstrumentKind,
 ) -> Instrument {
-    let base = table
-        .asset(symbol.strip_suffix("USDT").unwrap(), 8)
-        .unwrap();
+    let base = table.asset(symbol.strip_suffix("USDT").unwrap(), 8).unwrap();
     let quote = table.asset("USDT", 8).unwrap();
     let spot = kind == InstrumentKind::Spot;
     let instrument = Instrument {
@@ -128,12 +109,7 @@ fn add(
 
 /// A one-minute candle, number `minute` after [`T0`], from mantissas.
 #[must_use]
-pub fn candle(
-    instrument: &Instrument,
-    minute: u64,
-    [open, high, low, close]: [i64; 4],
-    volume: i64,
-) -> Candle {
+pub fn candle(instrument: &Instrument, minute: u64, [open, high, low, close]: [i64; 4], volume: i64) -> Candle {
     let ts_open = UnixNanos(T0.0 + minute * domain::time::NANOS_PER_MINUTE);
     let ts_recv = UnixNanos(ts_open.0 + domain::time::NANOS_PER_MINUTE);
     Candle {
@@ -152,13 +128,7 @@ pub fn candle(
 
 /// A trade at `T0 + nanos`, from mantissas.
 #[must_use]
-pub fn trade(
-    instrument: &Instrument,
-    nanos: u64,
-    price: i64,
-    quantity: i64,
-    aggressor: Side,
-) -> Trade {
+pub fn trade(instrument: &Instrument, nanos: u64, price: i64, quantity: i64, aggressor: Side) -> Trade {
     let ts = UnixNanos(T0.0 + nanos);
     Trade {
         ts_event: ts,
@@ -200,8 +170,5 @@ pub fn quote(
 #[track_caller]
 pub fn assert_close(got: f64, expected: f64, relative: f64, absolute: f64) {
     let allowed = absolute + relative * expected.abs();
-    assert!(
-        (got - expected).abs() <= allowed,
-        "got {got}, expected {expected} within {allowed:e}"
-    );
+    assert!((got - expected).abs() <= allowed, "got {got}, expected {expected} within {allowed:e}");
 }

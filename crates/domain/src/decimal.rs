@@ -92,14 +92,13 @@ impl std::error::Error for DecimalError {}
 #[inline]
 pub const fn div_round(numerator: i128, denominator: i128, rounding: Rounding) -> i128 {
     // Division of 64-bit numbers is several times as fast, and most money fits it.
-    let (quotient, remainder) =
-        if numerator as i64 as i128 == numerator && denominator as i64 as i128 == denominator {
-            let (n, d) = (numerator as i64, denominator as i64);
-            (n.div_euclid(d) as i128, n.rem_euclid(d) as i128)
-        } else {
-            let quotient = numerator.div_euclid(denominator);
-            (quotient, numerator - quotient * denominator)
-        };
+    let (quotient, remainder) = if numerator as i64 as i128 == numerator && denominator as i64 as i128 == denominator {
+        let (n, d) = (numerator as i64, denominator as i64);
+        (n.div_euclid(d) as i128, n.rem_euclid(d) as i128)
+    } else {
+        let quotient = numerator.div_euclid(denominator);
+        (quotient, numerator - quotient * denominator)
+    };
     match rounding {
         Rounding::Down => quotient,
         Rounding::Up => quotient + (remainder != 0) as i128,
@@ -165,10 +164,7 @@ pub fn parse(text: &str, decimals: u8) -> Result<i128, DecimalError> {
                 if let Some(n) = places.as_mut() {
                     if *n == decimals {
                         if digit != 0 {
-                            return Err(DecimalError::TooManyDecimals {
-                                text: text.to_owned(),
-                                allowed: decimals,
-                            });
+                            return Err(DecimalError::TooManyDecimals { text: text.to_owned(), allowed: decimals });
                         }
                         continue;
                     }
@@ -187,9 +183,7 @@ pub fn parse(text: &str, decimals: u8) -> Result<i128, DecimalError> {
         return Err(syntax());
     }
     for _ in places.unwrap_or(0)..decimals {
-        value = value
-            .checked_mul(10)
-            .ok_or_else(|| DecimalError::OutOfRange(text.to_owned()))?;
+        value = value.checked_mul(10).ok_or_else(|| DecimalError::OutOfRange(text.to_owned()))?;
     }
     Ok(if negative { -value } else { value })
 }
@@ -219,16 +213,12 @@ pub enum FloatPolicy {
 /// # Errors
 /// [`DecimalError::NotFinite`], [`DecimalError::OutOfRange`], and under [`FloatPolicy::Exact`] [`DecimalError::Residue`].
 #[inline]
-pub fn mantissa_from_f64(
-    value: f64,
-    decimals: u8,
-    policy: FloatPolicy,
-) -> Result<(i64, bool), DecimalError> {
+pub fn mantissa_from_f64(value: f64, decimals: u8, policy: FloatPolicy) -> Result<(i64, bool), DecimalError> {
     const TWO_POW_52: f64 = 4_503_599_627_370_496.0;
     const LIMIT: f64 = 9.2e18;
     let scale = POW10_F64[usize::from(decimals.min(18))];
     let scaled = value * scale;
-    if !(scaled.abs() < LIMIT) {
+    if scaled.is_nan() || scaled.abs() >= LIMIT {
         return Err(if scaled.is_nan() || value.is_infinite() {
             DecimalError::NotFinite
         } else {
@@ -243,10 +233,7 @@ pub fn mantissa_from_f64(
     };
     let lost = (rounded / scale - value).abs() > value.abs() * (1.0 / 1_125_899_906_842_624.0);
     if lost && policy == FloatPolicy::Exact {
-        return Err(DecimalError::Residue {
-            value: format!("{value}"),
-            allowed: decimals,
-        });
+        return Err(DecimalError::Residue { value: format!("{value}"), allowed: decimals });
     }
     Ok((rounded as i64, lost))
 }
@@ -444,40 +431,20 @@ mod tests {
         assert_eq!(parse("7", 0), Ok(7));
         assert_eq!(parse(".5", 1), Ok(5));
         assert_eq!(parse("5.", 1), Ok(50));
-        assert!(matches!(
-            parse("1.234", 2),
-            Err(DecimalError::TooManyDecimals { allowed: 2, .. })
-        ));
-        for bad in [
-            "", "-", ".", "1e5", "1,5", " 1", "1 ", "0x1", "1.2.3", "NaN", "inf", "--1", "１",
-        ] {
-            assert!(
-                matches!(parse(bad, 8), Err(DecimalError::Syntax(_))),
-                "{bad}"
-            );
+        assert!(matches!(parse("1.234", 2), Err(DecimalError::TooManyDecimals { allowed: 2, .. })));
+        for bad in ["", "-", ".", "1e5", "1,5", " 1", "1 ", "0x1", "1.2.3", "NaN", "inf", "--1", "１"] {
+            assert!(matches!(parse(bad, 8), Err(DecimalError::Syntax(_))), "{bad}");
         }
-        assert!(matches!(
-            parse(&"9".repeat(40), 0),
-            Err(DecimalError::OutOfRange(_))
-        ));
-        assert!(matches!(
-            parse_mantissa("9223372036854775808", 0),
-            Err(DecimalError::OutOfRange(_))
-        ));
+        assert!(matches!(parse(&"9".repeat(40), 0), Err(DecimalError::OutOfRange(_))));
+        assert!(matches!(parse_mantissa("9223372036854775808", 0), Err(DecimalError::OutOfRange(_))));
         assert_eq!(parse_mantissa("-9223372036854775808", 0), Ok(i64::MIN));
     }
 
     #[test]
     fn rounding_goes_where_it_says() {
-        for (n, down, up, even) in [
-            (7, 3, 4, 4),
-            (5, 2, 3, 2),
-            (6, 3, 3, 3),
-            (-5, -3, -2, -2),
-            (-7, -4, -3, -4),
-            (0, 0, 0, 0),
-            (1, 0, 1, 0),
-        ] {
+        for (n, down, up, even) in
+            [(7, 3, 4, 4), (5, 2, 3, 2), (6, 3, 3, 3), (-5, -3, -2, -2), (-7, -4, -3, -4), (0, 0, 0, 0), (1, 0, 1, 0)]
+        {
             assert_eq!(div_round(n, 2, Rounding::Down), down, "{n}");
             assert_eq!(div_round(n, 2, Rounding::Up), up, "{n}");
             assert_eq!(div_round(n, 2, Rounding::HalfEven), even, "{n}");
@@ -486,38 +453,17 @@ mod tests {
 
     #[test]
     fn doubles_become_the_nearest_decimal_or_are_refused() {
-        assert_eq!(
-            mantissa_from_f64(40_442.95, 2, FloatPolicy::Exact),
-            Ok((4_044_295, false))
-        );
-        assert_eq!(
-            mantissa_from_f64(0.1 + 0.2, 1, FloatPolicy::Exact),
-            Ok((3, false))
-        );
+        assert_eq!(mantissa_from_f64(40_442.95, 2, FloatPolicy::Exact), Ok((4_044_295, false)));
+        assert_eq!(mantissa_from_f64(0.1 + 0.2, 1, FloatPolicy::Exact), Ok((3, false)));
         assert!(matches!(
             mantissa_from_f64(1.005, 2, FloatPolicy::Exact),
             Err(DecimalError::Residue { allowed: 2, .. })
         ));
-        assert_eq!(
-            mantissa_from_f64(1.006, 2, FloatPolicy::Round),
-            Ok((101, true))
-        );
-        assert_eq!(
-            mantissa_from_f64(f64::NAN, 2, FloatPolicy::Round),
-            Err(DecimalError::NotFinite)
-        );
-        assert_eq!(
-            mantissa_from_f64(f64::NEG_INFINITY, 2, FloatPolicy::Round),
-            Err(DecimalError::NotFinite)
-        );
-        assert!(matches!(
-            mantissa_from_f64(1e300, 2, FloatPolicy::Round),
-            Err(DecimalError::OutOfRange(_))
-        ));
-        assert_eq!(
-            mantissa_from_f64(-2.5, 1, FloatPolicy::Exact),
-            Ok((-25, false))
-        );
+        assert_eq!(mantissa_from_f64(1.006, 2, FloatPolicy::Round), Ok((101, true)));
+        assert_eq!(mantissa_from_f64(f64::NAN, 2, FloatPolicy::Round), Err(DecimalError::NotFinite));
+        assert_eq!(mantissa_from_f64(f64::NEG_INFINITY, 2, FloatPolicy::Round), Err(DecimalError::NotFinite));
+        assert!(matches!(mantissa_from_f64(1e300, 2, FloatPolicy::Round), Err(DecimalError::OutOfRange(_))));
+        assert_eq!(mantissa_from_f64(-2.5, 1, FloatPolicy::Exact), Ok((-25, false)));
     }
 
     proptest! {

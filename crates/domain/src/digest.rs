@@ -47,11 +47,7 @@ impl Digest {
     /// Takes in a float by its bits; every NaN counts as one.
     #[inline]
     pub fn float(&mut self, value: f64) {
-        self.word(if value.is_nan() {
-            f64::NAN.to_bits()
-        } else {
-            value.to_bits()
-        });
+        self.word(if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() });
     }
 
     /// Takes in bytes, with their number.
@@ -110,10 +106,7 @@ mod tests {
         for bit in 0..64 {
             let changed = of(&[1, 2 ^ (1 << bit), 3]);
             let distance = (base ^ changed).count_ones();
-            assert!(
-                (30..=98).contains(&distance),
-                "bit {bit} moved only {distance} bits"
-            );
+            assert!((30..=98).contains(&distance), "bit {bit} moved only {distance} bits");
         }
     }
 

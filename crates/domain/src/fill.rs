@@ -60,9 +60,6 @@ impl Fill {
     /// What it cost beside the price.
     #[must_use]
     pub const fn fee(&self) -> Fee {
-        Fee {
-            amount: self.fee_amount,
-            asset: self.fee_asset,
-        }
+        Fee { amount: self.fee_amount, asset: self.fee_asset }
     }
 }

@@ -136,48 +136,26 @@ impl Instrument {
     /// # Errors
     /// [`InstrumentError`] names the field, what it is and what was expected.
     pub fn validate(&self) -> Result<(), InstrumentError> {
-        let fail = |what: String| {
-            Err(InstrumentError {
-                symbol: self.symbol.clone(),
-                what,
-            })
-        };
+        let fail = |what: String| Err(InstrumentError { symbol: self.symbol.clone(), what });
         if self.symbol.is_empty() {
             return fail("the symbol is empty".into());
         }
-        for (name, decimals) in [
-            ("price", self.price_decimals),
-            ("quantity", self.quantity_decimals),
-        ] {
+        for (name, decimals) in [("price", self.price_decimals), ("quantity", self.quantity_decimals)] {
             if decimals > MONEY_DECIMALS {
-                return fail(format!(
-                    "{name} decimals are {decimals}, expected at most {MONEY_DECIMALS}"
-                ));
+                return fail(format!("{name} decimals are {decimals}, expected at most {MONEY_DECIMALS}"));
             }
         }
         if self.tick <= Price::ZERO || self.tick.to_mantissa(self.price_decimals).is_none() {
-            return fail(format!(
-                "tick size {} is not a positive multiple of 1e-{}",
-                self.tick, self.price_decimals
-            ));
+            return fail(format!("tick size {} is not a positive multiple of 1e-{}", self.tick, self.price_decimals));
         }
         if self.lot <= Quantity::ZERO || self.lot.to_mantissa(self.quantity_decimals).is_none() {
-            return fail(format!(
-                "lot size {} is not a positive multiple of 1e-{}",
-                self.lot, self.quantity_decimals
-            ));
+            return fail(format!("lot size {} is not a positive multiple of 1e-{}", self.lot, self.quantity_decimals));
         }
         if self.min_quantity < Quantity::ZERO || self.max_quantity < self.min_quantity {
-            return fail(format!(
-                "quantities from {} to {} are no range",
-                self.min_quantity, self.max_quantity
-            ));
+            return fail(format!("quantities from {} to {} are no range", self.min_quantity, self.max_quantity));
         }
         if self.min_notional < Money::ZERO {
-            return fail(format!(
-                "minimum notional {} is negative",
-                self.min_notional
-            ));
+            return fail(format!("minimum notional {} is negative", self.min_notional));
         }
         if self.multiplier <= Quantity::ZERO {
             return fail(format!("multiplier {} is not positive", self.multiplier));
@@ -209,9 +187,7 @@ impl Digestible for Instrument {
     fn digest(&self, d: &mut Digest) {
         d.word(u64::from(self.idx.0) | u64::from(self.venue.0) << 16 | (self.kind as u64) << 32);
         d.bytes(self.symbol.as_bytes());
-        d.word(
-            u64::from(self.base.0) | u64::from(self.quote.0) << 16 | u64::from(self.settle.0) << 32,
-        );
+        d.word(u64::from(self.base.0) | u64::from(self.quote.0) << 16 | u64::from(self.settle.0) << 32);
         d.word(u64::from(self.price_decimals) | u64::from(self.quantity_decimals) << 8);
         for raw in [
             self.multiplier.raw(),
@@ -223,12 +199,7 @@ impl Digestible for Instrument {
         ] {
             d.wide(raw);
         }
-        for rate in [
-            self.margin_initial,
-            self.margin_maintenance,
-            self.fee_maker,
-            self.fee_taker,
-        ] {
+        for rate in [self.margin_initial, self.margin_maintenance, self.fee_maker, self.fee_taker] {
             d.int(rate.raw());
         }
         d.word(self.effective_from.0);
@@ -257,33 +228,21 @@ impl InstrumentTable {
     /// # Errors
     /// If the table is full, the precision is more than 12 decimals, or the asset is there with another precision.
     pub fn asset(&mut self, code: &str, decimals: u8) -> Result<AssetIdx, InstrumentError> {
-        let fail = |what: String| {
-            Err(InstrumentError {
-                symbol: code.to_owned(),
-                what,
-            })
-        };
+        let fail = |what: String| Err(InstrumentError { symbol: code.to_owned(), what });
         if decimals > MONEY_DECIMALS {
-            return fail(format!(
-                "asset precision {decimals}, expected at most {MONEY_DECIMALS}"
-            ));
+            return fail(format!("asset precision {decimals}, expected at most {MONEY_DECIMALS}"));
         }
         if let Some(at) = self.assets.iter().position(|a| a.code == code) {
             let held = self.assets[at].decimals;
             if held != decimals {
-                return fail(format!(
-                    "asset precision {decimals} differs from {held} said before"
-                ));
+                return fail(format!("asset precision {decimals} differs from {held} said before"));
             }
             return Ok(AssetIdx(at as u16));
         }
         let Ok(idx) = u16::try_from(self.assets.len()) else {
             return fail("more than 65,536 assets".into());
         };
-        self.assets.push(Asset {
-            code: code.to_owned(),
-            decimals,
-        });
+        self.assets.push(Asset { code: code.to_owned(), decimals });
         Ok(AssetIdx(idx))
     }
 
@@ -294,12 +253,7 @@ impl InstrumentTable {
     /// instrument in use (open positions and resting orders are written in them).
     pub fn define(&mut self, instrument: Instrument) -> Result<(), InstrumentError> {
         instrument.validate()?;
-        let fail = |what: String| {
-            Err(InstrumentError {
-                symbol: instrument.symbol.clone(),
-                what,
-            })
-        };
+        let fail = |what: String| Err(InstrumentError { symbol: instrument.symbol.clone(), what });
         for asset in [instrument.base, instrument.quote, instrument.settle] {
             if asset.index() >= self.assets.len() {
                 return fail(format!("asset number {} is not defined", asset.0));
@@ -310,15 +264,7 @@ impl InstrumentTable {
         match self.instruments.get_mut(at) {
             Some(held) => {
                 let shape = |i: &Instrument| {
-                    (
-                        i.price_decimals,
-                        i.quantity_decimals,
-                        i.base,
-                        i.quote,
-                        i.settle,
-                        i.kind,
-                        i.venue,
-                    )
+                    (i.price_decimals, i.quantity_decimals, i.base, i.quote, i.settle, i.kind, i.venue)
                 };
                 if held.symbol != instrument.symbol || shape(held) != shape(&instrument) {
                     return fail(format!(
@@ -347,9 +293,7 @@ impl InstrumentTable {
     /// The instrument of that symbol on that venue.
     #[must_use]
     pub fn find(&self, venue: VenueIdx, symbol: &str) -> Option<&Instrument> {
-        self.instruments
-            .iter()
-            .find(|i| i.venue == venue && i.symbol == symbol)
+        self.instruments.iter().find(|i| i.venue == venue && i.symbol == symbol)
     }
 
     /// All instruments, in the order of their numbers.
@@ -368,9 +312,7 @@ impl InstrumentTable {
     #[must_use]
     #[inline]
     pub fn asset_decimals(&self, asset: AssetIdx) -> u8 {
-        self.assets
-            .get(asset.index())
-            .map_or(MONEY_DECIMALS, |a| a.decimals)
+        self.assets.get(asset.index()).map_or(MONEY_DECIMALS, |a| a.decimals)
     }
 
     /// How many instruments are defined.
@@ -423,26 +365,11 @@ mod tests {
     fn rules_may_change_and_units_may_not() {
         let (mut table, instrument) = table();
         table.define(instrument.clone()).unwrap();
-        table
-            .define(Instrument {
-                tick: Price::parse("0.1").unwrap(),
-                ..instrument.clone()
-            })
-            .unwrap();
+        table.define(Instrument { tick: Price::parse("0.1").unwrap(), ..instrument.clone() }).unwrap();
         assert_eq!(table.get(InstrumentIdx(0)).unwrap().tick.to_string(), "0.1");
-        let error = table
-            .define(Instrument {
-                price_decimals: 3,
-                ..instrument.clone()
-            })
-            .unwrap_err();
+        let error = table.define(Instrument { price_decimals: 3, ..instrument.clone() }).unwrap_err();
         assert!(error.to_string().contains("cannot change"), "{error}");
-        let error = table
-            .define(Instrument {
-                idx: InstrumentIdx(2),
-                ..instrument
-            })
-            .unwrap_err();
+        let error = table.define(Instrument { idx: InstrumentIdx(2), ..instrument }).unwrap_err();
         assert!(error.to_string().contains("the next is 1"), "{error}");
     }
 
@@ -450,64 +377,14 @@ mod tests {
     fn definitions_that_cannot_be_traded_by_are_named() {
         let (mut table, good) = table();
         let cases = [
-            (
-                Instrument {
-                    tick: Price::ZERO,
-                    ..good.clone()
-                },
-                "tick size 0",
-            ),
-            (
-                Instrument {
-                    tick: Price::parse("0.001").unwrap(),
-                    ..good.clone()
-                },
-                "tick size 0.001",
-            ),
-            (
-                Instrument {
-                    lot: Quantity::parse("0.000001").unwrap(),
-                    ..good.clone()
-                },
-                "lot size",
-            ),
-            (
-                Instrument {
-                    price_decimals: 13,
-                    ..good.clone()
-                },
-                "at most 12",
-            ),
-            (
-                Instrument {
-                    margin_maintenance: Rate::ONE,
-                    margin_initial: Rate::ZERO,
-                    ..good.clone()
-                },
-                "margin rates",
-            ),
-            (
-                Instrument {
-                    fee_taker: Rate::ONE,
-                    ..good.clone()
-                },
-                "taker fee 1",
-            ),
-            (
-                Instrument {
-                    settle: good.base,
-                    kind: InstrumentKind::LinearPerpetual,
-                    ..good.clone()
-                },
-                "inverse",
-            ),
-            (
-                Instrument {
-                    base: AssetIdx(9),
-                    ..good.clone()
-                },
-                "asset number 9",
-            ),
+            (Instrument { tick: Price::ZERO, ..good.clone() }, "tick size 0"),
+            (Instrument { tick: Price::parse("0.001").unwrap(), ..good.clone() }, "tick size 0.001"),
+            (Instrument { lot: Quantity::parse("0.000001").unwrap(), ..good.clone() }, "lot size"),
+            (Instrument { price_decimals: 13, ..good.clone() }, "at most 12"),
+            (Instrument { margin_maintenance: Rate::ONE, margin_initial: Rate::ZERO, ..good.clone() }, "margin rates"),
+            (Instrument { fee_taker: Rate::ONE, ..good.clone() }, "taker fee 1"),
+            (Instrument { settle: good.base, kind: InstrumentKind::LinearPerpetual, ..good.clone() }, "inverse"),
+            (Instrument { base: AssetIdx(9), ..good.clone() }, "asset number 9"),
         ];
         for (instrument, expected) in cases {
             let error = table.define(instrument).unwrap_err().to_string();
@@ -519,16 +396,9 @@ mod tests {
     fn mantissas_and_money_agree() {
         let (_, i) = table();
         assert_eq!(i.price(4_044_295).to_string(), "40442.95");
-        assert_eq!(
-            i.price_mantissa(Price::parse("40442.95").unwrap()),
-            Some(4_044_295)
-        );
+        assert_eq!(i.price_mantissa(Price::parse("40442.95").unwrap()), Some(4_044_295));
         assert_eq!(i.price_mantissa(Price::parse("40442.951").unwrap()), None);
-        assert_eq!(
-            i.floor_to_lot(Quantity::parse("0.123456789").unwrap())
-                .to_string(),
-            "0.12345"
-        );
+        assert_eq!(i.floor_to_lot(Quantity::parse("0.123456789").unwrap()).to_string(), "0.12345");
     }
 
     #[test]

@@ -24,9 +24,7 @@ impl Interner {
     /// The number of `text`, if it was seen.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<u32> {
-        self.position(text)
-            .ok()
-            .and_then(|at| self.by_text.get(at).copied())
+        self.position(text).ok().and_then(|at| self.by_text.get(at).copied())
     }
 
     /// The text of a number.
@@ -48,8 +46,7 @@ impl Interner {
     }
 
     fn position(&self, text: &str) -> Result<usize, usize> {
-        self.by_text
-            .binary_search_by(|&number| self.text(number).unwrap_or_default().cmp(text))
+        self.by_text.binary_search_by(|&number| self.text(number).unwrap_or_default().cmp(text))
     }
 }
 
@@ -60,10 +57,7 @@ mod tests {
     #[test]
     fn numbers_follow_first_use_and_stay() {
         let mut names = Interner::default();
-        assert_eq!(
-            ["b", "a", "b", "c"].map(|t| names.intern(t).unwrap()),
-            [0, 1, 0, 2]
-        );
+        assert_eq!(["b", "a", "b", "c"].map(|t| names.intern(t).unwrap()), [0, 1, 0, 2]);
         assert_eq!(names.find("a"), Some(1));
         assert_eq!(names.find("z"), None);
         assert_eq!(names.text(2), Some("c"));

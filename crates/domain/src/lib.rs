@@ -28,9 +28,7 @@ pub mod time;
 pub use account::{AccountId, AssetIdx, VenueIdx};
 pub use decimal::{DecimalError, Rounding};
 pub use digest::{Digest, Digestible};
-pub use event::{
-    AccountReport, Control, Event, EventBody, InputId, ModelOutput, ReportBody, TimerFired,
-};
+pub use event::{AccountReport, Control, Event, EventBody, InputId, ModelOutput, ReportBody, TimerFired};
 pub use fill::{Fee, Fill, Liquidity};
 pub use instrument::{Instrument, InstrumentIdx, InstrumentKind, InstrumentTable};
 pub use market::{BookDelta, Candle, MarketFlags, Quote, Trade};
@@ -38,15 +36,14 @@ pub use market_view::{InstrumentView, MarketView};
 pub use money::Money;
 pub use observe::{NoObserver, Observer};
 pub use order::{
-    ClientOrderId, OrderClass, OrderQuantity, OrderSpec, OrderStatus, OrderType, RejectReason,
-    Side, TimeInForce, TrailOffset, VenueOrderId,
+    ClientOrderId, OrderClass, OrderQuantity, OrderSpec, OrderStatus, OrderType, RejectReason, Side, TimeInForce,
+    TrailOffset, VenueOrderId,
 };
 pub use position::{PositionSide, PositionView};
 pub use price::Price;
 pub use quantity::Quantity;
 pub use rate::Rate;
 pub use signal::{
-    Entry, InferRequest, Intent, Output, Signal, SignalStatistics, SizeRequest, StopPlan,
-    StrategyIdx, TimerRequest,
+    Entry, InferRequest, Intent, Output, Signal, SignalStatistics, SizeRequest, StopPlan, StrategyIdx, TimerRequest,
 };
 pub use time::{Nanos, UnixNanos};

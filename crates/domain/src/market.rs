@@ -61,8 +61,7 @@ impl Candle {
     #[must_use]
     #[inline]
     pub const fn ts_close(&self) -> UnixNanos {
-        self.ts_open
-            .saturating_add(Nanos::from_secs(self.interval_s as u64))
+        self.ts_open.saturating_add(Nanos::from_secs(self.interval_s as u64))
     }
 }
 

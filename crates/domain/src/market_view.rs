@@ -44,8 +44,7 @@ impl MarketView {
     /// Makes room for one more instrument.
     pub fn add_instrument(&mut self, idx: InstrumentIdx) {
         if self.instruments.len() <= idx.index() {
-            self.instruments
-                .resize(idx.index() + 1, InstrumentView::default());
+            self.instruments.resize(idx.index() + 1, InstrumentView::default());
         }
     }
 
@@ -53,10 +52,7 @@ impl MarketView {
     #[must_use]
     #[inline]
     pub fn get(&self, idx: InstrumentIdx) -> InstrumentView {
-        self.instruments
-            .get(idx.index())
-            .copied()
-            .unwrap_or_default()
+        self.instruments.get(idx.index()).copied().unwrap_or_default()
     }
 
     /// Takes in a market event. Other events change nothing here.

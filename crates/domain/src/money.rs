@@ -54,18 +54,13 @@ impl Money {
             return None;
         }
         if let Some(product) = self.raw().checked_mul(part.raw()) {
-            return Some(Self::from_raw(decimal::div_round(
-                product,
-                whole.raw(),
-                Rounding::Down,
-            )));
+            return Some(Self::from_raw(decimal::div_round(product, whole.raw(), Rounding::Down)));
         }
         // The product passes 128 bits near 1.7e14. With amount = k * whole + r the share is k * part + r * part / whole, and each term
         // is far smaller; k * part is an integer, so the rounding is the same.
         let k = self.raw().div_euclid(whole.raw());
         let r = self.raw() - k * whole.raw();
-        let (Some(first), Some(product)) = (k.checked_mul(part.raw()), r.checked_mul(part.raw()))
-        else {
+        let (Some(first), Some(product)) = (k.checked_mul(part.raw()), r.checked_mul(part.raw())) else {
             return None;
         };
         match first.checked_add(decimal::div_round(product, whole.raw(), Rounding::Down)) {
@@ -93,26 +88,16 @@ mod tests {
     #[test]
     fn a_fee_rounds_once_at_the_assets_precision() {
         let notional = Money::parse("123.456789").unwrap();
-        let fee = notional
-            .times(Rate::parse("0.001").unwrap(), Rounding::Up)
-            .unwrap();
+        let fee = notional.times(Rate::parse("0.001").unwrap(), Rounding::Up).unwrap();
         assert_eq!(fee.to_string(), "0.123456789");
         assert_eq!(fee.at_precision(8, Rounding::Up).to_string(), "0.12345679");
-        assert_eq!(
-            fee.at_precision(8, Rounding::Down).to_string(),
-            "0.12345678"
-        );
+        assert_eq!(fee.at_precision(8, Rounding::Down).to_string(), "0.12345678");
     }
 
     #[test]
     fn a_share_of_a_large_cost_is_exact() {
         let cost = Money::from_units(3_000_000_000_000);
-        let share = cost
-            .share(
-                Quantity::from_units(1_000_000_000),
-                Quantity::from_units(3_000_000_000),
-            )
-            .unwrap();
+        let share = cost.share(Quantity::from_units(1_000_000_000), Quantity::from_units(3_000_000_000)).unwrap();
         assert_eq!(share, Money::from_units(1_000_000_000_000));
     }
 

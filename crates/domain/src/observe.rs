@@ -30,14 +30,7 @@ pub trait Observer {
     /// The step begins.
     fn event(&mut self, _ts: UnixNanos, _event: &Event) {}
     /// A strategy's indicator has this value after the event.
-    fn indicator(
-        &mut self,
-        _ts: UnixNanos,
-        _strategy: StrategyIdx,
-        _name: &'static str,
-        _value: f64,
-    ) {
-    }
+    fn indicator(&mut self, _ts: UnixNanos, _strategy: StrategyIdx, _name: &'static str, _value: f64) {}
     /// A strategy said this.
     fn signal(&mut self, _ts: UnixNanos, _signal: &Signal) {}
     /// A check was made.

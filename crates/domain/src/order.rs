@@ -59,12 +59,7 @@ impl ClientOrderId {
     #[must_use]
     #[inline]
     pub const fn new(account: AccountId, epoch: u32, ordinal: u64) -> Self {
-        Self(
-            (Self::PREFIX as u128) << 112
-                | (account.0 as u128) << 96
-                | (epoch as u128) << 64
-                | ordinal as u128,
-        )
+        Self((Self::PREFIX as u128) << 112 | (account.0 as u128) << 96 | (epoch as u128) << 64 | ordinal as u128)
     }
 
     /// Reads 32 hexadecimal digits; `None` for anything else and for ids that are not ours.
@@ -127,16 +122,13 @@ impl Serialize for ClientOrderId {
 impl<'de> Deserialize<'de> for ClientOrderId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom("expected 32 hexadecimal digits that begin with 6234")
-        })
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("expected 32 hexadecimal digits that begin with 6234"))
     }
 }
 
 /// The venue's number of an order (text ids are interned at the edge).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VenueOrderId(pub u64);
 
@@ -191,10 +183,7 @@ impl OrderType {
     pub const fn limit_price(&self) -> Option<Price> {
         match *self {
             Self::Limit { price } | Self::StopLimit { price, .. } => Some(price),
-            Self::Market
-            | Self::StopMarket { .. }
-            | Self::TakeProfit { .. }
-            | Self::TrailingStop { .. } => None,
+            Self::Market | Self::StopMarket { .. } | Self::TakeProfit { .. } | Self::TrailingStop { .. } => None,
         }
     }
 
@@ -202,9 +191,9 @@ impl OrderType {
     #[must_use]
     pub const fn trigger(&self) -> Option<Price> {
         match *self {
-            Self::StopMarket { trigger }
-            | Self::StopLimit { trigger, .. }
-            | Self::TakeProfit { trigger } => Some(trigger),
+            Self::StopMarket { trigger } | Self::StopLimit { trigger, .. } | Self::TakeProfit { trigger } => {
+                Some(trigger)
+            }
             Self::Market | Self::Limit { .. } | Self::TrailingStop { .. } => None,
         }
     }
@@ -289,8 +278,7 @@ impl Digestible for OrderSpec {
     fn digest(&self, d: &mut Digest) {
         d.word(self.client_id.0 as u64);
         d.word((self.client_id.0 >> 64) as u64);
-        let flags =
-            self.side as u64 | u64::from(self.post_only) << 1 | u64::from(self.reduce_only) << 2;
+        let flags = self.side as u64 | u64::from(self.post_only) << 1 | u64::from(self.reduce_only) << 2;
         d.word(
             flags
                 | u64::from(self.account.0) << 8
@@ -316,15 +304,11 @@ impl Digestible for OrderSpec {
                 d.word(5);
                 d.wide(trigger.raw());
             }
-            OrderType::TrailingStop {
-                offset: TrailOffset::Distance(distance),
-            } => {
+            OrderType::TrailingStop { offset: TrailOffset::Distance(distance) } => {
                 d.word(6);
                 d.wide(distance.raw());
             }
-            OrderType::TrailingStop {
-                offset: TrailOffset::Fraction(fraction),
-            } => {
+            OrderType::TrailingStop { offset: TrailOffset::Fraction(fraction) } => {
                 d.word(7);
                 d.int(fraction.raw());
             }
@@ -385,11 +369,9 @@ impl OrderStatus {
     pub const fn is_terminal(self) -> bool {
         match self {
             Self::Filled | Self::Canceled | Self::Expired | Self::Rejected => true,
-            Self::Submitted
-            | Self::Accepted
-            | Self::PartiallyFilled
-            | Self::CancelPending
-            | Self::OutcomeUnknown => false,
+            Self::Submitted | Self::Accepted | Self::PartiallyFilled | Self::CancelPending | Self::OutcomeUnknown => {
+                false
+            }
         }
     }
 }
@@ -475,17 +457,8 @@ mod tests {
         assert_eq!(text.len(), 32);
         assert!(text.starts_with("6234"));
         assert_eq!(ClientOrderId::parse(&text), Some(id));
-        assert_eq!(
-            (id.account(), id.epoch(), id.ordinal()),
-            (AccountId(7), 3, 123_456_789_012)
-        );
-        for foreign in [
-            "",
-            "6234",
-            &"0".repeat(32),
-            &"z".repeat(32),
-            &format!("+{}", &text[1..]),
-        ] {
+        assert_eq!((id.account(), id.epoch(), id.ordinal()), (AccountId(7), 3, 123_456_789_012));
+        for foreign in ["", "6234", &"0".repeat(32), &"z".repeat(32), &format!("+{}", &text[1..])] {
             assert_eq!(ClientOrderId::parse(foreign), None, "{foreign}");
         }
         let json = serde_json::to_string(&id).unwrap();
@@ -496,10 +469,7 @@ mod tests {
     fn an_order_goes_through_json_unchanged() {
         let spec = OrderSpec {
             client_id: ClientOrderId::new(AccountId(1), 1, 1),
-            kind: OrderType::StopLimit {
-                trigger: Price::parse("99.5").unwrap(),
-                price: Price::parse("99").unwrap(),
-            },
+            kind: OrderType::StopLimit { trigger: Price::parse("99.5").unwrap(), price: Price::parse("99").unwrap() },
             quantity: OrderQuantity::Base(Quantity::parse("0.1").unwrap()),
             time_in_force: TimeInForce::Gtd(UnixNanos(5)),
             account: AccountId(1),

@@ -59,11 +59,7 @@ impl Rate {
     /// This rate divided into `n` equal parts, rounded down; `None` if `n` is zero.
     #[must_use]
     pub const fn divided_by(self, n: u32) -> Option<Self> {
-        if n == 0 {
-            None
-        } else {
-            Some(Self(self.0.div_euclid(n as i64)))
-        }
+        if n == 0 { None } else { Some(Self(self.0.div_euclid(n as i64))) }
     }
 }
 
@@ -93,13 +89,6 @@ mod tests {
     #[test]
     fn basis_points_are_hundredths_of_a_percent() {
         assert_eq!(Rate::from_bps(10), Rate::parse("0.001").unwrap());
-        assert_eq!(
-            Rate::parse("0.02")
-                .unwrap()
-                .divided_by(3)
-                .unwrap()
-                .to_string(),
-            "0.006666666666"
-        );
+        assert_eq!(Rate::parse("0.02").unwrap().divided_by(3).unwrap().to_string(), "0.006666666666");
     }
 }

@@ -169,13 +169,7 @@ impl Digestible for Signal {
             None => d.word(0),
             Some(s) => {
                 d.word(1);
-                for value in [
-                    s.win_probability,
-                    s.mean_win,
-                    s.mean_loss,
-                    s.fees,
-                    s.slippage,
-                ] {
+                for value in [s.win_probability, s.mean_win, s.mean_loss, s.fees, s.slippage] {
                     d.float(value);
                 }
                 d.word(s.holding_period.0);
@@ -209,6 +203,7 @@ pub struct InferRequest {
 
 /// Everything that a strategy can say.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "outputs live in one reused buffer; a box would allocate on the hot path")]
 pub enum Output {
     /// A wish to trade.
     Signal(Signal),

@@ -16,16 +16,12 @@ pub const NANOS_PER_HOUR: u64 = 60 * NANOS_PER_MINUTE;
 pub const NANOS_PER_DAY: u64 = 24 * NANOS_PER_HOUR;
 
 /// An instant: nanoseconds since 1970-01-01 00:00 UTC. Ends in the year 2554.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixNanos(pub u64);
 
 /// A span of time in nanoseconds, never negative.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Nanos(pub u64);
 
@@ -36,10 +32,7 @@ impl UnixNanos {
     /// The instant `ms` milliseconds after 1970; `None` if it is before 1970 or after 2554.
     #[must_use]
     pub fn from_millis(ms: i64) -> Option<Self> {
-        u64::try_from(ms)
-            .ok()?
-            .checked_mul(NANOS_PER_MILLI)
-            .map(Self)
+        u64::try_from(ms).ok()?.checked_mul(NANOS_PER_MILLI).map(Self)
     }
 
     /// The instant `us` microseconds after 1970; `None` outside 1970-2554.
@@ -112,16 +105,8 @@ mod tests {
     fn instants_outside_the_range_are_refused() {
         assert_eq!(UnixNanos::from_millis(-1), None);
         assert_eq!(UnixNanos::from_millis(i64::MAX), None);
-        assert_eq!(
-            UnixNanos::from_millis(1_577_836_800_000)
-                .unwrap()
-                .as_millis(),
-            1_577_836_800_000
-        );
-        assert_eq!(
-            UnixNanos::from_micros(1_577_836_800_000_001).unwrap().0,
-            1_577_836_800_000_001_000
-        );
+        assert_eq!(UnixNanos::from_millis(1_577_836_800_000).unwrap().as_millis(), 1_577_836_800_000);
+        assert_eq!(UnixNanos::from_micros(1_577_836_800_000_001).unwrap().0, 1_577_836_800_000_001_000);
     }
 
     #[test]
