@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod allocations;
 mod bundled;
 mod golden;
 mod laws;
