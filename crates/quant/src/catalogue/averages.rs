@@ -136,6 +136,16 @@ pub(super) static TABLE: &[Function] = &[
         compute: Compute::Stream(|a| boxed(Mama::new(a.number("fastlimit")?, a.number("slowlimit")?))),
     },
     Function {
+        names: &["MA", "talib.MA"],
+        params: &[period(30, 1), Param::count("matype", &[], 0, 0, 13)],
+        inputs: CLOSE,
+        outputs: REAL,
+        lookback: "that of the average chosen",
+        formula: "the average of kind matype: 0 SMA, 1 EMA, 2 WMA, 3 DEMA, 4 TEMA, 5 TRIMA, 6 KAMA, 8 T3 (vfactor 0.7), 13 RMA",
+        source: TALIB,
+        compute: Compute::Stream(by_kind),
+    },
+    Function {
         names: &["RMA", "talib.RMA"],
         params: &[period(14, 1)],
         inputs: CLOSE,
@@ -149,4 +159,20 @@ pub(super) static TABLE: &[Function] = &[
 
 fn hma(args: &Args) -> Result<Box<dyn Stream>, CalcError> {
     boxed(Hma::new(args.count("period")?))
+}
+
+fn by_kind(args: &Args) -> Result<Box<dyn Stream>, CalcError> {
+    let period = args.count("period")?;
+    match args.count("matype")? {
+        0 => boxed(Sma::new(period)),
+        1 => boxed(Ema::new(period)),
+        2 => boxed(Wma::new(period)),
+        3 => boxed(Dema::new(period)),
+        4 => boxed(Tema::new(period)),
+        5 => boxed(Trima::new(period)),
+        6 => boxed(Kama::new(period)),
+        8 => boxed(T3::new(period, 0.7)),
+        13 => boxed(Rma::new(period)),
+        _ => Err(CalcError::Kind { parameter: "matype", expected: "one of 0 to 6, 8, 13" }),
+    }
 }

@@ -203,6 +203,8 @@ mod tests {
         let with = |p: &Params| call("sma", p, &[&[1.0]]);
         assert_eq!(says(with(&none.clone().with("window", 5.0))), "unknown parameter \"window\"; these exist: period");
         assert_eq!(says(with(&none.clone().with("period", -1.0))), "parameter period = -1: allowed are 1 to 100000");
+        let kind = call("ma", &none.clone().with("matype", 7.0), &[&[1.0]]);
+        assert_eq!(says(kind), "parameter matype: expected one of 0 to 6, 8, 13");
         assert_eq!(says(call("sma", &none, &[])), "0 input columns given, expected 1: close");
         assert_eq!(
             says(call("atr", &none, &[&[1.0], &[1.0, 2.0], &[1.0]])),

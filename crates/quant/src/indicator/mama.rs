@@ -83,7 +83,8 @@ pub struct Mama {
 state!(
     Mama, 1,
     fixed [fast, slow],
-    moving [seen, prices, smooth, detrender, in_phase, quadrature, phasor, product, period, phase, mama, fama]
+    moving [seen, prices, smooth, detrender, in_phase, quadrature, phasor, product, period, phase, mama, fama],
+    valid |m| m.seen <= LOOKBACK + 1
 );
 
 impl Mama {
