@@ -1,0 +1,184 @@
+//! An order as the venue holds it: what it asks for, how far it has come, and what it waits for.
+//!
+//! Prices and quantities are mantissas of the instrument, so that matching compares integers with market data.
+//! When and at what price an order trades is said in `matching`; what a trade does to it, in `execute`.
+
+use domain::{
+    AccountId, ClientOrderId, Digest, Digestible, OrderSpec, OrderStatus, Rate, Side, StrategyIdx, TimeInForce,
+    UnixNanos,
+};
+
+/// What the order is now. A stop that was set off becomes `Market` or `Limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    Market,
+    Limit,
+    Stop,
+    StopLimit,
+    TakeProfit,
+    Trailing,
+}
+
+/// How far a trailing stop follows behind, in the instrument's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trail {
+    /// A distance as a price mantissa.
+    Distance(i64),
+    /// A fraction of the best price.
+    Fraction(Rate),
+}
+
+/// One order at the venue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    pub spec: OrderSpec,
+    pub venue_id: u64,
+    pub kind: Kind,
+    /// Whether the slot holds an order that can still trade.
+    pub alive: bool,
+    /// Whether it has not met the market yet: if it crosses at the first meeting, it takes liquidity.
+    pub fresh: bool,
+    /// Limit price.
+    pub limit: i64,
+    /// Trigger price.
+    pub trigger: i64,
+    /// How a trailing stop follows.
+    pub trail: Trail,
+    /// Best price that a trailing stop has seen.
+    pub extreme: Option<i64>,
+    /// Quantity of the whole order; 0 while it is an amount of quote.
+    pub quantity: i64,
+    /// Filled so far.
+    pub filled: i64,
+    /// What may still be spent (1e-12 of quote); `None` for orders in base.
+    pub budget: Option<i128>,
+    /// What of the balance is reserved for it (1e-12 of the asset that it gives).
+    pub lock: i128,
+    /// Quantity believed to stand before it at its price; `None` where nothing is known.
+    pub ahead: Option<i64>,
+    /// The latest bar whose path had been played when it was accepted: it is not live in the path of that bar or an earlier one.
+    pub after: Option<UnixNanos>,
+}
+
+impl Order {
+    pub fn side(&self) -> Side {
+        self.spec.side
+    }
+
+    pub fn account(&self) -> AccountId {
+        self.spec.account
+    }
+
+    pub fn strategy(&self) -> StrategyIdx {
+        self.spec.strategy
+    }
+
+    pub fn id(&self) -> ClientOrderId {
+        self.spec.client_id
+    }
+
+    /// What is still asked for in base.
+    pub fn remaining(&self) -> i64 {
+        self.quantity - self.filled
+    }
+
+    /// Whether what does not trade at once is taken off.
+    pub fn at_once(&self) -> bool {
+        matches!(self.spec.time_in_force, TimeInForce::Ioc | TimeInForce::Fok)
+    }
+
+    pub fn status(&self) -> OrderStatus {
+        if self.filled > 0 { OrderStatus::PartiallyFilled } else { OrderStatus::Accepted }
+    }
+
+    /// The instant at which it ends, if it has one.
+    pub fn until(&self) -> Option<UnixNanos> {
+        match self.spec.time_in_force {
+            TimeInForce::Gtd(until) => Some(until),
+            TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok => None,
+        }
+    }
+
+    /// Whether the market at `px` sets a stop with this trigger off: a sell at or below, a buy at or above.
+    pub fn stop_reached(&self, px: i64, trigger: i64) -> bool {
+        match self.side() {
+            Side::Sell => px <= trigger,
+            Side::Buy => px >= trigger,
+        }
+    }
+
+    /// Whether the market at `px` sets a take-profit off: a sell at or above, a buy at or below.
+    pub fn profit_reached(&self, px: i64) -> bool {
+        match self.side() {
+            Side::Sell => px >= self.trigger,
+            Side::Buy => px <= self.trigger,
+        }
+    }
+
+    /// Whether the market at `px` is beyond the limit (or at it, where `touch`).
+    pub fn crosses(&self, px: i64, touch: bool) -> bool {
+        (touch && px == self.limit)
+            || match self.side() {
+                Side::Buy => px < self.limit,
+                Side::Sell => px > self.limit,
+            }
+    }
+
+    /// The trigger of a trailing stop: its offset behind the best price seen, on the tick, rounded away from the market.
+    pub fn trail_level(&self, tick: i64) -> Option<i64> {
+        let extreme = i128::from(self.extreme?);
+        let one = domain::decimal::ONE;
+        let sign = self.side().sign();
+        // In units of 1e-12 of a mantissa, so that a fraction loses nothing before the rounding.
+        let level = match self.trail {
+            Trail::Distance(distance) => {
+                extreme.checked_add(sign.checked_mul(i128::from(distance))?)?.checked_mul(one)?
+            }
+            Trail::Fraction(rate) => extreme.checked_mul(one + sign * i128::from(rate.raw()))?,
+        };
+        let rounding = match self.side() {
+            Side::Sell => domain::Rounding::Down,
+            Side::Buy => domain::Rounding::Up,
+        };
+        let step = one.checked_mul(i128::from(tick))?;
+        let ticks = domain::decimal::div_round(level, step, rounding);
+        i64::try_from(ticks.checked_mul(i128::from(tick))?).ok()
+    }
+
+    /// Takes a price into the best seen.
+    pub fn follow(&mut self, px: i64) {
+        self.extreme = Some(match (self.extreme, self.side()) {
+            (None, _) => px,
+            (Some(best), Side::Sell) => best.max(px),
+            (Some(best), Side::Buy) => best.min(px),
+        });
+    }
+}
+
+impl Digestible for Order {
+    fn digest(&self, d: &mut Digest) {
+        self.spec.digest(d);
+        d.word(self.venue_id);
+        d.word(self.kind as u64 | u64::from(self.fresh) << 8);
+        d.int(self.limit);
+        d.int(self.trigger);
+        match self.trail {
+            Trail::Distance(distance) => {
+                d.word(1);
+                d.int(distance);
+            }
+            Trail::Fraction(rate) => {
+                d.word(2);
+                d.int(rate.raw());
+            }
+        }
+        d.int(self.quantity);
+        d.int(self.filled);
+        d.wide(self.lock);
+        d.wide(self.budget.unwrap_or(-1));
+        d.int(self.ahead.unwrap_or(-1));
+        d.int(self.extreme.unwrap_or(i64::MIN));
+        d.word(self.after.map_or(u64::MAX, |t| t.0));
+    }
+}
