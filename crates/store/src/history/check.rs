@@ -1,0 +1,437 @@
+//! The test that every row passes before it leaves this crate.
+//!
+//! In:  decoded columns, in file order. Out: records, and [`Findings`] about what was left out.
+//! A good candle follows its predecessor by one interval, has positive prices, low <= open, close <= high, and a volume that is not negative:
+//! one comparison each, and everything else goes the slow way, which finds out whether it is a gap or a bad row.
+
+use super::decode::{Columns, UNREADABLE, time_text};
+use super::error::{BadRow, BadRows, Findings, Gap, HistoryError};
+use super::rows::{DataKind, Row, Rows, interval_text};
+use domain::{Candle, InstrumentIdx, MarketFlags, Quote, Side, Trade, UnixNanos};
+
+/// So many equal steps that are not the interval, one after the other, are another interval and not gaps.
+const ODD_STEPS: u32 = 16;
+
+/// State of the check over the files of one series.
+pub(crate) struct Checker {
+    pub idx: InstrumentIdx,
+    pub interval_s: u32,
+    pub price_decimals: u8,
+    pub quantity_decimals: u8,
+    pub bad_rows: BadRows,
+    /// Rows before this are checked and not given out.
+    pub from_ns: i64,
+    /// The first row at or after this ends the reading.
+    pub to_ns: i64,
+    pub file: String,
+    /// Time of the last row that passed; the end of the file before, at its start.
+    last: Option<i64>,
+    /// A run of equal steps longer than the interval: length, count, time of its last row.
+    odd: (i64, u32, i64),
+    pub findings: Findings,
+    /// Whether a row at or after `to_ns` was seen.
+    pub done: bool,
+}
+
+/// A row that fails: its column and what was expected there.
+struct Fault {
+    column: &'static str,
+    value: String,
+    expected: String,
+}
+
+impl Checker {
+    pub fn new(idx: InstrumentIdx, interval_s: u32, decimals: (u8, u8), bad_rows: BadRows, range: (i64, i64)) -> Self {
+        Self {
+            idx,
+            interval_s,
+            price_decimals: decimals.0,
+            quantity_decimals: decimals.1,
+            bad_rows,
+            from_ns: range.0,
+            to_ns: range.1,
+            file: String::new(),
+            last: None,
+            odd: (0, 0, 0),
+            findings: Findings::default(),
+            done: false,
+        }
+    }
+
+    /// Time of the last row that passed.
+    pub const fn last(&self) -> Option<i64> {
+        self.last
+    }
+
+    /// Checks a chunk and appends the good rows to `out`.
+    pub fn check(&mut self, columns: &mut Columns, out: &mut Rows) -> Result<(), HistoryError> {
+        columns.settle();
+        self.findings.rounded += columns.rounded;
+        let before = out.len();
+        match out {
+            Rows::Candles(rows) => self.candles(columns, rows)?,
+            Rows::Trades(rows) => self.trades(columns, rows)?,
+            Rows::Quotes(rows) => self.quotes(columns, rows)?,
+        }
+        let passed = out.len() - before;
+        if passed > 0 {
+            self.findings.rows += passed as u64;
+            let time = |at| match out.get(at)? {
+                Row::Candle(candle) => Some(candle.ts_open),
+                Row::Trade(trade) => Some(trade.ts_event),
+                Row::Quote(quote) => Some(quote.ts_event),
+            };
+            self.findings.first = self.findings.first.or_else(|| time(before));
+            self.findings.last = time(before + passed - 1);
+        }
+        Ok(())
+    }
+
+    fn candles(&mut self, columns: &Columns, out: &mut Vec<Candle>) -> Result<(), HistoryError> {
+        let n = columns.ts.len();
+        let [open, high, low, close, volume] = &columns.values;
+        let lists = (columns.ts.get(..n), open.get(..n), high.get(..n), low.get(..n), close.get(..n), volume.get(..n));
+        let (Some(ts), Some(open), Some(high), Some(low), Some(close), Some(volume)) = lists else {
+            return Err(self.uneven());
+        };
+        let step = i64::from(self.interval_s).saturating_mul(1_000_000_000);
+        let (idx, interval_s) = (self.idx, self.interval_s);
+        out.reserve(n);
+        let mut next = self.last.map_or(UNREADABLE, |last| last.saturating_add(step));
+        let mut zero_volume = 0;
+        for at in 0..n {
+            let (t, o, h, l, c, v) = (ts[at], open[at], high[at], low[at], close[at], volume[at]);
+            let sound = (l > 0) & (l <= o) & (l <= c) & (o <= h) & (c <= h) & (v >= 0);
+            if !(sound & (t == next)) {
+                // Unusual in some way: the first row, a gap, or a bad row.
+                self.last = (next != UNREADABLE).then(|| next.saturating_sub(step));
+                if !self.unusual_candle(columns, at, sound, step)? {
+                    continue;
+                }
+            }
+            next = t.saturating_add(step);
+            if t >= self.to_ns {
+                self.done = true;
+                break;
+            }
+            if t < self.from_ns {
+                continue;
+            }
+            zero_volume += u64::from(v == 0);
+            out.push(Candle {
+                ts_open: UnixNanos(t as u64),
+                ts_recv: UnixNanos(next as u64),
+                open: o,
+                high: h,
+                low: l,
+                close: c,
+                volume: v,
+                interval_s,
+                instrument: idx,
+                flags: MarketFlags(0),
+            });
+        }
+        self.findings.zero_volume += zero_volume;
+        if next != UNREADABLE {
+            self.last = Some(next.saturating_sub(step));
+        }
+        Ok(())
+    }
+
+    /// Whether the row is good after all. Tells of gaps and bad rows.
+    #[cold]
+    fn unusual_candle(&mut self, columns: &Columns, at: usize, sound: bool, step: i64) -> Result<bool, HistoryError> {
+        if self.decoded_badly(columns, at)? {
+            return Ok(false);
+        }
+        let t = columns.ts.get(at).copied().unwrap_or(UNREADABLE);
+        if let Some(fault) = self.time_fault(columns, at, t, step) {
+            return self.refuse(columns.line(at), fault).map(|()| false);
+        }
+        if !sound {
+            let [open, high, low, close, volume] =
+                [0, 1, 2, 3, 4].map(|k: usize| columns.values[k].get(at).copied().unwrap_or(UNREADABLE));
+            let fault = self.candle_fault(open, high, low, close, volume);
+            return self.refuse(columns.line(at), fault).map(|()| false);
+        }
+        if let Some(last) = self.last
+            && t - last > step
+        {
+            self.gap(columns.line(at), last, t, step)?;
+        }
+        Ok(true)
+    }
+
+    /// What is wrong with a row's time, if anything.
+    fn time_fault(&self, columns: &Columns, at: usize, t: i64, step: i64) -> Option<Fault> {
+        let fault = |expected: String| Some(Fault { column: "time", value: time_text(t), expected });
+        if t < 0 || t > i64::MAX - step {
+            return fault("a time from 1970 to 2262".into());
+        }
+        let last = self.last?;
+        if step > 0 && t <= last {
+            let what = if t == last { "this row repeats its time" } else { "this row goes back" };
+            return fault(format!("a time after the row before, {}: {what}", time_text(last)));
+        }
+        if step == 0 && t < last {
+            return fault(format!("a time not before that of the row before, {}", time_text(last)));
+        }
+        // A leap after which time goes on from before it is one wrong stamp, not a gap.
+        if let Some(&after) = columns.ts.get(at + 1)
+            && after != UNREADABLE
+            && (after > last || (step == 0 && after == last))
+            && after <= t
+            && (after < t || step > 0)
+        {
+            let jumped = if step > 0 { t - last != step } else { after < t };
+            if jumped && after - last <= t - last {
+                return fault(format!("a time before that of the next row, {}", time_text(after)));
+            }
+        }
+        if step > 0 && (t - last) % step != 0 {
+            let interval = interval_text(self.interval_s);
+            return fault(format!("whole steps of {interval}, the interval of the series, after {}", time_text(last)));
+        }
+        None
+    }
+
+    fn candle_fault(&self, open: i64, high: i64, low: i64, close: i64, volume: i64) -> Fault {
+        let text = |mantissa: i64, decimals: u8| domain::Price::from_mantissa(mantissa, decimals.min(12)).to_string();
+        let price = |mantissa| text(mantissa, self.price_decimals);
+        for (column, value) in [("open", open), ("high", high), ("low", low), ("close", close)] {
+            if value <= 0 {
+                return Fault { column, value: price(value), expected: "a price above 0".into() };
+            }
+        }
+        for (column, value) in [("open", open), ("close", close)] {
+            if !(low..=high).contains(&value) {
+                let expected = format!("low <= {column} <= high, that is from {} to {}", price(low), price(high));
+                return Fault { column, value: price(value), expected };
+            }
+        }
+        Fault { column: "volume", value: text(volume, self.quantity_decimals), expected: "0 or more".into() }
+    }
+
+    fn gap(&mut self, line: u64, last: i64, t: i64, step: i64) -> Result<(), HistoryError> {
+        let length = t - last;
+        self.odd =
+            if self.odd.0 == length && self.odd.2 == last { (length, self.odd.1 + 1, t) } else { (length, 1, t) };
+        if self.odd.1 >= ODD_STEPS {
+            return Err(HistoryError::MixedIntervals {
+                file: self.file.clone(),
+                line,
+                times: self.odd.1,
+                step: u32::try_from(length / 1_000_000_000).map_or_else(|_| format!("{length} ns"), interval_text),
+                interval: interval_text(self.interval_s),
+            });
+        }
+        if t >= self.from_ns && t < self.to_ns {
+            let candles = (length / step).unsigned_abs().saturating_sub(1);
+            self.findings.gaps += 1;
+            self.findings.missing += candles;
+            if self.findings.gap_list.len() < Findings::GAPS_LISTED {
+                self.findings.gap_list.push(Gap { first_missing: UnixNanos((last + step).unsigned_abs()), candles });
+            }
+        }
+        Ok(())
+    }
+
+    fn trades(&mut self, columns: &Columns, out: &mut Vec<Trade>) -> Result<(), HistoryError> {
+        let n = columns.ts.len();
+        let [price, quantity, side, id, _] = &columns.values;
+        let lists = (columns.ts.get(..n), price.get(..n), quantity.get(..n), side.get(..n), id.get(..n));
+        let (Some(ts), Some(price), Some(quantity), Some(side), Some(id)) = lists else {
+            return Err(self.uneven());
+        };
+        out.reserve(n);
+        let mut last = self.last.unwrap_or(0);
+        for at in 0..n {
+            let (t, p, q, s) = (ts[at], price[at], quantity[at], side[at]);
+            let sound = (p > 0) & (q > 0) & ((s == 0) | (s == 1)) & (id[at] != UNREADABLE);
+            // A later stamp is unusual only where the next one falls behind it.
+            let leaps = ts.get(at + 1).is_some_and(|after| *after < t);
+            if !sound || t < last || leaps {
+                self.last = (last > 0).then_some(last);
+                if self.decoded_badly(columns, at)? {
+                    continue;
+                }
+                if let Some(fault) = self.time_fault(columns, at, t, 0) {
+                    self.refuse(columns.line(at), fault)?;
+                    continue;
+                }
+                if !sound {
+                    let fault = self.positive_fault(
+                        &[("price", p, self.price_decimals), ("quantity", q, self.quantity_decimals)],
+                        "side",
+                    );
+                    self.refuse(columns.line(at), fault)?;
+                    continue;
+                }
+            }
+            last = t;
+            if t >= self.to_ns {
+                self.done = true;
+                break;
+            }
+            if t < self.from_ns {
+                continue;
+            }
+            out.push(Trade {
+                ts_event: UnixNanos(t as u64),
+                ts_recv: UnixNanos(t as u64),
+                price: p,
+                quantity: q,
+                trade_id: id[at] as u64,
+                instrument: self.idx,
+                flags: MarketFlags(0),
+                aggressor: if s == 0 { Side::Buy } else { Side::Sell },
+            });
+        }
+        self.last = (last > 0).then_some(last);
+        Ok(())
+    }
+
+    fn quotes(&mut self, columns: &Columns, out: &mut Vec<Quote>) -> Result<(), HistoryError> {
+        let n = columns.ts.len();
+        let [bid, bid_quantity, ask, ask_quantity, _] = &columns.values;
+        let lists = (columns.ts.get(..n), bid.get(..n), bid_quantity.get(..n), ask.get(..n), ask_quantity.get(..n));
+        let (Some(ts), Some(bid), Some(bid_quantity), Some(ask), Some(ask_quantity)) = lists else {
+            return Err(self.uneven());
+        };
+        out.reserve(n);
+        let mut last = self.last.unwrap_or(0);
+        for at in 0..n {
+            let (t, b, bq, a, aq) = (ts[at], bid[at], bid_quantity[at], ask[at], ask_quantity[at]);
+            let sound = (b > 0) & (b <= a) & (bq >= 0) & (aq >= 0);
+            let leaps = ts.get(at + 1).is_some_and(|after| *after < t);
+            if !sound || t < last || leaps {
+                self.last = (last > 0).then_some(last);
+                if self.decoded_badly(columns, at)? {
+                    continue;
+                }
+                if let Some(fault) = self.time_fault(columns, at, t, 0) {
+                    self.refuse(columns.line(at), fault)?;
+                    continue;
+                }
+                if !sound {
+                    let fault = self.quote_fault(b, bq, a, aq);
+                    self.refuse(columns.line(at), fault)?;
+                    continue;
+                }
+            }
+            last = t;
+            if t >= self.to_ns {
+                self.done = true;
+                break;
+            }
+            if t < self.from_ns {
+                continue;
+            }
+            out.push(Quote {
+                ts_event: UnixNanos(t as u64),
+                ts_recv: UnixNanos(t as u64),
+                bid: b,
+                bid_quantity: bq,
+                ask: a,
+                ask_quantity: aq,
+                instrument: self.idx,
+                flags: MarketFlags(0),
+            });
+        }
+        self.last = (last > 0).then_some(last);
+        Ok(())
+    }
+
+    fn quote_fault(&self, bid: i64, bid_quantity: i64, ask: i64, ask_quantity: i64) -> Fault {
+        let text = |mantissa: i64, decimals: u8| domain::Price::from_mantissa(mantissa, decimals.min(12)).to_string();
+        if bid > ask && ask > 0 {
+            let expected = format!("at most the ask, {}", text(ask, self.price_decimals));
+            return Fault { column: "bid", value: text(bid, self.price_decimals), expected };
+        }
+        for (column, value) in [("bid_quantity", bid_quantity), ("ask_quantity", ask_quantity)] {
+            if value < 0 {
+                return Fault { column, value: text(value, self.quantity_decimals), expected: "0 or more".into() };
+            }
+        }
+        self.positive_fault(&[("bid", bid, self.price_decimals), ("ask", ask, self.price_decimals)], "ask")
+    }
+
+    /// The first of the columns that is not above 0, or else `other`.
+    fn positive_fault(&self, columns: &[(&'static str, i64, u8)], other: &'static str) -> Fault {
+        let found = columns.iter().find(|(_, value, _)| *value <= 0);
+        let Some(&(column, value, decimals)) = found else {
+            return Fault { column: other, value: "unreadable".into(), expected: "buy or sell".into() };
+        };
+        let value = domain::Price::from_mantissa(value, decimals.min(12)).to_string();
+        Fault { column, value, expected: "a number above 0".into() }
+    }
+
+    /// Whether the decoder could not read the row; if so it is told of.
+    fn decoded_badly(&mut self, columns: &Columns, at: usize) -> Result<bool, HistoryError> {
+        match columns.bad.binary_search_by_key(&at, |(row, _)| *row) {
+            Ok(found) => {
+                if let Some((_, bad)) = columns.bad.get(found) {
+                    self.count(bad.clone())?;
+                }
+                Ok(true)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn refuse(&mut self, line: u64, fault: Fault) -> Result<(), HistoryError> {
+        let Fault { column, value, expected } = fault;
+        self.count(BadRow { file: self.file.clone(), line, column: column.into(), value, expected })
+    }
+
+    /// Leaves a bad row out, or ends the reading, as [`BadRows`] says.
+    fn count(&mut self, bad: BadRow) -> Result<(), HistoryError> {
+        if self.bad_rows == BadRows::Refuse {
+            return Err(HistoryError::BadRow(Box::new(bad)));
+        }
+        let findings = &mut self.findings;
+        findings.bad += 1;
+        if findings.listed.len() < Findings::LISTED {
+            findings.listed.push(bad);
+        }
+        Ok(())
+    }
+
+    /// After each chunk: whether so many rows are bad that the whole is not to be trusted.
+    pub fn judge(&self) -> Result<(), HistoryError> {
+        let Findings { rows, bad, .. } = self.findings;
+        if bad > BadRows::TOLERATED && bad.saturating_mul(BadRows::ONE_IN) > rows + bad {
+            return Err(HistoryError::TooManyBadRows {
+                file: self.file.clone(),
+                bad,
+                rows: rows + bad,
+                first: Box::new(self.first_bad()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The first bad row there was.
+    pub fn first_bad(&self) -> BadRow {
+        self.findings.listed.first().cloned().unwrap_or_else(|| BadRow {
+            file: self.file.clone(),
+            line: 0,
+            column: String::new(),
+            value: String::new(),
+            expected: String::new(),
+        })
+    }
+
+    fn uneven(&self) -> HistoryError {
+        HistoryError::structure(
+            &self.file,
+            "its columns have different lengths",
+            "as many values in each column as rows",
+        )
+    }
+}
+
+/// Whether a kind's rows have a length in time.
+pub(crate) const fn has_interval(kind: DataKind) -> bool {
+    matches!(kind, DataKind::Candles)
+}

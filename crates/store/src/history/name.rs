@@ -1,0 +1,117 @@
+//! What the name of a file says about its contents.
+//!
+//! Two forms are understood: ours, `<exchange>_<market>_<SYMBOL>_<interval>[_<anything>]` (without a symbol where the file has several), and
+//! those of Binance's public archive, `<SYMBOL>-<interval>-<date>`, `<SYMBOL>-trades-<date>`, `<SYMBOL>-aggTrades-<date>`.
+//! Anything else says nothing: the options have to.
+
+use super::rows::{DataKind, parse_interval};
+
+/// What a name says; each part may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NameParts {
+    pub venue: Option<String>,
+    pub symbol: Option<String>,
+    pub interval_s: Option<u32>,
+    pub kind: Option<DataKind>,
+}
+
+/// Exchange and market words of our names, and the venue they mean.
+const VENUES: [(&str, &str, &str); 3] =
+    [("binance", "spot", "binance_spot"), ("binance", "usdm", "binance_usdm"), ("generic", "series", "generic")];
+
+/// Reads the name of a file, given with its folders (`/`-separated): the archive's folder says whether it is spot or futures.
+pub(crate) fn describe(path: &str) -> NameParts {
+    let unified = path.replace('\\', "/");
+    let file = unified.rsplit('/').next().unwrap_or_default();
+    let stem = stem(file);
+    ours(stem).or_else(|| archive(stem, &unified)).unwrap_or_default()
+}
+
+/// The name without its data and compression endings.
+pub(crate) fn stem(file: &str) -> &str {
+    let mut stem = file;
+    for ending in [".gz", ".zip", ".csv", ".parquet"] {
+        stem = stem.strip_suffix(ending).unwrap_or(stem);
+    }
+    stem
+}
+
+fn ours(stem: &str) -> Option<NameParts> {
+    let words: Vec<&str> = stem.split('_').collect();
+    let (exchange, market, mut rest) = match words.as_slice() {
+        [exchange, market, rest @ ..] => (*exchange, *market, rest),
+        _ => return None,
+    };
+    let venue =
+        VENUES.iter().find(|(e, m, _)| *e == exchange && *m == market).map(|(_, _, venue)| (*venue).to_owned())?;
+    // `perp` may stand after the market.
+    if let ["perp", tail @ ..] = rest {
+        rest = tail;
+    }
+    let is_symbol = |word: &str| word.len() >= 2 && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let symbol = match rest {
+        [first, tail @ ..] if is_symbol(first) && parse_interval(first).is_none() => {
+            rest = tail;
+            Some((*first).to_owned())
+        }
+        _ => None,
+    };
+    let first = rest.first().copied().unwrap_or_default();
+    let interval_s = parse_interval(first);
+    let kind = interval_s.map(|_| DataKind::Candles).or_else(|| DataKind::from_name(first));
+    Some(NameParts { venue: Some(venue), symbol, interval_s, kind })
+}
+
+fn archive(stem: &str, path: &str) -> Option<NameParts> {
+    let (symbol, rest) = stem.split_once('-')?;
+    let what = rest.split('-').next()?;
+    let symbol_like = symbol.len() >= 5 && symbol.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    let date_like = rest
+        .split_once('-')
+        .is_some_and(|(_, date)| !date.is_empty() && date.chars().all(|c| c.is_ascii_digit() || c == '-'));
+    if !symbol_like || !date_like {
+        return None;
+    }
+    let (kind, interval_s) = match what {
+        "trades" | "aggTrades" => (DataKind::Trades, None),
+        _ => (DataKind::Candles, Some(parse_interval(what)?)),
+    };
+    let venue = if path.contains("futures/um/") { "binance_usdm" } else { "binance_spot" };
+    Some(NameParts { venue: Some(venue.to_owned()), symbol: Some(symbol.to_owned()), interval_s, kind: Some(kind) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_venue_symbol_interval_and_kind() {
+        let cases = [
+            ("x/binance_spot_BTCUSDT_1m_2020.parquet", "binance_spot BTCUSDT 60 candles"),
+            ("binance_spot_SUIUSDT_1m_2024H2.parquet", "binance_spot SUIUSDT 60 candles"),
+            ("binance_usdm_perp_1d_31_symbols_2020_2024.parquet", "binance_usdm - 86400 candles"),
+            ("binance_spot_1d_10_symbols_2017_2024.parquet", "binance_spot - 86400 candles"),
+            ("binance_spot_BTCUSDT_trades_2024.parquet", "binance_spot BTCUSDT - trades"),
+            ("binance_usdm_BTCUSDT_quotes.csv.gz", "binance_usdm BTCUSDT - quotes"),
+            ("BTCUSDT-1m-2021-01.csv", "binance_spot BTCUSDT 60 candles"),
+            ("data/futures/um/monthly/klines/BTCUSDT-1m-2021-01.zip", "binance_usdm BTCUSDT 60 candles"),
+            ("BTCUSDT-trades-2021-01-01.zip", "binance_spot BTCUSDT - trades"),
+            ("ETHUSDT-aggTrades-2021-01.csv.gz", "binance_spot ETHUSDT - trades"),
+            ("prices.csv", "- - - -"),
+            ("my-data-file.csv", "- - - -"),
+            ("BTC-1m-x.csv", "- - - -"),
+            ("", "- - - -"),
+        ];
+        for (name, expected) in cases {
+            let parts = describe(name);
+            let text = |t: Option<String>| t.unwrap_or_else(|| "-".into());
+            let found = [
+                text(parts.venue),
+                text(parts.symbol),
+                text(parts.interval_s.map(|s| s.to_string())),
+                text(parts.kind.map(|k| k.name().to_owned())),
+            ];
+            assert_eq!(found.join(" "), expected, "{name}");
+        }
+    }
+}

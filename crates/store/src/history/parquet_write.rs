@@ -1,0 +1,216 @@
+//! bot4's own files: Parquet with integer mantissas, delta-packed, and what they are in the metadata of the file.
+//!
+//! In:  records of one instrument in time order. Out: one file, complete or absent: it is written under another name and renamed.
+//!
+//! Columns as in the foreign files, so that any Parquet reader opens them, but as INT64: `ts_ms, open, high, low, close, volume`;
+//! `ts_ns, price, quantity, side, trade_id` (side 1 buy, -1 sell); `ts_ns, bid, bid_quantity, ask, ask_quantity`.
+//! A price is `mantissa / 10^price_decimals`, a quantity `mantissa / 10^quantity_decimals`; both numbers stand in the metadata.
+
+use super::error::HistoryError;
+use super::listing::Listing;
+use super::rows::DataKind;
+use domain::{Candle, Quote, Side, Trade};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::data_type::Int64Type;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Names in the metadata of a file.
+pub(crate) mod key {
+    /// Version of this form.
+    pub const VERSION: &str = "bot4.version";
+    /// The version written here.
+    pub const CURRENT: &str = "1";
+    pub const KIND: &str = "bot4.kind";
+    pub const VENUE: &str = "bot4.venue";
+    pub const SYMBOL: &str = "bot4.symbol";
+    pub const INTERVAL: &str = "bot4.interval_s";
+    pub const PRICE_DECIMALS: &str = "bot4.price_decimals";
+    pub const QUANTITY_DECIMALS: &str = "bot4.quantity_decimals";
+    /// `listed` or `generic`.
+    pub const INSTRUMENT: &str = "bot4.instrument";
+}
+
+/// Rows of a row group: the writer holds that many in memory.
+const GROUP: usize = 131_072;
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where.
+    pub path: PathBuf,
+    /// How many rows.
+    pub rows: u64,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+/// Writes candles of `interval_s` seconds.
+///
+/// # Errors
+/// What the iterator gives, or [`HistoryError::Io`] if the file cannot be written; no file is left then.
+pub fn write_candles(
+    path: &Path,
+    listing: &Listing,
+    interval_s: u32,
+    rows: impl Iterator<Item = Result<Candle, HistoryError>>,
+) -> Result<Written, HistoryError> {
+    let columns = ["ts_ms", "open", "high", "low", "close", "volume"];
+    let cells = rows.map(|row| row.map(|c| [c.ts_open.as_millis(), c.open, c.high, c.low, c.close, c.volume]));
+    write(path, listing, DataKind::Candles, interval_s, columns, cells)
+}
+
+/// Writes trades.
+///
+/// # Errors
+/// As [`write_candles`].
+pub fn write_trades(
+    path: &Path,
+    listing: &Listing,
+    rows: impl Iterator<Item = Result<Trade, HistoryError>>,
+) -> Result<Written, HistoryError> {
+    let columns = ["ts_ns", "price", "quantity", "side", "trade_id"];
+    let cells = rows.map(|row| {
+        row.map(|t| {
+            let side = match t.aggressor {
+                Side::Buy => 1,
+                Side::Sell => -1,
+            };
+            [t.ts_event.0 as i64, t.price, t.quantity, side, t.trade_id as i64]
+        })
+    });
+    write(path, listing, DataKind::Trades, 0, columns, cells)
+}
+
+/// Writes quotes.
+///
+/// # Errors
+/// As [`write_candles`].
+pub fn write_quotes(
+    path: &Path,
+    listing: &Listing,
+    rows: impl Iterator<Item = Result<Quote, HistoryError>>,
+) -> Result<Written, HistoryError> {
+    let columns = ["ts_ns", "bid", "bid_quantity", "ask", "ask_quantity"];
+    let cells = rows.map(|row| row.map(|q| [q.ts_event.0 as i64, q.bid, q.bid_quantity, q.ask, q.ask_quantity]));
+    write(path, listing, DataKind::Quotes, 0, columns, cells)
+}
+
+/// Removes an unfinished file unless told that it is finished.
+struct Unfinished<'a>(Option<&'a Path>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.0 {
+            // Nothing more can be done about a file that cannot be removed either; the error that led here is reported.
+            drop(std::fs::remove_file(path));
+        }
+    }
+}
+
+fn write<const N: usize>(
+    path: &Path,
+    listing: &Listing,
+    kind: DataKind,
+    interval_s: u32,
+    names: [&str; N],
+    rows: impl Iterator<Item = Result<[i64; N], HistoryError>>,
+) -> Result<Written, HistoryError> {
+    let shown = path.display().to_string();
+    let io = |e: std::io::Error| HistoryError::io(&shown, &e);
+    let failed = |e: ParquetError| HistoryError::Io { file: shown.clone(), what: e.to_string() };
+
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let file = File::create(&temporary).map_err(io)?;
+    let mut unfinished = Unfinished(Some(&temporary));
+
+    let properties = Arc::new(properties(listing, kind, interval_s)?);
+    let schema = Arc::new(schema(&names).map_err(failed)?);
+    let mut writer = SerializedFileWriter::new(BufWriter::new(file), schema, properties).map_err(failed)?;
+    let mut columns: [Vec<i64>; N] = std::array::from_fn(|_| Vec::new());
+    let mut written = 0u64;
+    for row in rows {
+        for (column, cell) in columns.iter_mut().zip(row?) {
+            column.push(cell);
+        }
+        written += 1;
+        if columns.first().is_some_and(|c| c.len() == GROUP) {
+            write_group(&mut writer, &mut columns).map_err(failed)?;
+        }
+    }
+    if columns.first().is_some_and(|c| !c.is_empty()) {
+        write_group(&mut writer, &mut columns).map_err(failed)?;
+    }
+    let file = writer.into_inner().map_err(failed)?.into_inner().map_err(|e| io(e.into_error()))?;
+    file.sync_all().map_err(io)?;
+    let bytes = file.metadata().map_err(io)?.len();
+    drop(file);
+    std::fs::rename(&temporary, path).map_err(io)?;
+    unfinished.0 = None;
+    Ok(Written { path: path.to_owned(), rows: written, bytes })
+}
+
+fn properties(listing: &Listing, kind: DataKind, interval_s: u32) -> Result<WriterProperties, HistoryError> {
+    let pair = |name: &str, value: String| KeyValue::new(name.to_owned(), value);
+    let metadata = vec![
+        pair(key::VERSION, key::CURRENT.into()),
+        pair(key::KIND, kind.name().into()),
+        pair(key::VENUE, listing.venue.clone()),
+        pair(key::SYMBOL, listing.symbol.clone()),
+        pair(key::INTERVAL, interval_s.to_string()),
+        pair(key::PRICE_DECIMALS, listing.price_decimals.to_string()),
+        pair(key::QUANTITY_DECIMALS, listing.quantity_decimals.to_string()),
+        pair(key::INSTRUMENT, if listing.generic { "generic" } else { "listed" }.into()),
+    ];
+    Ok(WriterProperties::builder()
+        .set_created_by("bot4".into())
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_key_value_metadata(Some(metadata))
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_encoding(Encoding::DELTA_BINARY_PACKED)
+        .set_compression(compression())
+        .set_max_row_group_row_count(Some(GROUP))
+        .build())
+}
+
+fn compression() -> Compression {
+    match std::env::var("B4C").ok().as_deref() {
+        Some("zstd") => Compression::ZSTD(ZstdLevel::try_new(9).unwrap_or_default()),
+        _ => Compression::UNCOMPRESSED,
+    }
+}
+
+fn schema(names: &[&str]) -> Result<Type, ParquetError> {
+    let column = |name: &&str| {
+        Type::primitive_type_builder(name, parquet::basic::Type::INT64)
+            .with_repetition(parquet::basic::Repetition::REQUIRED)
+            .build()
+            .map(Arc::new)
+    };
+    Type::group_type_builder("rows").with_fields(names.iter().map(column).collect::<Result<_, _>>()?).build()
+}
+
+fn write_group<W: Write + Send, const N: usize>(
+    writer: &mut SerializedFileWriter<W>,
+    columns: &mut [Vec<i64>; N],
+) -> Result<(), ParquetError> {
+    let mut group = writer.next_row_group()?;
+    for values in columns.iter_mut() {
+        if let Some(mut column) = group.next_column()? {
+            column.typed::<Int64Type>().write_batch(values, None, None)?;
+            column.close()?;
+        }
+        values.clear();
+    }
+    group.close().map(drop)
+}
