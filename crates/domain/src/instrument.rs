@@ -5,7 +5,7 @@
 //! Rules change: a definition has an effective time, and a later one of the same instrument replaces it.
 
 use crate::account::{AssetIdx, VenueIdx, index};
-use crate::decimal::{MONEY_DECIMALS, Rounding};
+use crate::decimal::{self, MONEY_DECIMALS, Rounding};
 use crate::digest::{Digest, Digestible};
 use crate::money::Money;
 use crate::price::Price;
@@ -119,6 +119,20 @@ impl Instrument {
     #[inline]
     pub fn quantity_mantissa(&self, quantity: Quantity) -> Option<i64> {
         quantity.to_mantissa(self.quantity_decimals)
+    }
+
+    /// What a quantity is worth at a price, in quote: price x quantity x multiplier, rounded as told. `None` on overflow.
+    #[must_use]
+    #[inline]
+    pub const fn notional(&self, price: Price, quantity: Quantity, rounding: Rounding) -> Option<Money> {
+        let one = Quantity::from_units(1);
+        if self.multiplier.raw() == one.raw() {
+            return price.notional(quantity, rounding);
+        }
+        match decimal::mul_money(quantity.raw(), self.multiplier.raw(), rounding) {
+            Some(base) => price.notional(Quantity::from_raw(base), rounding),
+            None => None,
+        }
     }
 
     /// The quantity rounded down to a multiple of the lot.

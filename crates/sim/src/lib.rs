@@ -13,6 +13,7 @@ mod account;
 mod assumptions;
 pub mod config;
 mod execute;
+pub mod from_command;
 mod ids;
 mod mail;
 mod margin;

@@ -1,0 +1,90 @@
+//! What an engine is made with, and how strategies join it.
+
+use crate::step::Engine;
+use domain::{AccountId, AssetIdx, Nanos};
+use risk::{LimitError, Profile};
+use std::fmt;
+use strategy::Strategy;
+
+/// What an engine is made with.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The limits in force.
+    pub profile: Profile,
+    /// The asset that equity is in.
+    pub report_currency: AssetIdx,
+    /// Carried by client order ids. Live starts make it durable first and never repeat one; simulated runs keep one.
+    pub epoch: u32,
+    /// How far apart correlation samples are: a minute, or the interval of longer candles.
+    pub correlation_every: Nanos,
+    /// How long after the end of an interval its sample is taken, so that all instruments' prints of it have arrived.
+    pub correlation_lateness: Nanos,
+    /// Accounts that positions are kept in.
+    pub accounts: Vec<AccountId>,
+}
+
+/// Why an engine cannot be made so.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EngineError {
+    /// A limit is none.
+    Limit(LimitError),
+    /// The sampling interval is zero or not longer than its lateness.
+    Sampling {
+        /// The interval.
+        every: Nanos,
+        /// The lateness.
+        lateness: Nanos,
+    },
+    /// More strategies than can be numbered.
+    TooManyStrategies,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Limit(error) => write!(f, "{error}"),
+            Self::Sampling { every, lateness } => {
+                write!(f, "correlation samples every {} ns, {} ns late: expected an interval longer than the lateness", every.0, lateness.0)
+            }
+            Self::TooManyStrategies => f.write_str("more than 65,536 strategies"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+impl EngineConfig {
+    /// Checks that an engine can be made so.
+    ///
+    /// # Errors
+    /// [`EngineError`] names what is wrong.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        if let Some(limits) = self.profile.limits() {
+            limits.validate().map_err(EngineError::Limit)?;
+        }
+        if self.correlation_every <= self.correlation_lateness {
+            return Err(EngineError::Sampling { every: self.correlation_every, lateness: self.correlation_lateness });
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Adds a strategy. Its number is the order of adding; its instruments must be defined when their first event comes.
+    ///
+    /// # Errors
+    /// [`EngineError::TooManyStrategies`].
+    pub fn add_strategy(&mut self, strategy: Box<dyn Strategy>) -> Result<(), EngineError> {
+        let number = u16::try_from(self.strategies.len()).map_err(|_| EngineError::TooManyStrategies)?;
+        for instrument in strategy.instruments() {
+            let slot = instrument.index();
+            if self.subscribers.len() <= slot {
+                self.subscribers.resize_with(slot + 1, Vec::new);
+            }
+            self.subscribers[slot].push(number);
+            self.gate.add_sharer(*instrument);
+        }
+        self.strategies.push(strategy);
+        Ok(())
+    }
+}

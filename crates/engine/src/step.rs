@@ -1,0 +1,426 @@
+//! The state transition.
+//!
+//! The branching is here; strategies, risk, execution and portfolio compute and return.
+
+use crate::setup::{EngineConfig, EngineError};
+use domain::observe::Observer;
+use domain::{
+    AccountId, AccountReport, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable, MarketFlags, MarketView, Money,
+    NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
+};
+use execution::{Alarm, Desk, World};
+use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
+use risk::{Command, Decision, DenyReason, Gate, Refusal, Scene};
+use std::sync::Arc;
+use strategy::{Context, Strategy};
+
+/// What stopped the engine from taking new risk: it must be looked at before trading goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// The ledger could not book what the venue said.
+    Ledger(LedgerError),
+    /// An instrument's definition was refused.
+    Instrument(String),
+    /// Something happened to an order that cannot happen, or a position could not be protected.
+    Alarm(Alarm),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ledger(error) => write!(f, "ledger: {error}"),
+            Self::Instrument(error) => write!(f, "{error}"),
+            Self::Alarm(alarm) => write!(f, "{alarm}"),
+        }
+    }
+}
+
+/// The engine.
+pub struct Engine {
+    table: InstrumentTable,
+    view: MarketView,
+    portfolio: Portfolio,
+    pub(crate) gate: Gate,
+    desk: Desk,
+    pub(crate) strategies: Vec<Box<dyn Strategy>>,
+    /// Strategies by instrument, in the order in which they were added.
+    pub(crate) subscribers: Vec<Vec<u16>>,
+    outputs: Vec<Output>,
+    config: EngineConfig,
+    now: UnixNanos,
+    clamped: u64,
+    paused: bool,
+    sampler_armed: bool,
+    faults: Vec<Fault>,
+    trips: RoundTrips,
+    booked: Option<Booked>,
+    digest: Digest,
+}
+
+/// What the last fill did to the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Booked {
+    /// Its effect.
+    pub effect: FillEffect,
+    /// The round trip that it ended, if it did.
+    pub trip: Option<RoundTrip>,
+}
+
+impl Engine {
+    /// An engine without instruments, strategies or money: all three come as events and additions.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the configuration cannot be.
+    pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        config.validate()?;
+        Ok(Self {
+            table: InstrumentTable::default(),
+            view: MarketView::default(),
+            portfolio: Portfolio::new(config.report_currency),
+            gate: Gate::new(config.profile),
+            desk: Desk::new(config.epoch),
+            strategies: Vec::new(),
+            subscribers: Vec::new(),
+            outputs: Vec::with_capacity(16),
+            now: UnixNanos(0),
+            clamped: 0,
+            paused: false,
+            sampler_armed: false,
+            faults: Vec::new(),
+            trips: RoundTrips::new(),
+            booked: None,
+            digest: Digest::default(),
+            config,
+        })
+    }
+
+    /// Takes assets over before instruments that name them are defined.
+    ///
+    /// # Errors
+    /// As [`InstrumentTable::asset`].
+    pub fn define_assets(&mut self, table: &InstrumentTable) -> Result<(), domain::instrument::InstrumentError> {
+        table.assets().iter().try_for_each(|asset| self.table.asset(&asset.code, asset.decimals).map(|_| ()))
+    }
+
+    /// The one state transition: what happened at `ts`, and what is to be done about it, appended to `out`.
+    #[inline]
+    pub fn step(&mut self, ts: UnixNanos, event: &Event, out: &mut Vec<Command>) {
+        self.step_observed(ts, event, out, &mut NoObserver);
+    }
+
+    /// [`Engine::step`] with somebody listening. The observer changes nothing.
+    #[inline]
+    pub fn step_observed<O: Observer>(&mut self, ts: UnixNanos, event: &Event, out: &mut Vec<Command>, observer: &mut O) {
+        // Engine time never goes back: a late stamp counts as now.
+        let ts = if ts < self.now {
+            self.clamped += 1;
+            self.now
+        } else {
+            ts
+        };
+        self.now = ts;
+        if O::ACTIVE {
+            observer.event(ts, event);
+        }
+        self.digest.word(event.id.raw());
+        let first = out.len();
+        match &event.body {
+            EventBody::Candle(candle) => self.on_market(ts, &event.body, candle.instrument, candle.flags, out, observer),
+            EventBody::Trade(trade) => self.on_market(ts, &event.body, trade.instrument, trade.flags, out, observer),
+            EventBody::Quote(quote) => self.on_market(ts, &event.body, quote.instrument, quote.flags, out, observer),
+            EventBody::BookDelta(delta) => self.on_market(ts, &event.body, delta.instrument, delta.flags, out, observer),
+            EventBody::Report(report) => self.on_report(ts, report, out, observer),
+            EventBody::Timer(timer) => self.on_timer(ts, *timer, out, observer),
+            EventBody::ModelOutput(answer) => {
+                let strategy = answer.strategy;
+                self.ask(ts, strategy, None, out, observer, |s, context, outputs| s.on_model(context, answer, outputs));
+            }
+            EventBody::InstrumentDefined(instrument) => {
+                let idx = instrument.idx;
+                match self.table.define(instrument.as_ref().clone()) {
+                    Ok(()) => {
+                        self.view.add_instrument(idx);
+                        self.gate.add_instrument(idx);
+                        self.portfolio.define(instrument);
+                        if self.subscribers.len() <= idx.index() {
+                            self.subscribers.resize_with(idx.index() + 1, Vec::new);
+                        }
+                        self.arm_sampler(ts, out);
+                    }
+                    Err(error) => self.fault(Fault::Instrument(error.to_string())),
+                }
+            }
+            EventBody::Control(Control::Pause) => self.paused = true,
+            EventBody::Control(Control::Resume) => self.paused = !self.faults.is_empty(),
+        }
+        for command in &out[first..] {
+            command.digest(&mut self.digest);
+        }
+    }
+
+    #[inline]
+    fn on_market<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        body: &EventBody,
+        instrument: InstrumentIdx,
+        flags: MarketFlags,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
+        self.view.apply(ts, body);
+        let Some(subscribers) = self.subscribers.get_mut(instrument.index()) else { return };
+        // The list is lent out while strategies speak; they cannot subscribe meanwhile.
+        let lent = std::mem::take(subscribers);
+        for &number in &lent {
+            self.ask(ts, StrategyIdx(number), Some((instrument, flags)), out, observer, |s, context, outputs| {
+                s.on_market(context, body, outputs);
+            });
+        }
+        if let Some(slot) = self.subscribers.get_mut(instrument.index()) {
+            *slot = lent;
+        }
+    }
+
+    /// Lets one strategy speak, and acts on what it says.
+    #[inline]
+    fn ask<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        number: StrategyIdx,
+        about: Option<(InstrumentIdx, MarketFlags)>,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+        speak: impl FnOnce(&mut dyn Strategy, &Context<'_>, &mut Vec<Output>),
+    ) {
+        let Some(strategy) = self.strategies.get_mut(number.index()) else { return };
+        let account = self.config.accounts.first().copied().unwrap_or_default();
+        let entry_working = match about {
+            Some((instrument, _)) => !self.desk.orders().is_empty() && self.desk.orders().entry_working(account, instrument, number),
+            None => false,
+        };
+        let context = Context {
+            ts,
+            account,
+            strategy: number,
+            table: &self.table,
+            view: &self.view,
+            portfolio: &self.portfolio,
+            entry_working,
+        };
+        speak(strategy.as_mut(), &context, &mut self.outputs);
+        if O::ACTIVE {
+            strategy.inspect(&mut |name, value| observer.indicator(ts, number, name, value));
+        }
+        if !self.outputs.is_empty() {
+            self.act(ts, number, about.is_some_and(|(_, flags)| flags.has(MarketFlags::WARMUP)), out, observer);
+        }
+    }
+
+    /// Acts on what a strategy said.
+    fn act<O: Observer>(&mut self, ts: UnixNanos, number: StrategyIdx, warmup: bool, out: &mut Vec<Command>, observer: &mut O) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
+            match output {
+                // History that warms up is not traded on.
+                Output::Signal(_) if warmup => {}
+                Output::Signal(signal) => self.on_signal(ts, &Signal { strategy: number, ..signal }, out, observer),
+                Output::Timer(request) => out.push(Command::Timer { at: request.at, timer: TimerFired::Strategy { strategy: number, id: request.id } }),
+                Output::Infer(request) => out.push(Command::Infer(domain::InferRequest { strategy: number, ..request })),
+            }
+        }
+        self.outputs = outputs;
+    }
+
+    fn on_signal<O: Observer>(&mut self, ts: UnixNanos, signal: &Signal, out: &mut Vec<Command>, observer: &mut O) {
+        if O::ACTIVE {
+            observer.signal(ts, signal);
+        }
+        let refused = |refusal: Refusal| {
+            Command::Record(Decision::Refused { strategy: signal.strategy, instrument: signal.instrument, intent: signal.intent, refusal })
+        };
+        if !self.config.accounts.contains(&signal.account) {
+            out.push(refused(Refusal::because(DenyReason::AccountUnknown)));
+            return;
+        }
+        let validated = match risk::validate::validate(signal) {
+            Ok(validated) => validated,
+            Err(refusal) => {
+                out.push(refused(refusal));
+                return;
+            }
+        };
+        out.push(Command::Record(Decision::Signal(*signal)));
+        let mut world = World { scene: scene(ts, &self.table, &self.view, &self.portfolio, self.paused), gate: &mut self.gate, out, observer };
+        if let Err(refusal) = self.desk.on_signal(&validated, &mut world) {
+            out.push(refused(refusal));
+        }
+    }
+
+    fn on_report<O: Observer>(&mut self, ts: UnixNanos, report: &AccountReport, out: &mut Vec<Command>, observer: &mut O) {
+        let booked = match &report.body {
+            ReportBody::Filled { fill, .. } => self.book(ts, fill, observer),
+            ReportBody::Funding { account, instrument, asset, amount } => self.portfolio.funding(*account, *instrument, *asset, *amount),
+            ReportBody::Transfer { account, asset, amount } => self.portfolio.transfer(*account, *asset, *amount),
+            ReportBody::Accepted { .. }
+            | ReportBody::Rejected { .. }
+            | ReportBody::Canceled { .. }
+            | ReportBody::Expired { .. }
+            | ReportBody::CancelRejected { .. }
+            | ReportBody::Amended { .. }
+            | ReportBody::AmendRejected { .. }
+            | ReportBody::Status { .. } => Ok(()),
+        };
+        if let Err(error) = booked {
+            self.fault(Fault::Ledger(error));
+        }
+        let mut world = World { scene: scene(ts, &self.table, &self.view, &self.portfolio, self.paused), gate: &mut self.gate, out, observer };
+        if let Some(alarm) = self.desk.on_report(&report.body, &mut world) {
+            self.fault(Fault::Alarm(alarm));
+        }
+    }
+
+    fn book<O: Observer>(&mut self, ts: UnixNanos, fill: &Fill, observer: &mut O) -> Result<(), LedgerError> {
+        self.booked = None;
+        let effect = self.portfolio.apply_fill(&self.table, fill)?;
+        let trip = self.table.get(fill.instrument).and_then(|instrument| self.trips.on_fill(ts, instrument, fill, &effect));
+        self.booked = Some(Booked { effect, trip });
+        if O::ACTIVE {
+            observer.fill(ts, fill, effect.realised);
+        }
+        Ok(())
+    }
+
+    fn on_timer<O: Observer>(&mut self, ts: UnixNanos, timer: TimerFired, out: &mut Vec<Command>, observer: &mut O) {
+        match timer {
+            // The turn of the trading day is an input like any other: it is in the journal and in the digest.
+            TimerFired::Day => {}
+            TimerFired::Minute => {
+                self.gate.sample(ts, &self.view);
+                self.sampler_armed = false;
+                self.arm_sampler(ts, out);
+            }
+            TimerFired::Strategy { strategy, id } => {
+                self.ask(ts, strategy, None, out, observer, |s, context, outputs| s.on_timer(context, id, outputs));
+            }
+        }
+    }
+
+    /// Asks for the next correlation sample. A single instrument has nothing to correlate with, and no limits need none.
+    fn arm_sampler(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
+        if self.sampler_armed || self.table.len() < 2 || self.config.profile.limits().is_none() {
+            return;
+        }
+        self.sampler_armed = true;
+        let (every, lateness) = (self.config.correlation_every.0, self.config.correlation_lateness.0);
+        // The first boundary whose sample lies after now.
+        let boundary = (ts.0.saturating_sub(lateness) / every + 1).saturating_mul(every);
+        out.push(Command::Timer { at: UnixNanos(boundary.saturating_add(lateness)), timer: TimerFired::Minute });
+    }
+
+    /// Records a fault: no new risk until it is resolved. The first hundred are kept; what follows is the same story.
+    fn fault(&mut self, fault: Fault) {
+        self.paused = true;
+        if self.faults.len() < 100 {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Instruments and their rules.
+    #[must_use]
+    pub const fn table(&self) -> &InstrumentTable {
+        &self.table
+    }
+
+    /// The market as it is known.
+    #[must_use]
+    pub const fn view(&self) -> &MarketView {
+        &self.view
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub const fn portfolio(&self) -> &Portfolio {
+        &self.portfolio
+    }
+
+    /// Orders that work.
+    #[must_use]
+    pub const fn orders(&self) -> &execution::Orders {
+        self.desk.orders()
+    }
+
+    /// What the last fill did to the ledger; `None` if it could not be booked.
+    #[must_use]
+    pub const fn booked(&self) -> Option<&Booked> {
+        self.booked.as_ref()
+    }
+
+    /// Round trips: the open ones, and what dust left.
+    #[must_use]
+    pub const fn round_trips(&self) -> &RoundTrips {
+        &self.trips
+    }
+
+    /// Exact equity of an account in the report currency; `None` if a price is missing.
+    #[must_use]
+    pub fn equity(&self, account: AccountId) -> Option<Money> {
+        self.portfolio.equity(account, &self.table, &self.view)
+    }
+
+    /// Names of the strategies, by number.
+    pub fn strategy_names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.strategies.iter().map(|s| s.name())
+    }
+
+    /// What went wrong, oldest first.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// How many events came with a time before the engine's.
+    #[must_use]
+    pub const fn clamped(&self) -> u64 {
+        self.clamped
+    }
+
+    /// Digest of all inputs and commands so far.
+    #[must_use]
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Digest of the state that later behaviour depends on.
+    #[must_use]
+    pub fn state_digest(&self) -> Digest {
+        let mut d = Digest::default();
+        d.word(self.now.0);
+        d.word(u64::from(self.paused));
+        self.table.instruments().iter().for_each(|i| i.digest(&mut d));
+        self.view.digest(&mut d);
+        self.portfolio.digest(&mut d);
+        self.gate.digest(&mut d);
+        self.desk.digest(&mut d);
+        let mut saved = Vec::new();
+        for strategy in &self.strategies {
+            saved.clear();
+            strategy.save(&mut saved);
+            d.bytes(strategy.name().as_bytes());
+            d.word(u64::from(strategy.version()));
+            d.bytes(&saved);
+        }
+        d
+    }
+}
+
+/// What gate and desk look at in this step.
+fn scene<'a>(ts: UnixNanos, table: &'a InstrumentTable, view: &'a MarketView, portfolio: &'a Portfolio, paused: bool) -> Scene<'a> {
+    Scene { ts, table, view, portfolio, paused }
+}
+
+/// An instrument's definition as an event body.
+#[must_use]
+pub fn defined(instrument: domain::Instrument) -> EventBody {
+    EventBody::InstrumentDefined(Arc::new(instrument))
+}

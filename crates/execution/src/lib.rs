@@ -1,0 +1,16 @@
+//! The life of orders: what a validated signal becomes, what the venue made of it, and what protects the position that results.
+//!
+//! In:  validated signals from `risk`, reports from venues.
+//! Out: commands, each of which passed the pre-trade check; never an order of its own judgement but to protect and to close.
+//! Balances and positions are `portfolio`'s; this crate owns every order, stops included.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+pub mod desk;
+pub mod order_state;
+pub mod orders;
+pub mod protect;
+
+pub use desk::{Alarm, Desk, World};
+pub use order_state::{IllegalTransition, OrderInput, OrderState};
+pub use orders::{Orders, Purpose, Working};

@@ -1,0 +1,153 @@
+//! Our orders that are not at their end, by client order id.
+//!
+//! Ids grow, so the list is sorted by appending and found by bisection; the few orders that work at a time make removal cheap.
+//! Orders at their end leave the list: their records are the journal's.
+
+use crate::order_state::OrderState;
+use domain::{AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderSpec, Price, Side, StopPlan, StrategyIdx};
+use risk::Reservation;
+
+/// What an order is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Opens or enlarges a position; carries what protects it once it is filled.
+    Entry {
+        /// Where the stop goes.
+        stop: Option<StopPlan>,
+        /// Where profit is taken.
+        target: Option<Price>,
+    },
+    /// Closes a position.
+    Exit,
+    /// Protects a position.
+    Stop,
+    /// Takes profit.
+    Target,
+}
+
+/// One order that works.
+#[derive(Debug)]
+pub struct Working {
+    /// The order.
+    pub spec: OrderSpec,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Where it is.
+    pub state: OrderState,
+    /// What it holds of the limits; entries only.
+    pub reservation: Option<Reservation>,
+}
+
+impl Working {
+    /// Whether it is an entry.
+    #[must_use]
+    pub const fn is_entry(&self) -> bool {
+        matches!(self.purpose, Purpose::Entry { .. })
+    }
+}
+
+/// All orders that work, oldest first.
+#[derive(Debug, Default)]
+pub struct Orders {
+    working: Vec<Working>,
+}
+
+impl Orders {
+    /// Adds an order; its id is larger than all before it.
+    pub fn add(&mut self, order: Working) {
+        debug_assert!(self.working.last().is_none_or(|last| last.spec.client_id < order.spec.client_id), "client order ids grow");
+        self.working.push(order);
+    }
+
+    /// The order of an id.
+    #[must_use]
+    pub fn get_mut(&mut self, id: ClientOrderId) -> Option<&mut Working> {
+        let at = self.find(id)?;
+        self.working.get_mut(at)
+    }
+
+    /// Takes an order out, at its end.
+    pub fn remove(&mut self, id: ClientOrderId) -> Option<Working> {
+        let at = self.find(id)?;
+        Some(self.working.remove(at))
+    }
+
+    /// All orders, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Working> {
+        self.working.iter()
+    }
+
+    /// All orders of a strategy in an instrument, oldest first.
+    pub fn of_mut(&mut self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> impl Iterator<Item = &mut Working> {
+        (self.working.iter_mut())
+            .filter(move |w| w.spec.account == account && w.spec.instrument == instrument && w.spec.strategy == strategy)
+    }
+
+    /// Whether a strategy has an entry on its way in an instrument.
+    #[must_use]
+    #[inline]
+    pub fn entry_working(&self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> bool {
+        (self.working.iter())
+            .any(|w| w.is_entry() && w.spec.instrument == instrument && w.spec.strategy == strategy && w.spec.account == account)
+    }
+
+    /// Whether a limit order of ours rests on the other side of an instrument, where an order of `side` at `price` (`None` for the market)
+    /// would trade with it.
+    #[must_use]
+    pub fn would_cross(&self, account: AccountId, instrument: InstrumentIdx, side: Side, price: Option<Price>) -> bool {
+        self.working.iter().any(|w| {
+            let rests = w.spec.account == account && w.spec.instrument == instrument && w.spec.side == side.opposite();
+            let Some(resting) = w.spec.kind.limit_price().filter(|_| rests && w.spec.kind.trigger().is_none()) else { return false };
+            match (side, price) {
+                (_, None) => true,
+                (Side::Buy, Some(price)) => price >= resting,
+                (Side::Sell, Some(price)) => price <= resting,
+            }
+        })
+    }
+
+    /// How many orders work.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.working.len()
+    }
+
+    /// Whether none works.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.working.is_empty()
+    }
+
+    fn find(&self, id: ClientOrderId) -> Option<usize> {
+        self.working.binary_search_by_key(&id, |w| w.spec.client_id).ok()
+    }
+}
+
+impl Digestible for Orders {
+    fn digest(&self, d: &mut Digest) {
+        for w in &self.working {
+            w.spec.digest(d);
+            d.word(w.state.status() as u64);
+            d.wide(w.state.filled().raw());
+            match w.purpose {
+                Purpose::Entry { stop, target } => {
+                    d.word(1);
+                    d.wide(target.map_or(i128::MIN, Price::raw));
+                    match stop {
+                        None => d.word(0),
+                        Some(StopPlan::Price(price)) => d.wide(price.raw()),
+                        Some(StopPlan::Distance(distance)) => d.wide(!distance.raw()),
+                        Some(StopPlan::Fraction(fraction)) => d.int(fraction.raw()),
+                    }
+                }
+                Purpose::Exit => d.word(2),
+                Purpose::Stop => d.word(3),
+                Purpose::Target => d.word(4),
+            }
+            if let Some(reservation) = &w.reservation {
+                reservation.digest(d);
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What protects a position: where its stop and target go, and for how much.
+//!
+//! In:  the plan that came with the entry, the position as the ledger has it.
+//! Out: the stop and target orders that should be working. `desk` sends and takes off what differs.
+
+use crate::desk::Key;
+use domain::decimal::{Rounding, div_money};
+use domain::{Digest, Digestible, Instrument, OrderType, Price, Quantity, Side, StopPlan};
+use risk::Scene;
+use risk::gate::stop_price;
+
+/// The plan of one position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Plan {
+    key: Key,
+    stop: Option<StopPlan>,
+    target: Option<Price>,
+}
+
+/// Plans of all positions, in the order in which they were first made.
+#[derive(Clone, Debug, Default)]
+pub struct Plans(Vec<Plan>);
+
+impl Plans {
+    /// Sets the plan of a position; a new entry's plan replaces the old one.
+    pub fn set(&mut self, key: Key, stop: Option<StopPlan>, target: Option<Price>) {
+        let plan = Plan { key, stop, target };
+        match self.0.iter_mut().find(|p| p.key == key) {
+            Some(held) => *held = plan,
+            None => self.0.push(plan),
+        }
+    }
+
+    /// Forgets the plan of a position.
+    pub fn remove(&mut self, key: Key) {
+        self.0.retain(|p| p.key != key);
+    }
+
+    /// Forgets the stop of a position: the venue will not hold it.
+    pub fn drop_stop(&mut self, key: Key) {
+        if let Some(plan) = self.0.iter_mut().find(|p| p.key == key) {
+            plan.stop = None;
+        }
+    }
+
+    fn get(&self, key: Key) -> Option<Plan> {
+        self.0.iter().find(|p| p.key == key).copied()
+    }
+}
+
+impl Digestible for Plans {
+    fn digest(&self, d: &mut Digest) {
+        for plan in &self.0 {
+            d.word(u64::from(plan.key.0.0) | u64::from(plan.key.1.0) << 16 | u64::from(plan.key.2.0) << 32);
+            d.wide(plan.target.map_or(i128::MIN, Price::raw));
+            match plan.stop {
+                None => d.word(0),
+                Some(StopPlan::Price(price)) => {
+                    d.word(1);
+                    d.wide(price.raw());
+                }
+                Some(StopPlan::Distance(distance)) => {
+                    d.word(2);
+                    d.wide(distance.raw());
+                }
+                Some(StopPlan::Fraction(fraction)) => {
+                    d.word(3);
+                    d.int(fraction.raw());
+                }
+            }
+        }
+    }
+}
+
+/// The side and quantity that would close a position; `None` where nothing is held that the venue would take.
+#[must_use]
+pub fn closable(key: Key, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
+    let position = scene.portfolio.position(key.0, key.1, key.2);
+    if position.is_flat() {
+        return None;
+    }
+    let instrument = scene.table.get(key.1)?;
+    let side = if position.is_long() { Side::Sell } else { Side::Buy };
+    let quantity = instrument.floor_to_lot(position.quantity.checked_abs()?);
+    if quantity < instrument.min_quantity || quantity.is_zero() {
+        return None;
+    }
+    // Dust by value stays, too: the venue would refuse it. Without a price its value is not known and closing is tried.
+    match scene.view.get(key.1).mark() {
+        Some(mark) if portfolio::dust::is_dust(instrument, position.quantity, instrument.price(mark)) => None,
+        _ => Some((side, quantity)),
+    }
+}
+
+/// A protective order: its kind and quantity.
+type Level = Option<(OrderType, Quantity)>;
+
+/// The protective orders that a position should have: the side they are on, its stop and its target. `None` where nothing is held.
+#[must_use]
+pub fn wanted(key: Key, plans: &Plans, scene: &Scene<'_>) -> Option<(Side, [Level; 2])> {
+    let (side, quantity) = closable(key, scene)?;
+    let instrument = scene.table.get(key.1)?;
+    let Some(plan) = plans.get(key) else { return Some((side, [None, None])) };
+    let average = average_price(key, scene);
+    let stop = average.and_then(|price| stop_price(plan.stop, side.opposite(), price, instrument));
+    let target = plan.target.and_then(|price| on_tick(price, side, instrument));
+    Some((side, [stop.map(|trigger| (OrderType::StopMarket { trigger }, quantity)), target.map(|trigger| (OrderType::TakeProfit { trigger }, quantity))]))
+}
+
+/// What one unit of the position cost on average, rounded to the nearest 1e-12.
+fn average_price(key: Key, scene: &Scene<'_>) -> Option<Price> {
+    let position = scene.portfolio.position(key.0, key.1, key.2);
+    let (cost, quantity) = (position.cost.checked_abs()?, position.quantity.checked_abs()?);
+    div_money(cost.raw(), quantity.raw(), Rounding::HalfEven).map(Price::from_raw)
+}
+
+/// A target's price on the tick, rounded towards the market.
+fn on_tick(price: Price, side: Side, instrument: &Instrument) -> Option<Price> {
+    let rounding = match side {
+        Side::Sell => Rounding::Down,
+        Side::Buy => Rounding::Up,
+    };
+    price.round_to(instrument.tick, rounding)
+}

@@ -1,0 +1,267 @@
+//! The pre-trade checks, one file each, and the table that says which of them apply to entries and which also to reductions.
+//!
+//! In:  one order with its numbers, and what the account holds.
+//! Out: nothing, or the [`Refusal`] of the first check that stands against it.
+//! What a check cannot know it refuses; a reduction is never refused for stale data or limits.
+
+mod correlation;
+mod funds;
+mod known;
+mod leverage;
+mod own_orders;
+mod position_count;
+mod position_size;
+mod stop;
+mod venue_rules;
+
+use crate::correlation::CorrelationTracker;
+use crate::deny_reason::Refusal;
+use crate::limits::Limits;
+use domain::observe::CheckSeen;
+use domain::{Instrument, MarketView, Money, Observer, OrderSpec, Price, Quantity, UnixNanos};
+use portfolio::Portfolio;
+
+/// One pre-trade check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// New risk is not paused.
+    Paused,
+    /// The market is live, not history that warms up.
+    Warmup,
+    /// There is a price, and it is recent enough.
+    Price,
+    /// Equity is known and positive.
+    Equity,
+    /// No order of the same strategy, instrument and direction is working.
+    Duplicate,
+    /// It would not trade with another order of ours.
+    SelfMatch,
+    /// It does not oppose another strategy's position.
+    OpposesOwnPosition,
+    /// The position stays within its fraction of equity.
+    PositionSize,
+    /// The number of positions stays within its limit.
+    PositionCount,
+    /// It is not too much like what is held.
+    Correlation,
+    /// It carries a stop on the right side.
+    Stop,
+    /// Funds or margin cover it.
+    Funds,
+    /// Gross exposure stays within its multiple of equity.
+    Leverage,
+    /// Prices are multiples of the tick.
+    Tick,
+    /// The quantity is a multiple of the lot and within its range.
+    Lot,
+    /// The notional reaches the venue's minimum, at the price and at the stop price.
+    MinNotional,
+    /// No more is sold than is held.
+    Oversell,
+}
+
+/// To which orders a check applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The check.
+    pub check: Check,
+    /// Whether it applies to orders that may open or enlarge a position.
+    pub entries: bool,
+    /// Whether it applies to orders that only reduce one.
+    pub reductions: bool,
+    /// Whether it still applies when limits are off: what the venue itself would refuse, and what must be known to compute at all.
+    pub without_limits: bool,
+}
+
+const fn row(check: Check, entries: bool, reductions: bool, without_limits: bool) -> Row {
+    Row { check, entries, reductions, without_limits }
+}
+
+/// The checks by direction, in the order in which they are made.
+pub const CHECKS: [Row; 17] = [
+    //                              entries reductions without limits
+    row(Check::Paused, true, false, true),
+    row(Check::Warmup, true, false, true),
+    row(Check::Price, true, false, true),
+    row(Check::Equity, true, false, false),
+    row(Check::Duplicate, true, true, true),
+    row(Check::SelfMatch, true, true, false),
+    row(Check::OpposesOwnPosition, true, false, true),
+    row(Check::PositionSize, true, false, false),
+    row(Check::PositionCount, true, false, false),
+    row(Check::Correlation, true, false, false),
+    row(Check::Stop, true, false, false),
+    row(Check::Funds, true, false, false),
+    row(Check::Leverage, true, false, false),
+    row(Check::Tick, true, true, true),
+    row(Check::Lot, true, true, true),
+    row(Check::MinNotional, true, false, true),
+    row(Check::Oversell, false, true, true),
+];
+
+/// What other orders of ours say about this one, told by `execution`, which owns them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnOrders {
+    /// The same strategy has an order of the same purpose working in this instrument.
+    pub duplicate: bool,
+    /// Another order of ours rests where this one would trade with it.
+    pub crossing: bool,
+}
+
+/// One order under check, with the numbers that the checks need.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The order.
+    pub spec: &'a OrderSpec,
+    /// Its instrument.
+    pub instrument: &'a Instrument,
+    /// The price it is measured at: its limit, else the last price. `None` if there is none.
+    pub price: Option<Price>,
+    /// Quantity x that price, or the amount to spend; rounded up. `None` if there is no price.
+    pub notional: Option<Money>,
+    /// What it may take of the quote (or settle) asset, fee included, rounded up. `None` if there is no price.
+    pub funds: Option<Money>,
+    /// Where its stop would be if it filled at that price.
+    pub stop: Option<Price>,
+    /// What else of ours is working.
+    pub own: OwnOrders,
+}
+
+/// What the account holds, measured once for all checks. Amounts are in quote at the last price, rounded up.
+#[derive(Clone, Copy, Debug)]
+pub struct Holdings {
+    /// Equity in the report currency; `None` if it is not known.
+    pub equity: Option<Money>,
+    /// Gross exposure of all positions and entries on their way; `None` if a price is missing.
+    pub gross: Option<Money>,
+    /// The part of that in this instrument.
+    pub gross_instrument: Option<Money>,
+    /// The part of that which is this strategy's.
+    pub gross_strategy: Option<Money>,
+    /// Instruments with a position or an entry on its way.
+    pub positions: u32,
+    /// Whether this instrument is one of them.
+    pub held_already: bool,
+    /// Quote (or settle) currency that no order has reserved; for perpetuals what margin does not bind.
+    pub free: Money,
+    /// This strategy's position.
+    pub own_position: Quantity,
+    /// The account's position in the instrument, all strategies together.
+    pub net_position: Quantity,
+}
+
+/// Everything a check may look at.
+#[derive(Clone, Copy)]
+pub struct Bench<'a> {
+    /// Engine time.
+    pub ts: UnixNanos,
+    /// The market.
+    pub view: &'a MarketView,
+    /// The ledger.
+    pub portfolio: &'a Portfolio,
+    /// How alike instruments move.
+    pub correlation: &'a CorrelationTracker,
+    /// Instruments with entries of this account on their way.
+    pub exposure: &'a crate::exposure::Exposure,
+    /// Whether new risk is paused.
+    pub paused: bool,
+    /// How many strategies share the instrument's position limit.
+    pub sharers: u32,
+    /// What the account holds.
+    pub holdings: &'a Holdings,
+}
+
+/// Makes the checks of the table that apply, in order.
+///
+/// # Errors
+/// The refusal of the first check that stands against the order.
+pub fn run<O: Observer>(
+    subject: &Subject<'_>,
+    reduction: bool,
+    limits: Option<&Limits>,
+    bench: &Bench<'_>,
+    observer: &mut O,
+) -> Result<(), Refusal> {
+    for row in &CHECKS {
+        let applies = if reduction { row.reductions } else { row.entries };
+        if !applies || (limits.is_none() && !row.without_limits) {
+            continue;
+        }
+        let result = one(row.check, subject, limits, bench);
+        if O::ACTIVE {
+            let (value, limit, passed) = match &result {
+                Ok(Measured { value, limit }) => (*value, *limit, true),
+                Err(refusal) => (refusal.value.unwrap_or(f64::NAN), refusal.limit.unwrap_or(f64::NAN), false),
+            };
+            observer.check(bench.ts, &CheckSeen { name: name(row.check), value, limit, passed });
+        }
+        result?;
+    }
+    Ok(())
+}
+
+/// What a check that passed has measured, for the observer. NaN where it is a yes or no.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    value: f64,
+    limit: f64,
+}
+
+/// A check that passed without numbers.
+const PASSED: Measured = Measured { value: f64::NAN, limit: f64::NAN };
+
+fn one(check: Check, s: &Subject<'_>, limits: Option<&Limits>, b: &Bench<'_>) -> Result<Measured, Refusal> {
+    match (check, limits) {
+        (Check::Paused, _) => known::not_paused(b),
+        (Check::Warmup, _) => known::not_warmup(s, b),
+        (Check::Price, _) => known::price(s, limits, b),
+        (Check::Equity, _) => known::equity(b),
+        (Check::Duplicate, _) => own_orders::duplicate(s),
+        (Check::SelfMatch, _) => own_orders::self_match(s),
+        (Check::OpposesOwnPosition, _) => own_orders::opposes(s, b),
+        (Check::Tick, _) => venue_rules::tick(s),
+        (Check::Lot, _) => venue_rules::lot(s),
+        (Check::MinNotional, _) => venue_rules::min_notional(s),
+        (Check::Oversell, _) => venue_rules::oversell(s, b),
+        (Check::PositionSize, Some(limits)) => position_size::check(s, limits, b),
+        (Check::PositionCount, Some(limits)) => position_count::check(limits, b),
+        (Check::Correlation, Some(limits)) => correlation::check(s, limits, b),
+        (Check::Stop, Some(limits)) => stop::check(s, limits),
+        (Check::Funds, Some(_)) => funds::check(s, b),
+        (Check::Leverage, Some(limits)) => leverage::check(s, limits, b),
+        // `run` never asks for these without limits.
+        (
+            Check::PositionSize
+            | Check::PositionCount
+            | Check::Correlation
+            | Check::Stop
+            | Check::Funds
+            | Check::Leverage,
+            None,
+        ) => Ok(PASSED),
+    }
+}
+
+const fn name(check: Check) -> &'static str {
+    match check {
+        Check::Paused => "paused",
+        Check::Warmup => "warmup",
+        Check::Price => "price",
+        Check::Equity => "equity",
+        Check::Duplicate => "duplicate",
+        Check::SelfMatch => "self_match",
+        Check::OpposesOwnPosition => "opposes_own_position",
+        Check::PositionSize => "position_size",
+        Check::PositionCount => "position_count",
+        Check::Correlation => "correlation",
+        Check::Stop => "stop",
+        Check::Funds => "funds",
+        Check::Leverage => "leverage",
+        Check::Tick => "tick",
+        Check::Lot => "lot",
+        Check::MinNotional => "min_notional",
+        Check::Oversell => "oversell",
+    }
+}
+
+pub use position_size::room;

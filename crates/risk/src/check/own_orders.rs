@@ -1,0 +1,21 @@
+//! Against orders and positions of our own: no doubled order, no trade with ourselves, no entry against another strategy's position.
+
+use super::{Bench, Measured, PASSED, Subject};
+use crate::deny_reason::{DenyReason, Refusal};
+
+pub(super) fn duplicate(s: &Subject<'_>) -> Result<Measured, Refusal> {
+    if s.own.duplicate { Err(Refusal::because(DenyReason::Duplicate)) } else { Ok(PASSED) }
+}
+
+pub(super) fn self_match(s: &Subject<'_>) -> Result<Measured, Refusal> {
+    if s.own.crossing { Err(Refusal::because(DenyReason::SelfMatch)) } else { Ok(PASSED) }
+}
+
+/// In a one-way account the venue nets: an entry against another strategy's position would silently reduce that one.
+pub(super) fn opposes(s: &Subject<'_>, b: &Bench<'_>) -> Result<Measured, Refusal> {
+    let others = b.holdings.net_position.raw() - b.holdings.own_position.raw();
+    if others * s.spec.side.sign() < 0 {
+        return Err(Refusal::over(DenyReason::OpposesOwnPosition, others as f64 / 1e12, 0.0));
+    }
+    Ok(PASSED)
+}

@@ -1,0 +1,140 @@
+//! Everything that the engine can say: to a venue, to the runtime, or for the record.
+
+use crate::approved::Approved;
+use crate::deny_reason::Refusal;
+use domain::{
+    AccountId, ClientOrderId, Digest, Digestible, InferRequest, InstrumentIdx, Intent, OrderClass, OrderSpec, Signal,
+    StrategyIdx, TimerFired, UnixNanos,
+};
+
+/// One output of the engine. Commands to a venue that could open risk carry an [`Approved`]; taking an order off needs none.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// To a venue: place this order.
+    Submit(Approved),
+    /// To a venue: take this order off.
+    Cancel {
+        /// Our number.
+        client_id: ClientOrderId,
+        /// Its account.
+        account: AccountId,
+        /// Its instrument.
+        instrument: InstrumentIdx,
+    },
+    /// To the runtime: send this timer back at that time.
+    Timer {
+        /// When.
+        at: UnixNanos,
+        /// Which.
+        timer: TimerFired,
+    },
+    /// To the runtime: ask a model.
+    Infer(InferRequest),
+    /// For the record: leaves nothing.
+    Record(Decision),
+}
+
+/// What was decided without anything leaving.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decision {
+    /// A strategy said this, and validation let it pass.
+    Signal(Signal),
+    /// A signal, or an order made of one, was refused.
+    Refused {
+        /// Whose.
+        strategy: StrategyIdx,
+        /// In which instrument.
+        instrument: InstrumentIdx,
+        /// What was wanted.
+        intent: Intent,
+        /// Why not.
+        refusal: Refusal,
+    },
+}
+
+/// A command as plain data, for journals and comparisons. It can never be sent: nothing turns it into an [`Approved`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CommandRecord {
+    /// An order that left.
+    Submit {
+        /// The order.
+        spec: OrderSpec,
+        /// What it did to risk.
+        class: OrderClass,
+        /// Whether it was approved under research limits.
+        research: bool,
+        /// Until when the approval held.
+        valid_until: UnixNanos,
+    },
+    /// A cancel that left.
+    Cancel {
+        /// Our number of the order.
+        client_id: ClientOrderId,
+    },
+    /// A timer that was asked for.
+    Timer {
+        /// When.
+        at: UnixNanos,
+        /// Which.
+        timer: TimerFired,
+    },
+    /// A model that was asked.
+    Infer(InferRequest),
+    /// A decision.
+    Decision(Decision),
+}
+
+impl Command {
+    /// This command as plain data.
+    #[must_use]
+    pub fn record(&self) -> CommandRecord {
+        match self {
+            Self::Submit(approved) => {
+                let (spec, class, research, valid_until) = approved.record();
+                CommandRecord::Submit { spec, class, research, valid_until }
+            }
+            Self::Cancel { client_id, .. } => CommandRecord::Cancel { client_id: *client_id },
+            Self::Timer { at, timer } => CommandRecord::Timer { at: *at, timer: *timer },
+            Self::Infer(request) => CommandRecord::Infer(*request),
+            Self::Record(decision) => CommandRecord::Decision(*decision),
+        }
+    }
+}
+
+impl Digestible for Command {
+    fn digest(&self, d: &mut Digest) {
+        match self {
+            Self::Submit(approved) => {
+                d.word(1);
+                approved.digest(d);
+            }
+            Self::Cancel { client_id, account, instrument } => {
+                d.word(2 | u64::from(account.0) << 8 | u64::from(instrument.0) << 24);
+                d.word(client_id.ordinal());
+                d.word(u64::from(client_id.epoch()));
+            }
+            Self::Timer { at, timer } => {
+                let key = match timer {
+                    TimerFired::Day => 1,
+                    TimerFired::Minute => 2,
+                    TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
+                };
+                d.word(3);
+                d.word(key);
+                d.word(at.0);
+            }
+            Self::Infer(request) => {
+                d.word(4 | u64::from(request.strategy.0) << 8 | u64::from(request.model) << 24);
+                d.word(request.as_of.0);
+            }
+            Self::Record(Decision::Signal(signal)) => {
+                d.word(5);
+                signal.digest(d);
+            }
+            Self::Record(Decision::Refused { strategy, instrument, intent, refusal }) => {
+                d.word(6 | (*intent as u64) << 8 | u64::from(strategy.0) << 16 | u64::from(instrument.0) << 32);
+                refusal.digest(d);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Why an order was refused: one key per check, with the numbers that decided.
+
+use domain::{Digest, Digestible, Money};
+
+/// What stood against an order. The variants are the keys of refusals in reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum DenyReason {
+    /// New risk is paused.
+    Paused,
+    /// History that warms up is not traded on.
+    Warmup,
+    /// The instrument is not defined.
+    InstrumentUnknown,
+    /// The account holds nothing that is known.
+    AccountUnknown,
+    /// There is no price, or it is not positive.
+    PriceUnknown,
+    /// The last price is too old.
+    PriceStale,
+    /// The account's equity is not known, or not positive.
+    EquityUnknown,
+    /// A number in the signal is NaN, infinite or out of its range.
+    SignalInvalid,
+    /// The position would be larger than the limit.
+    PositionSize,
+    /// There would be more positions than the limit.
+    PositionCount,
+    /// Too much alike with a position that is held.
+    Correlation,
+    /// How alike it is with a position that is held is not known.
+    CorrelationUnknown,
+    /// An entry without a protective stop.
+    StopMissing,
+    /// A stop on the wrong side of the entry.
+    StopInvalid,
+    /// Gross exposure over equity would be larger than the limit.
+    Leverage,
+    /// Not enough free funds or margin.
+    InsufficientFunds,
+    /// It opposes another strategy's position in the same account and instrument.
+    OpposesOwnPosition,
+    /// An order of the same strategy, instrument and direction is already working.
+    Duplicate,
+    /// It would trade with another order of the same account.
+    SelfMatch,
+    /// More than is held would be sold, or a spot position would be short.
+    Oversell,
+    /// The quantity is zero, or outside the instrument's range.
+    Lot,
+    /// The limit or stop price is not a multiple of the tick size.
+    Tick,
+    /// Price x quantity is below the venue's minimum, at the price or at the stop price.
+    MinNotional,
+    /// A number did not fit: the order is refused rather than computed wrongly.
+    Overflow,
+}
+
+impl DenyReason {
+    /// All reasons, in order.
+    pub const ALL: [Self; 24] = [
+        Self::Paused,
+        Self::Warmup,
+        Self::InstrumentUnknown,
+        Self::AccountUnknown,
+        Self::PriceUnknown,
+        Self::PriceStale,
+        Self::EquityUnknown,
+        Self::SignalInvalid,
+        Self::PositionSize,
+        Self::PositionCount,
+        Self::Correlation,
+        Self::CorrelationUnknown,
+        Self::StopMissing,
+        Self::StopInvalid,
+        Self::Leverage,
+        Self::InsufficientFunds,
+        Self::OpposesOwnPosition,
+        Self::Duplicate,
+        Self::SelfMatch,
+        Self::Oversell,
+        Self::Lot,
+        Self::Tick,
+        Self::MinNotional,
+        Self::Overflow,
+    ];
+
+    /// Its key in reports.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Warmup => "warmup",
+            Self::InstrumentUnknown => "instrument_unknown",
+            Self::AccountUnknown => "account_unknown",
+            Self::PriceUnknown => "price_unknown",
+            Self::PriceStale => "price_stale",
+            Self::EquityUnknown => "equity_unknown",
+            Self::SignalInvalid => "signal_invalid",
+            Self::PositionSize => "position_size",
+            Self::PositionCount => "position_count",
+            Self::Correlation => "correlation",
+            Self::CorrelationUnknown => "correlation_unknown",
+            Self::StopMissing => "stop_missing",
+            Self::StopInvalid => "stop_invalid",
+            Self::Leverage => "leverage",
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::OpposesOwnPosition => "opposes_own_position",
+            Self::Duplicate => "duplicate",
+            Self::SelfMatch => "self_match",
+            Self::Oversell => "oversell",
+            Self::Lot => "lot",
+            Self::Tick => "tick",
+            Self::MinNotional => "min_notional",
+            Self::Overflow => "overflow",
+        }
+    }
+}
+
+/// A refusal: which check, what it measured, what it allows, and the largest size that would have passed it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Refusal {
+    /// Which check.
+    pub reason: DenyReason,
+    /// What was measured, in the check's unit; `None` where the check is a yes or no, or the number is not known.
+    pub value: Option<f64>,
+    /// What is allowed, in the same unit.
+    pub limit: Option<f64>,
+    /// The largest notional (in quote) that this check would have let pass, where there is one.
+    pub largest_safe: Option<Money>,
+}
+
+impl Refusal {
+    /// A refusal that has no numbers.
+    #[must_use]
+    pub const fn because(reason: DenyReason) -> Self {
+        Self { reason, value: None, limit: None, largest_safe: None }
+    }
+
+    /// A refusal with what was measured and what is allowed.
+    #[must_use]
+    pub const fn over(reason: DenyReason, value: f64, limit: f64) -> Self {
+        Self { reason, value: Some(value), limit: Some(limit), largest_safe: None }
+    }
+
+    /// The same with the largest safe notional.
+    #[must_use]
+    pub const fn with_safe(mut self, largest_safe: Money) -> Self {
+        self.largest_safe = Some(largest_safe);
+        self
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.reason.key())?;
+        if let (Some(value), Some(limit)) = (self.value, self.limit) {
+            write!(f, ": {value} against {limit}")?;
+        }
+        if let Some(safe) = self.largest_safe {
+            write!(f, ", safe up to {safe}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Digestible for Refusal {
+    fn digest(&self, d: &mut Digest) {
+        d.word(self.reason as u64);
+        d.float(self.value.unwrap_or(f64::NAN));
+        d.float(self.limit.unwrap_or(f64::NAN));
+        d.wide(self.largest_safe.map_or(i128::MIN, Money::raw));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_listed_once_in_order() {
+        for (at, reason) in DenyReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, at, "{}", reason.key());
+        }
+        let mut keys = DenyReason::ALL.map(DenyReason::key);
+        keys.sort_unstable();
+        assert!(keys.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn a_refusal_reads_with_its_numbers() {
+        let refusal = Refusal::over(DenyReason::PositionSize, 0.03, 0.02).with_safe(Money::from_units(200));
+        assert_eq!(refusal.to_string(), "position_size: 0.03 against 0.02, safe up to 200");
+    }
+}

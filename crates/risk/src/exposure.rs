@@ -1,0 +1,216 @@
+//! What orders that are on their way may still become: every order counts in the limits from the instant it is approved.
+//!
+//! In:  approvals of entries (reserve), their fills (use) and their ends (release).
+//! Out: pending notional per account and instrument, and reserved funds per account and asset, for the checks.
+
+use domain::{AccountId, AssetIdx, Digest, Digestible, InstrumentIdx, Money, StrategyIdx};
+
+/// What one entry order holds of the limits. Used up by fills, given back at the order's end; it cannot be copied, so nothing is given
+/// back twice.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reservation {
+    account: AccountId,
+    instrument: InstrumentIdx,
+    strategy: StrategyIdx,
+    asset: AssetIdx,
+    notional: Money,
+    funds: Money,
+}
+
+impl Digestible for Reservation {
+    fn digest(&self, d: &mut Digest) {
+        d.word(
+            u64::from(self.account.0)
+                | u64::from(self.instrument.0) << 16
+                | u64::from(self.strategy.0) << 32
+                | u64::from(self.asset.0) << 48,
+        );
+        d.wide(self.notional.raw());
+        d.wide(self.funds.raw());
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pending {
+    account: AccountId,
+    instrument: InstrumentIdx,
+    strategy: StrategyIdx,
+    notional: Money,
+    orders: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reserved {
+    account: AccountId,
+    asset: AssetIdx,
+    funds: Money,
+}
+
+/// Pending exposure of all orders on their way.
+#[derive(Clone, Debug, Default)]
+pub struct Exposure {
+    pending: Vec<Pending>,
+    reserved: Vec<Reserved>,
+}
+
+impl Exposure {
+    /// Counts an entry of `notional` that may take `funds` of `asset`. `None` if the sums would overflow; then nothing is counted.
+    #[must_use]
+    pub(crate) fn reserve(
+        &mut self,
+        (account, instrument, strategy): (AccountId, InstrumentIdx, StrategyIdx),
+        asset: AssetIdx,
+        notional: Money,
+        funds: Money,
+    ) -> Option<Reservation> {
+        let p = self.pending_slot(account, instrument, strategy);
+        let r = self.reserved_slot(account, asset);
+        let new_notional = self.pending[p].notional.checked_add(notional)?;
+        let new_funds = self.reserved[r].funds.checked_add(funds)?;
+        self.pending[p].notional = new_notional;
+        self.pending[p].orders += 1;
+        self.reserved[r].funds = new_funds;
+        Some(Reservation { account, instrument, strategy, asset, notional, funds })
+    }
+
+    /// A fill used part of a reservation: what became a position no longer counts as pending.
+    pub fn use_part(&mut self, reservation: &mut Reservation, notional: Money, funds: Money) {
+        let notional = notional.min(reservation.notional).max(Money::ZERO);
+        let funds = funds.min(reservation.funds).max(Money::ZERO);
+        self.take(reservation, notional, funds);
+    }
+
+    /// The order ended: what is left of its reservation is free again.
+    pub fn release(&mut self, mut reservation: Reservation) {
+        let (notional, funds) = (reservation.notional, reservation.funds);
+        self.take(&mut reservation, notional, funds);
+        let p = self.pending_slot(reservation.account, reservation.instrument, reservation.strategy);
+        self.pending[p].orders = self.pending[p].orders.saturating_sub(1);
+    }
+
+    /// Pending entry notional of an instrument over all strategies, and how many orders that is.
+    #[must_use]
+    pub fn pending_in(&self, account: AccountId, instrument: InstrumentIdx) -> (Money, u32) {
+        self.sum(|p| p.account == account && p.instrument == instrument)
+    }
+
+    /// Pending entry notional of one strategy in an instrument.
+    #[must_use]
+    pub fn pending_of(&self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> Money {
+        self.sum(|p| p.account == account && p.instrument == instrument && p.strategy == strategy).0
+    }
+
+    /// Pending entry notional of an account.
+    #[must_use]
+    pub fn pending_total(&self, account: AccountId) -> Money {
+        self.sum(|p| p.account == account).0
+    }
+
+    /// Instruments with entries on their way, each once, in the order in which they were first used.
+    pub fn pending_instruments(&self, account: AccountId) -> impl Iterator<Item = InstrumentIdx> + '_ {
+        let working = move |p: &&Pending| p.account == account && p.orders > 0;
+        let seen_before = move |at: usize, idx| self.pending[..at].iter().filter(working).any(|p| p.instrument == idx);
+        (self.pending.iter().enumerate())
+            .filter(move |(at, p)| working(p) && !seen_before(*at, p.instrument))
+            .map(|(_, p)| p.instrument)
+    }
+
+    /// Funds of an asset that orders on their way may take.
+    #[must_use]
+    pub fn reserved(&self, account: AccountId, asset: AssetIdx) -> Money {
+        self.reserved.iter().find(|r| r.account == account && r.asset == asset).map_or(Money::ZERO, |r| r.funds)
+    }
+
+    fn sum(&self, belongs: impl Fn(&Pending) -> bool) -> (Money, u32) {
+        // Every addition was checked when the parts were reserved; a sum of sums that does not fit counts as the largest amount.
+        self.pending.iter().filter(|p| belongs(p)).fold((Money::ZERO, 0), |(notional, orders), p| {
+            (notional.checked_add(p.notional).unwrap_or(Money::MAX), orders + p.orders)
+        })
+    }
+
+    fn take(&mut self, reservation: &mut Reservation, notional: Money, funds: Money) {
+        let p = self.pending_slot(reservation.account, reservation.instrument, reservation.strategy);
+        let r = self.reserved_slot(reservation.account, reservation.asset);
+        let less = |a: Money, b: Money| a.checked_sub(b).unwrap_or(Money::ZERO);
+        self.pending[p].notional = less(self.pending[p].notional, notional);
+        self.reserved[r].funds = less(self.reserved[r].funds, funds);
+        reservation.notional = less(reservation.notional, notional);
+        reservation.funds = less(reservation.funds, funds);
+    }
+
+    fn pending_slot(&mut self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> usize {
+        let found = self
+            .pending
+            .iter()
+            .position(|p| p.account == account && p.instrument == instrument && p.strategy == strategy);
+        found.unwrap_or_else(|| {
+            self.pending.push(Pending { account, instrument, strategy, notional: Money::ZERO, orders: 0 });
+            self.pending.len() - 1
+        })
+    }
+
+    fn reserved_slot(&mut self, account: AccountId, asset: AssetIdx) -> usize {
+        self.reserved.iter().position(|r| r.account == account && r.asset == asset).unwrap_or_else(|| {
+            self.reserved.push(Reserved { account, asset, funds: Money::ZERO });
+            self.reserved.len() - 1
+        })
+    }
+}
+
+impl Digestible for Exposure {
+    fn digest(&self, d: &mut Digest) {
+        for p in &self.pending {
+            d.word(u64::from(p.account.0) | u64::from(p.instrument.0) << 16 | u64::from(p.strategy.0) << 32);
+            d.wide(p.notional.raw());
+            d.word(u64::from(p.orders));
+        }
+        for r in &self.reserved {
+            d.word(u64::from(r.account.0) | u64::from(r.asset.0) << 16);
+            d.wide(r.funds.raw());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: (AccountId, InstrumentIdx, StrategyIdx) = (AccountId(0), InstrumentIdx(1), StrategyIdx(2));
+    const USDT: AssetIdx = AssetIdx(3);
+
+    #[test]
+    fn an_order_counts_from_approval_to_its_end() {
+        let mut e = Exposure::default();
+        let mut r = e.reserve(KEY, USDT, Money::from_units(100), Money::from_units(101)).unwrap();
+        assert_eq!(e.pending_in(KEY.0, KEY.1), (Money::from_units(100), 1));
+        e.use_part(&mut r, Money::from_units(40), Money::from_units(41));
+        assert_eq!(e.pending_of(KEY.0, KEY.1, KEY.2), Money::from_units(60));
+        assert_eq!(e.reserved(KEY.0, USDT), Money::from_units(60));
+        e.release(r);
+        assert_eq!(e.pending_in(KEY.0, KEY.1), (Money::ZERO, 0));
+        assert_eq!((e.pending_total(KEY.0), e.reserved(KEY.0, USDT)), (Money::ZERO, Money::ZERO));
+        assert_eq!(e.pending_instruments(KEY.0).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_the_end_is_zero(orders in prop::collection::vec((1i64..1000, 1i64..1000, prop::collection::vec(0i64..600, 0..5)), 1..20)) {
+            let mut e = Exposure::default();
+            let mut open = Vec::new();
+            for (n, (notional, funds, fills)) in orders.into_iter().enumerate() {
+                let key = (AccountId(0), InstrumentIdx((n % 3) as u16), StrategyIdx((n % 2) as u16));
+                let mut r = e.reserve(key, USDT, Money::from_units(notional), Money::from_units(funds)).unwrap();
+                for fill in fills {
+                    // Fills at other prices than the reference may use more than was reserved.
+                    e.use_part(&mut r, Money::from_units(fill), Money::from_units(fill + 1));
+                }
+                open.push(r);
+            }
+            prop_assert!(e.pending_total(AccountId(0)) >= Money::ZERO);
+            open.into_iter().for_each(|r| e.release(r));
+            prop_assert_eq!(e.pending_total(AccountId(0)), Money::ZERO);
+            prop_assert_eq!(e.reserved(AccountId(0), USDT), Money::ZERO);
+        }
+    }
+}

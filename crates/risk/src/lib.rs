@@ -1,0 +1,27 @@
+//! The two gates: a signal becomes [`Validated`], then every order becomes [`Approved`]. Only this crate can build either.
+//!
+//! In:  signals and order intents, the ledger, the market view, limits.
+//! Out: [`Approved`] orders and [`Command`]s, the only things that can be said to a venue; or a [`Refusal`] with its numbers.
+//! Risk says yes or no and sets levels. It owns no order and sends nothing.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+pub mod approved;
+pub mod check;
+pub mod command;
+pub mod correlation;
+pub mod deny_reason;
+pub mod exposure;
+pub mod gate;
+pub mod limits;
+pub mod sizing;
+pub mod validate;
+
+pub use approved::{Approved, ReleaseError, VenueKind};
+pub use check::{CHECKS, Check};
+pub use command::{Command, CommandRecord, Decision};
+pub use deny_reason::{DenyReason, Refusal};
+pub use exposure::Reservation;
+pub use gate::{EntryIntent, Gate, Scene};
+pub use limits::{LimitError, Limits, Profile};
+pub use validate::Validated;

@@ -1,0 +1,22 @@
+//! The one adapter from what the engine says to what the venue is asked.
+//!
+//! An approval is used up here, by [`Approved::release`](risk::Approved::release): the only way to read an approved order.
+
+use crate::request::Request;
+use domain::UnixNanos;
+use risk::{Command, ReleaseError, VenueKind};
+
+/// Makes a request of a command to a venue, at the instant of sending.
+///
+/// # Errors
+/// [`ReleaseError`] if the approval has run out. `Ok(None)` for commands that are not for venues.
+pub fn request(command: Command, now: UnixNanos) -> Result<Option<Request>, ReleaseError> {
+    match command {
+        Command::Submit(approved) => {
+            let order = approved.release(now, VenueKind::Simulated)?;
+            Ok(Some(Request::Place { order, valid_until: None }))
+        }
+        Command::Cancel { client_id, .. } => Ok(Some(Request::Cancel { client_id })),
+        Command::Timer { .. } | Command::Infer(_) | Command::Record(_) => Ok(None),
+    }
+}

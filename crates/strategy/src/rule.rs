@@ -1,0 +1,241 @@
+//! Strategies of one instrument that look at bars and want to be long, short or flat: everything but the rule itself.
+//!
+//! In:  candles, trades or quotes of the instrument; longer bars are aggregated here.
+//! Out: signals when what the rule wants differs from what is held or on its way.
+
+use crate::bars::Bars;
+use crate::stop::{StopPlanner, StopRule};
+use crate::{Context, Strategy};
+use domain::{
+    AccountId, Candle, Entry, EventBody, Instrument, InstrumentIdx, Intent, MarketFlags, Output, Signal, SizeRequest,
+    StrategyIdx, UnixNanos,
+};
+use quant::indicator::Bar;
+use quant::state::{Reader, StateError};
+
+/// What a rule wants after a bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stance {
+    /// Be long.
+    Up,
+    /// Be flat, or short where that is allowed.
+    Down,
+    /// Nothing new.
+    Keep,
+}
+
+/// A rule: bars in, stances out.
+pub trait Rule: Send {
+    /// Its name in configuration and reports.
+    const NAME: &'static str;
+    /// Version of the saved state.
+    const VERSION: u32;
+    /// Whether it reads more of a bar than its close.
+    const NEEDS_RANGE: bool;
+
+    /// The next bar. No stance but `Keep` before its indicators are defined.
+    fn update(&mut self, bar: &Bar) -> Stance;
+
+    /// Appends its state to a snapshot.
+    fn save(&self, out: &mut Vec<u8>);
+
+    /// Loads a saved state.
+    ///
+    /// # Errors
+    /// [`StateError`] if the bytes do not belong to it.
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), StateError>;
+
+    /// Shows its indicators.
+    fn inspect(&self, each: &mut dyn FnMut(&'static str, f64));
+}
+
+/// What all strategies of one instrument are configured with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The strategy's number.
+    pub strategy: StrategyIdx,
+    /// The account it trades.
+    pub account: AccountId,
+    /// The instrument.
+    pub instrument: InstrumentIdx,
+    /// Decimals of its prices.
+    pub price_decimals: u8,
+    /// Decimals of its quantities.
+    pub quantity_decimals: u8,
+    /// Length of the bars that the rule sees, in seconds; `None` for every event as it comes.
+    pub bar_s: Option<u32>,
+    /// How large entries are.
+    pub size: SizeRequest,
+    /// Where stops go.
+    pub stop: StopRule,
+    /// Whether it goes short where the instrument allows it.
+    pub short: bool,
+}
+
+/// A rule with all that makes a strategy of it.
+#[derive(Debug)]
+pub struct RuleStrategy<R> {
+    setup: Setup,
+    rule: R,
+    stop: StopPlanner,
+    bars: Option<Bars>,
+    needs_range: bool,
+    reference: i64,
+}
+
+impl<R: Rule> RuleStrategy<R> {
+    /// A strategy of this rule. `None` if the bar length is not one that can be aggregated to.
+    #[must_use]
+    pub fn new(setup: Setup, rule: R) -> Option<Self> {
+        let stop = StopPlanner::new(setup.stop);
+        let bars = match setup.bar_s {
+            None => None,
+            Some(seconds) => Some(Bars::new(seconds)?),
+        };
+        let needs_range = R::NEEDS_RANGE || stop.needs_range();
+        Some(Self { setup, rule, stop, bars, needs_range, reference: 0 })
+    }
+
+    /// One finished bar, given as mantissas.
+    #[inline]
+    fn on_bar(&mut self, context: &Context<'_>, candle: &Candle, out: &mut Vec<Output>) {
+        let decimals = self.setup.price_decimals;
+        let f64_of = |mantissa: i64| domain::decimal::mantissa_to_f64(mantissa, decimals);
+        let close = f64_of(candle.close);
+        let bar = if self.needs_range {
+            let volume = domain::decimal::mantissa_to_f64(candle.volume, self.setup.quantity_decimals);
+            Bar { open: f64_of(candle.open), high: f64_of(candle.high), low: f64_of(candle.low), close, volume }
+        } else {
+            Bar { open: close, high: close, low: close, close, volume: 0.0 }
+        };
+        self.stop.update(bar);
+        self.reference = candle.close;
+        let stance = self.rule.update(&bar);
+        if stance != Stance::Keep {
+            self.act(context, stance, out);
+        }
+    }
+
+    /// A price as a bar of no length.
+    #[inline]
+    fn on_price(
+        &mut self,
+        context: &Context<'_>,
+        ts: UnixNanos,
+        price: i64,
+        flags: MarketFlags,
+        out: &mut Vec<Output>,
+    ) {
+        let candle = Candle {
+            ts_open: ts,
+            ts_recv: ts,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: 0,
+            interval_s: 0,
+            instrument: self.setup.instrument,
+            flags,
+        };
+        self.on_bar(context, &candle, out);
+    }
+
+    /// Says what has to change for the stance to hold, if anything has.
+    #[inline]
+    fn act(&mut self, context: &Context<'_>, stance: Stance, out: &mut Vec<Output>) {
+        let position = context.position(self.setup.instrument);
+        let Some(instrument) = context.table.get(self.setup.instrument) else { return };
+        // The usual case first: a flat position needs no look at dust.
+        let held = !position.is_flat() && context.holds(instrument);
+        let intent = match stance {
+            Stance::Up if !context.entry_working && !(held && position.is_long()) => Intent::EnterLong,
+            Stance::Down if self.shorts(instrument) && !context.entry_working && !(held && position.is_short()) => {
+                Intent::EnterShort
+            }
+            Stance::Down if !self.shorts(instrument) && (held || context.entry_working) => Intent::Exit,
+            Stance::Up | Stance::Down | Stance::Keep => return,
+        };
+        let entry = intent != Intent::Exit;
+        out.push(Output::Signal(Signal {
+            intent,
+            size: if entry { self.setup.size } else { SizeRequest::Position },
+            entry: Entry::Market,
+            stop: if entry { self.stop.plan() } else { None },
+            target: None,
+            // A rule is either met or not; it does not know how often it is right.
+            confidence: 1.0,
+            statistics: None,
+            reference: self.reference,
+            tag: 0,
+            account: self.setup.account,
+            instrument: self.setup.instrument,
+            strategy: self.setup.strategy,
+        }));
+    }
+
+    fn shorts(&self, instrument: &Instrument) -> bool {
+        self.setup.short && instrument.kind == domain::InstrumentKind::LinearPerpetual
+    }
+}
+
+impl<R: Rule> Strategy for RuleStrategy<R> {
+    fn name(&self) -> &'static str {
+        R::NAME
+    }
+
+    fn version(&self) -> u32 {
+        R::VERSION
+    }
+
+    fn instruments(&self) -> &[InstrumentIdx] {
+        std::slice::from_ref(&self.setup.instrument)
+    }
+
+    #[inline]
+    fn on_market(&mut self, context: &Context<'_>, event: &EventBody, out: &mut Vec<Output>) {
+        let Some(mut bars) = self.bars.take() else {
+            match event {
+                EventBody::Candle(candle) => self.on_bar(context, candle, out),
+                EventBody::Trade(trade) => self.on_price(context, trade.ts_event, trade.price, trade.flags, out),
+                EventBody::Quote(quote) => {
+                    let middle = quote.bid + (quote.ask - quote.bid) / 2;
+                    self.on_price(context, quote.ts_event, middle, quote.flags, out);
+                }
+                _ => {}
+            }
+            return;
+        };
+        bars.push(event, &mut |candle| self.on_bar(context, candle, out));
+        self.bars = Some(bars);
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        self.rule.save(out);
+        self.stop.save(out);
+        out.extend_from_slice(&self.reference.to_le_bytes());
+        if let Some(bars) = &self.bars {
+            bars.save(out);
+        }
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.rule.load(from)?;
+        self.stop.load(from)?;
+        self.reference = from.u64()? as i64;
+        if let Some(bars) = &mut self.bars {
+            bars.load(from)?;
+        }
+        Ok(())
+    }
+
+    fn inspect(&self, each: &mut dyn FnMut(&'static str, f64)) {
+        self.rule.inspect(each);
+        if let Some(atr) = self.stop.atr() {
+            each("atr", atr);
+        }
+        if let Some(bars) = self.bars.as_ref().filter(|bars| bars.left_out() > 0) {
+            each("records_left_out", bars.left_out() as f64);
+        }
+    }
+}
