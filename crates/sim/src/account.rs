@@ -164,7 +164,7 @@ mod tests {
         // Long 3 for 100 in all; closed one by one at 40 each: shares of 33, 33 and 34 (down, down, the rest).
         p.trade(ME, 3, 0, 0, -100, 1).unwrap();
         let realised: Vec<i128> = (0..3).map(|_| p.trade(ME, -1, 1, 40, 0, 1).unwrap()).collect();
-        assert_eq!(realised, [7, 6, 7]);
+        assert_eq!(realised, [7, 7, 6]);
         assert_eq!((p.quantity, p.cost), (0, 0));
     }
 
