@@ -23,7 +23,7 @@ pub enum LedgerError {
     },
     /// A spot position would go below zero: our books and the venue's differ, reconcile.
     #[error(
-        "account {}, instrument {}, strategy {}: {taken} would leave a spot position of {held}", account.0, instrument.0, strategy.0
+        "account {}, instrument {}, strategy {}: {taken} would be taken from a spot position of {held}", account.0, instrument.0, strategy.0
     )]
     ShortSpot {
         /// The account.

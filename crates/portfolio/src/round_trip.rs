@@ -101,7 +101,10 @@ impl Average {
         let part = div_round(rest.saturating_mul(unit), self.quantity, Rounding::HalfEven);
         let price = Price::from_raw(whole.saturating_mul(unit).saturating_add(part));
         let scale = POW10_F64[usize::from(decimals.min(MONEY_DECIMALS))];
-        (price, self.weighted as f64 / self.quantity as f64 / scale)
+        // One price throughout is the double next to it; else one division of numbers that are mostly exact.
+        let double =
+            if rest == 0 { whole as f64 / scale } else { self.weighted as f64 / (self.quantity as f64 * scale) };
+        (price, double)
     }
 }
 
