@@ -1,6 +1,4 @@
 //! A fill allocates nothing once its slot exists.
-// A counter per thread keeps tests that run beside this one out of the count; tests are not the core.
-#![allow(clippy::disallowed_macros, clippy::disallowed_types)]
 
 use crate::common::{A, ACCOUNT, B, World};
 use domain::{Side, UnixNanos};
