@@ -265,17 +265,18 @@ impl Portfolio {
             InstrumentKind::Spot => spot(instrument, decimals, fill, held, slot)?,
             InstrumentKind::LinearPerpetual => perpetual(instrument, decimals, fill, held, slot)?,
         };
-        let Booked { mut effect, net, settled, base } = booked;
+        let Booked { change, fee_quantity, fee_value, net, settled, base } = booked;
         let next = Slot {
             strategy: slot.strategy,
-            position: Position { quantity: effect.position.quantity.raw(), cost: effect.position.cost.raw() },
-            realised: slot.realised.checked_add(effect.realised.raw()).ok_or_else(|| too_large(fill))?,
-            fees: slot.fees.checked_add(effect.fee_value.raw()).ok_or_else(|| too_large(fill))?,
+            position: change.after,
+            realised: slot.realised.checked_add(change.realised).ok_or_else(|| too_large(fill))?,
+            fees: slot.fees.checked_add(fee_value).ok_or_else(|| too_large(fill))?,
         };
         let spot = instrument.kind == InstrumentKind::Spot;
         let account = fill.account;
+        let mut postings = Postings::none();
         let mut push = |asset, amount, kind| {
-            effect.postings.push(Posting { amount: Money::from_raw(amount), account, asset, kind });
+            postings.push(Posting { amount: Money::from_raw(amount), account, asset, kind });
         };
         push(instrument.settle, settled, if spot { PostingKind::Trade } else { PostingKind::Realised });
         push(instrument.base, base, PostingKind::Trade);
@@ -287,7 +288,7 @@ impl Portfolio {
             _ => 0,
         };
 
-        book_postings(&mut book.assets, effect.postings.as_slice())?;
+        book_postings(&mut book.assets, postings.as_slice())?;
         // Nothing can fail from here on.
         if spot && let Some(asset) = book.assets.get_mut(instrument.base.index()) {
             asset.in_positions = in_positions;
@@ -299,7 +300,16 @@ impl Portfolio {
             }
         }
         self.refresh_fill(at, instrument, fill.fee_asset);
-        Ok(effect)
+        Ok(FillEffect {
+            postings,
+            position: change.after.view(),
+            opened: Quantity::from_raw(change.opened),
+            closed: Quantity::from_raw(change.closed),
+            fee_quantity: Quantity::from_raw(fee_quantity),
+            realised: Money::from_raw(change.realised),
+            fee_value: Money::from_raw(fee_value),
+            opened_or_enlarged: change.opened != 0,
+        })
     }
 
     /// The balance of an asset; zero for one that was never posted to.
@@ -456,27 +466,18 @@ impl Portfolio {
 
 /// A fill worked out and not yet booked.
 struct Booked {
-    /// Without postings.
-    effect: FillEffect,
+    /// What it does to the strategy's position, a fee in the base asset included.
+    change: Change,
+    /// How much of the position that fee took.
+    fee_quantity: i128,
+    /// The fee in quote.
+    fee_value: i128,
     /// The account's position in the instrument after it.
     net: Position,
     /// What the settle asset (spot: the quote asset) changes by, without fee.
     settled: i128,
     /// What the base asset changes by, without fee.
     base: i128,
-}
-
-fn effect(change: &Change, realised: i128, fee_quantity: i128, fee_value: i128) -> FillEffect {
-    FillEffect {
-        postings: Postings::none(),
-        position: change.after.view(),
-        opened: Quantity::from_raw(change.opened),
-        closed: Quantity::from_raw(change.closed),
-        fee_quantity: Quantity::from_raw(fee_quantity),
-        realised: Money::from_raw(realised),
-        fee_value: Money::from_raw(fee_value),
-        opened_or_enlarged: change.opened != 0,
-    }
 }
 
 /// Signed quantity and signed value of a fill. Rounding the signed value up is a buy up and a sell down.
@@ -507,6 +508,7 @@ fn fee_value(instrument: &Instrument, decimals: u8, fill: &Fill) -> Option<i128>
     }
 }
 
+#[inline]
 fn spot(
     instrument: &Instrument,
     decimals: u8,
@@ -529,7 +531,6 @@ fn spot(
     }
     let step = valuation::step(decimals);
     let mut change = before.trade(q, v, step).ok_or_else(overflow)?;
-    let mut realised = change.realised;
     let fee_value = fee_value(instrument, decimals, fill).ok_or_else(overflow)?;
     let mut fee_quantity = 0;
     if fill.fee_asset == instrument.base && !fill.fee_amount.is_zero() {
@@ -540,7 +541,7 @@ fn spot(
         let q = fee_quantity.checked_neg().ok_or_else(overflow)?;
         let v = fee_value.checked_neg().ok_or_else(overflow)?;
         let taken = change.after.trade(q, v, step).ok_or_else(overflow)?;
-        realised = realised.checked_add(taken.realised).ok_or_else(overflow)?;
+        change.realised = change.realised.checked_add(taken.realised).ok_or_else(overflow)?;
         change.after = taken.after;
     }
     let add = |total: i128, after: i128, before: i128| total.checked_add(after.checked_sub(before)?);
@@ -549,9 +550,10 @@ fn spot(
         cost: add(held.net.cost, change.after.cost, before.cost).ok_or_else(overflow)?,
     };
     let settled = v.checked_neg().ok_or_else(overflow)?;
-    Ok(Booked { effect: effect(&change, realised, fee_quantity, fee_value), net, settled, base: q })
+    Ok(Booked { change, fee_quantity, fee_value, net, settled, base: q })
 }
 
+#[inline]
 fn perpetual(
     instrument: &Instrument,
     decimals: u8,
@@ -566,8 +568,7 @@ fn perpetual(
     // With one strategy the net position is its position, and has been from the start.
     let net = if held.slots.len() == 1 { change } else { held.net.trade(q, v, step).ok_or_else(overflow)? };
     let fee_value = fee_value(instrument, decimals, fill).ok_or_else(overflow)?;
-    let effect = effect(&change, change.realised, 0, fee_value);
-    Ok(Booked { effect, net: net.after, settled: net.realised, base: 0 })
+    Ok(Booked { change, fee_quantity: 0, fee_value, net: net.after, settled: net.realised, base: 0 })
 }
 
 /// Books all postings, or takes back those already booked.

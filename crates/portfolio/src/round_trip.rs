@@ -96,9 +96,9 @@ impl Average {
         }
         // Split so that the scaling cannot overflow: whole mantissas first, then the rest below one quantity.
         let unit = valuation::step(decimals);
-        let whole = self.weighted.div_euclid(self.quantity);
+        let whole = div_round(self.weighted, self.quantity, Rounding::Down);
         let rest = self.weighted - whole * self.quantity;
-        let part = div_round(rest.saturating_mul(unit), self.quantity, Rounding::HalfEven);
+        let part = if rest == 0 { 0 } else { div_round(rest.saturating_mul(unit), self.quantity, Rounding::HalfEven) };
         let price = Price::from_raw(whole.saturating_mul(unit).saturating_add(part));
         let scale = POW10_F64[usize::from(decimals.min(MONEY_DECIMALS))];
         // One price throughout is the double next to it; else one division of numbers that are mostly exact.
@@ -154,10 +154,16 @@ impl RoundTrips {
             self.trips.insert(at, Trip::closed(key, instrument));
         }
         let trip = self.trips.get_mut(at)?;
-        let unit = valuation::step(instrument.quantity_decimals);
-        // Whole fills, and whole parts of them, are multiples of the quantity's decimals.
-        let mantissa = |quantity: Quantity| quantity.raw() / unit;
-        let (opened, closed) = (mantissa(effect.opened), mantissa(effect.closed));
+        let whole = i128::from(fill.quantity);
+        // Parts of a fill are multiples of the quantity's decimals, because what they close was opened by whole fills.
+        let (opened, closed) = match (effect.opened.is_zero(), effect.closed.is_zero()) {
+            (_, true) => (whole, 0),
+            (true, false) => (0, whole),
+            (false, false) => {
+                let closed = effect.closed.raw() / valuation::step(instrument.quantity_decimals);
+                (whole - closed, closed)
+            }
+        };
         let fee = effect.fee_value.raw();
         let side = match fill.side {
             Side::Buy => Direction::Long,
@@ -171,12 +177,15 @@ impl RoundTrips {
             trip.book(effect.realised.raw(), fee);
             return None;
         }
-        let closing_fee = if opened == 0 { fee } else { part_of(fee, closed, i128::from(fill.quantity)) };
+        let closing_fee = if opened == 0 { fee } else { part_of(fee, closed, whole) };
         let mut ended = None;
         if trip.open {
             trip.exit.add(fill.price, closed);
             trip.book(effect.realised.raw(), closing_fee);
-            if opened != 0 || is_dust(instrument, effect.position.quantity, instrument.price(fill.price)) {
+            if opened != 0
+                || effect.position.is_flat()
+                || is_dust(instrument, effect.position.quantity, instrument.price(fill.price))
+            {
                 trip.open = false;
                 ended = Some(trip.ended(ts));
             }
