@@ -44,7 +44,8 @@ fn load_building(from: &mut Reader<'_>, name: &'static str) -> Result<Option<Bui
     let (open, high, low, close, volume) = (price()?, price()?, price()?, price()?, price()?);
     let small = from.u64()?;
     let (instrument, flags) = (InstrumentIdx((small >> 32) as u16), MarketFlags((small >> 48) as u16));
-    let candle = Candle { ts_open, ts_recv, open, high, low, close, volume, interval_s: small as u32, instrument, flags };
+    let candle =
+        Candle { ts_open, ts_recv, open, high, low, close, volume, interval_s: small as u32, instrument, flags };
     Ok(Some(Building { candle, end: from.u64()?, whole: from.u64()? == 1 }))
 }
 
@@ -124,8 +125,9 @@ mod tests {
     fn a_saved_time_bar_goes_on_where_it_was() {
         let mut table = InstrumentTable::default();
         let instrument = testkit::add_spot(&mut table, "BTCUSDT", 2, 5);
-        let trades: Vec<_> =
-            (0..500u64).map(|n| testkit::trade(&instrument, n * 7_000_000_000, 100 + (n as i64 * 37) % 11, 3, Side::Buy)).collect();
+        let trades: Vec<_> = (0..500u64)
+            .map(|n| testkit::trade(&instrument, n * 7_000_000_000, 100 + (n as i64 * 37) % 11, 3, Side::Buy))
+            .collect();
         let mut whole = TimeBars::new(60).unwrap();
         let mut first = whole.clone();
         let (mut expected, mut got) = (Vec::new(), Vec::new());
