@@ -29,7 +29,7 @@ impl Venue {
             "a trailing stop is tried against the worse extreme before the better extreme moves it, then against the close".to_owned(),
             "a stop-limit set off inside a bar fills in that bar only if the close is beyond its limit, and at its limit".to_owned(),
             "orders that answer a fill inside a bar work from the next bar on; an order whose time ends inside a bar works at its open only".to_owned(),
-            "a new limit order beyond the open fills at the open as taker; a resting one that the market gaps through fills at its own limit as maker, without improvement".to_owned(),
+            "a limit order that the open is better than fills at the open: a new one as taker, a resting one as maker; inside a bar a limit order never fills better than its price".to_owned(),
         ];
         lines.push(match config.limit_fill {
             LimitFill::Through => "a resting limit order fills only when the market trades beyond its price".to_owned(),

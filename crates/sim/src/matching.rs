@@ -154,8 +154,19 @@ impl Venue {
             print: Some((trade.quantity, trade.aggressor)),
             bar: None,
         };
-        // Where quotes are known they say what can be taken; a trade then only fills what rests.
+        // Where quotes are known they say what can be taken; a trade then only fills what rests, out of its own quantity.
+        let shown = quoted.then(|| {
+            let market = &mut self.markets[at];
+            market.feed = Feed::Trades;
+            (std::mem::replace(&mut market.volume, [trade.quantity; 2]), std::mem::take(&mut market.used))
+        });
         self.meet_all(at, moment, quoted.then_some(Pass::Limits));
+        if let Some((volume, used)) = shown {
+            let market = &mut self.markets[at];
+            market.feed = Feed::Quotes;
+            market.volume = volume;
+            market.used = used;
+        }
         if !quoted {
             self.check_liquidation(at, trade.price, trade.price);
         }
@@ -282,24 +293,29 @@ impl Venue {
         };
         if order.fresh {
             order.fresh = false;
-            let order = *order;
-            if order.crosses(px, touch || moment.firm) {
+            let venue_id = order.venue_id;
+            let (crosses, beyond) = (order.crosses(px, touch || moment.firm), order.crosses(px, false));
+            if crosses {
                 if order.spec.post_only {
                     self.cancel(slot, Some(RejectReason::WouldCross));
                     return;
                 }
                 self.execute(at, slot, px, Liquidity::Taker, i64::MAX);
             }
-            // What is left rests, or leaves if it was to trade at once.
-            let left = self.orders.get(slot as usize).is_some_and(|o| o.alive && o.venue_id == order.venue_id);
-            if left && order.at_once() {
+            let Some(order) = self.orders.get_mut(slot as usize).filter(|o| o.alive && o.venue_id == venue_id) else {
+                return;
+            };
+            // What a cap left over goes on taking while the market is beyond its limit; else it rests, or leaves if it was to trade at once.
+            order.fresh = beyond;
+            if order.at_once() {
                 self.cancel(slot, Some(RejectReason::NotFilledAtOnce));
             }
             return;
         }
         if order.crosses(px, touch) {
-            let limit = order.limit;
-            self.execute(at, slot, limit, Liquidity::Maker, i64::MAX);
+            // A bar that opens beyond a resting limit trades at its open; a trade or quote beyond it has traded through it first.
+            let price = if moment.bar.is_some() { px } else { order.limit };
+            self.execute(at, slot, price, Liquidity::Maker, i64::MAX);
         } else if let (Some((quantity, aggressor)), Some(ahead)) = (moment.print, order.ahead)
             && px == order.limit
             && aggressor != order.side()
@@ -396,7 +412,7 @@ impl Venue {
     }
 
     /// A stop-limit set off in the path: the market may have run through its limit at once, so it trades in this bar only if the close is
-    /// beyond the limit again, and at the limit.
+    /// beyond the limit again, and at the limit (at the bar's worse extreme where the limit lies outside of the bar).
     fn path_stop_limit(&mut self, at: usize, slot: u32, candle: &Candle) {
         let touch = self.config.limit_fill == LimitFill::Touch;
         let Some(order) = self.orders.get_mut(slot as usize) else {
@@ -409,7 +425,8 @@ impl Venue {
         let order = *order;
         if order.crosses(candle.close, touch) {
             let liquidity = if order.crosses(order.trigger, true) { Liquidity::Taker } else { Liquidity::Maker };
-            self.execute(at, slot, order.limit, liquidity, i64::MAX);
+            let price = order.limit.clamp(candle.low, candle.high.max(candle.low));
+            self.execute(at, slot, price, liquidity, i64::MAX);
         } else if order.at_once() {
             self.cancel(slot, Some(RejectReason::NotFilledAtOnce));
         }

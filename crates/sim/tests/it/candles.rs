@@ -220,12 +220,12 @@ fn a_new_limit_beyond_the_open_takes_the_open() {
 }
 
 #[test]
-fn a_resting_limit_that_the_open_gaps_through_fills_at_its_own_price() {
+fn a_resting_limit_that_the_open_gaps_through_fills_at_the_open_as_maker() {
     check(
         "submit a buy limit 1 @ 99
          bar 102 104 100 103
          bar 95 97 94 96
-         expect a accepted; a filled 1 @ 99 maker complete",
+         expect a accepted; a filled 1 @ 95 maker complete",
     );
 }
 
@@ -790,5 +790,26 @@ fn limits_do_not_slip() {
          submit a buy limit 1 @ 101
          bar 100 105 95 102
          expect a accepted; a filled 1 @ 100 taker complete",
+    );
+}
+
+#[test]
+fn what_a_cap_left_of_a_crossing_limit_goes_on_taking() {
+    check(
+        "with participation 0.1; fees 0 0.001
+         submit a buy limit 1 @ 105
+         bar 100 102 99 101 vol 4
+         bar 101 102 99 101 vol 3
+         bar 106 107 104 106 vol 50    # now it rests
+         expect a accepted; a filled 0.4 @ 100 taker fee 0.04 USDT; a filled 0.3 @ 101 taker fee 0.0303 USDT; a filled 0.3 @ 105 maker complete",
+    );
+}
+
+#[test]
+fn a_stop_limit_with_a_far_limit_pays_the_bars_extreme() {
+    check(
+        "submit a buy stop-limit 1 @ 105 limit 150
+         bar 100 110 99 107
+         expect a accepted; a filled 1 @ 110 taker complete",
     );
 }
