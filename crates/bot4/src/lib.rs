@@ -1,1 +1,11 @@
-//! The bot4 program.
+//! The bot4 program: configuration, runners, commands.
+//!
+//! In:  the command line, files, the clock.
+//! Out: results as tables and JSON, files of a run, exit codes.
+//! It is a library too, so that tests and benchmarks drive the same functions as the program.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+pub mod command;
+pub mod report;
+pub mod runner;

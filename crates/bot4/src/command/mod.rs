@@ -1,0 +1,68 @@
+//! The commands, one file each, and what they share: exit codes, data options, progress.
+
+pub mod backtest;
+pub mod calc;
+pub mod data;
+pub mod inputs;
+pub mod paper;
+pub mod progress;
+pub mod strategies;
+
+use std::fmt;
+
+/// How a command ends, as an exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed.
+    Failed,
+    /// 2: wrong usage or configuration.
+    Usage,
+    /// 130: stopped by the user.
+    Interrupted,
+}
+
+impl Exit {
+    /// The code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandError {
+    /// The exit code.
+    pub exit: Exit,
+    /// What was wrong, where, and what was expected.
+    pub message: String,
+}
+
+impl CommandError {
+    /// The command failed.
+    #[must_use]
+    pub fn failed(error: impl fmt::Display) -> Self {
+        Self { exit: Exit::Failed, message: error.to_string() }
+    }
+
+    /// The command was asked for something that cannot be.
+    #[must_use]
+    pub fn usage(error: impl fmt::Display) -> Self {
+        Self { exit: Exit::Usage, message: error.to_string() }
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CommandError {}

@@ -1,0 +1,252 @@
+//! What a run is made of, and the session and inputs that it becomes.
+
+use crate::runner::record::Recorder;
+use crate::runner::session::{Session, SessionError};
+use crate::runner::source::Input;
+use crate::runner::statistics::EquityStatistics;
+use domain::{
+    AccountId, AssetIdx, EventBody, Instrument, InstrumentIdx, InstrumentTable, Money, Nanos, Quantity, Rate,
+    StrategyIdx, UnixNanos, VenueIdx,
+};
+use engine::{Engine, EngineConfig};
+use risk::Profile;
+use sim::{Venue, VenueConfig};
+use std::sync::Arc;
+use store::history::{Series, SeriesReader};
+use strategy::Blueprint;
+
+/// Which multiples orders come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Units {
+    /// The instrument's own lot.
+    Lot,
+    /// Whole units.
+    Whole,
+    /// The smallest part that the instrument's quantities can be written in.
+    Fractional,
+}
+
+/// What a run is made of, beside its data.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    /// Cash at the start, in the quote asset.
+    pub cash: Money,
+    /// The strategies; each is made once for every instrument it trades.
+    pub strategies: Vec<Blueprint>,
+    /// How the simulated venue behaves.
+    pub venue: VenueConfig,
+    /// Limits.
+    pub profile: Profile,
+    /// Multiples of orders.
+    pub units: Units,
+    /// Maker and taker fee for every instrument; `None` for their own.
+    pub fees: (Option<Rate>, Option<Rate>),
+    /// Whether records are kept.
+    pub keep: bool,
+}
+
+/// A run that cannot be made so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanError(pub String);
+
+impl std::fmt::Display for PlanError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+fn fail(error: impl std::fmt::Display) -> PlanError {
+    PlanError(error.to_string())
+}
+
+/// The one account of a simulated run.
+pub const ACCOUNT: AccountId = AccountId(0);
+
+/// A run that is ready to start.
+pub struct Plan {
+    /// Engine and venue, wired, without instruments yet.
+    pub session: Session,
+    /// The recorder.
+    pub recorder: Recorder,
+    /// Definitions that come as the first events.
+    instruments: Vec<Instrument>,
+    quote: AssetIdx,
+    cash: Money,
+}
+
+/// One instrument of a run and the length of its candles (`None` for trades and quotes).
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its rules.
+    pub instrument: Instrument,
+    /// Length of its candles in seconds.
+    pub interval_s: Option<u32>,
+}
+
+/// The instruments of stored series, in their order.
+///
+/// # Errors
+/// If a definition cannot be used, or series of one symbol come twice.
+pub fn list(series: &[Series]) -> Result<(InstrumentTable, Vec<Listed>), PlanError> {
+    let mut table = InstrumentTable::default();
+    let mut venues: Vec<&str> = Vec::new();
+    let mut listed: Vec<Listed> = Vec::new();
+    for s in series {
+        let venue = venues.iter().position(|v| *v == s.venue).unwrap_or_else(|| {
+            venues.push(&s.venue);
+            venues.len() - 1
+        });
+        let venue = VenueIdx(u16::try_from(venue).map_err(fail)?);
+        if let Some(twice) = listed.iter().find(|l| l.instrument.venue == venue && l.instrument.symbol == s.symbol) {
+            let symbol = &twice.instrument.symbol;
+            return Err(PlanError(format!(
+                "{symbol} comes in more than one series ({}): choose one with --interval",
+                s.title()
+            )));
+        }
+        let idx = InstrumentIdx(u16::try_from(listed.len()).map_err(fail)?);
+        let instrument = s.listing.instrument(idx, venue, &mut table).map_err(fail)?;
+        let interval_s = (s.interval_s > 0).then_some(s.interval_s);
+        listed.push(Listed { instrument, interval_s });
+    }
+    Ok((table, listed))
+}
+
+/// Opens the series as inputs, numbered as their instruments.
+///
+/// # Errors
+/// If one cannot be opened.
+pub fn open(series: &[Series]) -> Result<Vec<Input>, PlanError> {
+    let open_one = |(number, s): (u16, &Series)| {
+        let instrument = InstrumentIdx(number);
+        Ok(Input { source: Box::new(SeriesReader::open(s, instrument).map_err(fail)?), instrument })
+    };
+    (0..=u16::MAX).zip(series).map(open_one).collect()
+}
+
+impl Plan {
+    /// Makes a run over these instruments.
+    ///
+    /// # Errors
+    /// [`PlanError`] says what does not fit together.
+    pub fn new(config: &RunConfig, table: &InstrumentTable, listed: &[Listed]) -> Result<Self, PlanError> {
+        let first = listed.first().ok_or_else(|| PlanError("there is no data to run on".into()))?;
+        let quote = first.instrument.quote;
+        if let Some(other) = listed.iter().find(|l| l.instrument.quote != quote) {
+            return Err(PlanError(format!(
+                "{} and {} are quoted in different assets: no rate between them is known",
+                first.instrument.symbol, other.instrument.symbol
+            )));
+        }
+        if config.cash <= Money::ZERO {
+            return Err(PlanError(format!("cash is {}, expected more than 0", config.cash)));
+        }
+        if config.strategies.is_empty() {
+            return Err(PlanError("no strategy is given".into()));
+        }
+        config.venue.validate().map_err(fail)?;
+        let instruments: Vec<Instrument> = listed.iter().map(|l| adapt(&l.instrument, config)).collect();
+        for instrument in &instruments {
+            instrument.validate().map_err(fail)?;
+        }
+        // Samples are as far apart as the longest candles: prints between them do not exist.
+        let longest = listed.iter().filter_map(|l| l.interval_s).max().unwrap_or(60).max(60);
+        let profile = match config.profile {
+            Profile::Standard(mut limits) => {
+                limits.price_age_max_s = limits.price_age_max_s.max(2 * u64::from(longest));
+                Profile::Standard(limits)
+            }
+            Profile::Research(mut limits) => {
+                limits.price_age_max_s = limits.price_age_max_s.max(2 * u64::from(longest));
+                Profile::Research(limits)
+            }
+            Profile::Off => Profile::Off,
+        };
+        let engine_config = EngineConfig {
+            profile,
+            report_currency: quote,
+            epoch: 1,
+            correlation_every: Nanos::from_secs(u64::from(longest)),
+            correlation_lateness: Nanos::from_secs(1),
+            accounts: vec![ACCOUNT],
+        };
+        let mut engine = Engine::new(engine_config).map_err(fail)?;
+        engine.define_assets(table).map_err(fail)?;
+        let mut number = 0u16;
+        for blueprint in &config.strategies {
+            let mut made = 0;
+            for (l, instrument) in listed.iter().zip(&instruments) {
+                if blueprint.instrument().is_some_and(|symbol| symbol != instrument.symbol) {
+                    continue;
+                }
+                let strategy =
+                    strategy::build(blueprint, StrategyIdx(number), ACCOUNT, instrument, l.interval_s).map_err(fail)?;
+                engine.add_strategy(strategy).map_err(fail)?;
+                number = number.checked_add(1).ok_or_else(|| PlanError("more than 65,535 strategies".into()))?;
+                made += 1;
+            }
+            if made == 0 {
+                let symbols: Vec<&str> = instruments.iter().map(|i| i.symbol.as_str()).collect();
+                let asked = blueprint.instrument().unwrap_or_default();
+                return Err(PlanError(format!(
+                    "strategy {} trades {asked}, and the data has {}",
+                    blueprint.name(),
+                    symbols.join(", ")
+                )));
+            }
+        }
+        let mut venue = Venue::new(config.venue);
+        for (number, asset) in table.assets().iter().enumerate() {
+            venue.define_asset(AssetIdx(u16::try_from(number).map_err(fail)?), asset.decimals);
+        }
+        for instrument in &instruments {
+            venue.define(instrument).map_err(fail)?;
+        }
+        let equity = if config.keep {
+            let held: Vec<_> = instruments.iter().map(|i| (i.idx, i.price_decimals, i.fee_taker.to_f64())).collect();
+            EquityStatistics::full(config.cash.to_f64(), &held)
+        } else {
+            EquityStatistics::lean()
+        };
+        let recorder = Recorder::new(ACCOUNT, config.keep, equity);
+        Ok(Self { session: Session::new(engine, venue), recorder, instruments, quote, cash: config.cash })
+    }
+
+    /// What begins a run: the definitions and the deposit, at the time of the first row.
+    pub fn begin(&self) -> impl FnMut(&mut Session, UnixNanos, &mut Recorder) -> Result<(), SessionError> + use<> {
+        let (instruments, quote, cash) = (self.instruments.clone(), self.quote, self.cash);
+        move |session, ts, recorder| {
+            for instrument in &instruments {
+                session.tell(ts, EventBody::InstrumentDefined(Arc::new(instrument.clone())), recorder)?;
+            }
+            session.venue.deposit(ACCOUNT, quote, cash);
+            session.settle(ts, recorder)
+        }
+    }
+
+    /// The instruments with their rules as they are traded.
+    #[must_use]
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
+    }
+}
+
+/// The instrument with the run's own units and fees.
+fn adapt(instrument: &Instrument, config: &RunConfig) -> Instrument {
+    let mut i = instrument.clone();
+    match config.units {
+        Units::Lot => {}
+        Units::Whole => i.lot = Quantity::from_units(1),
+        Units::Fractional => i.lot = Quantity::from_mantissa(1, i.quantity_decimals),
+    }
+    if config.units != Units::Lot {
+        i.min_quantity = i.lot;
+        i.max_quantity = i.max_quantity.max(i.lot);
+    }
+    let (maker, taker) = config.fees;
+    i.fee_maker = maker.unwrap_or(i.fee_maker);
+    i.fee_taker = taker.unwrap_or(i.fee_taker);
+    i
+}

@@ -1,0 +1,273 @@
+//! A running engine with its simulated venue: timers, messages in flight, and the carrying of commands and reports between the two.
+//!
+//! In:  market rows in phases, from `drive`.
+//! Out: engine steps in the order that the style of the engine demands: control < account report < timer < market at equal times, and
+//! reports directly after what caused them.
+
+use crate::runner::record::Probe;
+use domain::{
+    AccountReport, Candle, Event, EventBody, InputId, InstrumentIdx, ModelOutput, Quote, TimerFired, Trade, UnixNanos,
+};
+use engine::Engine;
+use risk::Command;
+use sim::Venue;
+use std::collections::BTreeSet;
+
+/// How many reports one instant may cause before the run is stopped: far above any real cascade, and a bound on a loop that feeds itself.
+const REPORTS_PER_INSTANT_MAX: u32 = 1_000_000;
+
+/// Why a session cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionError {
+    /// Commands and reports of one instant never ended.
+    Endless(UnixNanos),
+}
+
+impl std::fmt::Display for SessionError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Endless(ts) => write!(
+                f,
+                "more than {REPORTS_PER_INSTANT_MAX} reports at one instant ({} ns): a loop that feeds itself",
+                ts.0
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SessionError {}
+
+/// An engine and a simulated venue, wired to each other.
+pub struct Session {
+    /// The engine.
+    pub engine: Engine,
+    /// The venue.
+    pub venue: Venue,
+    timers: BTreeSet<(UnixNanos, TimerFired)>,
+    answers: Vec<(UnixNanos, ModelOutput)>,
+    out: Vec<Command>,
+    /// The earliest of timers, model answers and what the venue has in flight.
+    due: UnixNanos,
+    reports: u64,
+    timers_fired: u64,
+    setup: u64,
+}
+
+impl Session {
+    /// Wires an engine to a venue.
+    #[must_use]
+    pub fn new(engine: Engine, venue: Venue) -> Self {
+        Self {
+            engine,
+            venue,
+            timers: BTreeSet::new(),
+            answers: Vec::new(),
+            out: Vec::with_capacity(64),
+            due: UnixNanos::MAX,
+            reports: 0,
+            timers_fired: 0,
+            setup: 0,
+        }
+    }
+
+    /// Gives the engine a definition or control event.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    pub fn tell<P: Probe>(&mut self, ts: UnixNanos, body: EventBody, probe: &mut P) -> Result<(), SessionError> {
+        let id = InputId::new(InputId::SETUP, self.setup);
+        self.setup += 1;
+        self.step(ts, &Event { id, body }, probe);
+        self.settle(ts, probe)
+    }
+
+    /// Whether phases of a bar of this instrument have anything to do.
+    #[inline]
+    pub fn has_work(&self, instrument: InstrumentIdx) -> bool {
+        self.venue.has_work(instrument)
+    }
+
+    /// The earliest thing that is due.
+    #[inline]
+    pub const fn due(&self) -> UnixNanos {
+        self.due
+    }
+
+    /// The bar opens: what waited at the venue trades.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    pub fn bar_open<P: Probe>(&mut self, ts: UnixNanos, candle: &Candle, probe: &mut P) -> Result<(), SessionError> {
+        self.venue.on_bar_open(ts, candle);
+        self.settle(ts, probe)
+    }
+
+    /// The inside of the bar, pessimistically.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    pub fn bar_path<P: Probe>(&mut self, ts: UnixNanos, candle: &Candle, probe: &mut P) -> Result<(), SessionError> {
+        self.venue.on_bar_path(ts, candle);
+        self.settle(ts, probe)
+    }
+
+    /// The bar closes and reaches the engine.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    #[inline]
+    pub fn bar_close<P: Probe>(
+        &mut self,
+        ts: UnixNanos,
+        id: InputId,
+        candle: &Candle,
+        probe: &mut P,
+    ) -> Result<(), SessionError> {
+        self.venue.on_bar_close(ts, candle);
+        self.market(ts, &Event { id, body: EventBody::Candle(*candle) }, probe)
+    }
+
+    /// A trade: the venue's orders first, then the engine.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    #[inline]
+    pub fn trade<P: Probe>(
+        &mut self,
+        ts: UnixNanos,
+        id: InputId,
+        trade: &Trade,
+        probe: &mut P,
+    ) -> Result<(), SessionError> {
+        let work = self.venue.has_work(trade.instrument);
+        self.venue.on_trade(ts, trade);
+        if work {
+            self.settle(ts, probe)?;
+        }
+        self.market(ts, &Event { id, body: EventBody::Trade(*trade) }, probe)
+    }
+
+    /// A quote: the venue's orders first, then the engine.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    #[inline]
+    pub fn quote<P: Probe>(
+        &mut self,
+        ts: UnixNanos,
+        id: InputId,
+        quote: &Quote,
+        probe: &mut P,
+    ) -> Result<(), SessionError> {
+        let work = self.venue.has_work(quote.instrument);
+        self.venue.on_quote(ts, quote);
+        if work {
+            self.settle(ts, probe)?;
+        }
+        self.market(ts, &Event { id, body: EventBody::Quote(*quote) }, probe)
+    }
+
+    #[inline]
+    fn market<P: Probe>(&mut self, ts: UnixNanos, event: &Event, probe: &mut P) -> Result<(), SessionError> {
+        self.step(ts, event, probe);
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.settle(ts, probe)
+    }
+
+    /// Performs all that is due at or before `ts`, in time order; at equal times what the venue reports comes before timers.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    #[cold]
+    pub fn service<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) -> Result<(), SessionError> {
+        while self.due <= ts {
+            let now = self.due;
+            if self.venue.next_due().is_some_and(|due| due <= now) {
+                self.venue.advance(now);
+                self.settle(now, probe)?;
+                continue;
+            }
+            if let Some(at) = self.answers.iter().position(|(due, _)| *due <= now) {
+                let (_, answer) = self.answers.remove(at);
+                let id = self.timer_id();
+                self.step(now, &Event { id, body: EventBody::ModelOutput(answer) }, probe);
+            } else if let Some((_, timer)) = self.timers.pop_first() {
+                let id = self.timer_id();
+                self.step(now, &Event { id, body: EventBody::Timer(timer) }, probe);
+            }
+            self.settle(now, probe)?;
+        }
+        Ok(())
+    }
+
+    fn timer_id(&mut self) -> InputId {
+        self.timers_fired += 1;
+        InputId::new(InputId::TIMERS, self.timers_fired)
+    }
+
+    #[inline]
+    fn step<P: Probe>(&mut self, ts: UnixNanos, event: &Event, probe: &mut P) {
+        self.engine.step_observed(ts, event, &mut self.out, probe);
+    }
+
+    /// Carries commands to the venue and reports back until both are silent.
+    ///
+    /// # Errors
+    /// [`SessionError::Endless`] if they never are.
+    pub fn settle<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) -> Result<(), SessionError> {
+        let mut rounds = 0u32;
+        loop {
+            self.carry(ts, probe);
+            let Some(report) = self.venue.take_report(ts) else { break };
+            rounds += 1;
+            if rounds > REPORTS_PER_INSTANT_MAX {
+                return Err(SessionError::Endless(ts));
+            }
+            self.report(ts, report, probe);
+        }
+        let venue_due = self.venue.next_due().unwrap_or(UnixNanos::MAX);
+        let timer_due = self.timers.first().map_or(UnixNanos::MAX, |(at, _)| *at);
+        let answer_due = self.answers.iter().map(|(at, _)| *at).min().unwrap_or(UnixNanos::MAX);
+        self.due = venue_due.min(timer_due).min(answer_due);
+        Ok(())
+    }
+
+    fn report<P: Probe>(&mut self, ts: UnixNanos, report: AccountReport, probe: &mut P) {
+        self.reports += 1;
+        let id = InputId::new(InputId::REPORTS, self.reports);
+        self.step(ts, &Event { id, body: EventBody::Report(report) }, probe);
+        probe.report(ts, &report, &self.engine);
+    }
+
+    fn carry<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) {
+        for command in self.out.drain(..) {
+            probe.command(ts, &command);
+            match command {
+                Command::Timer { at, timer } => {
+                    // A timer that is already due fires as soon as the present event is dealt with.
+                    self.timers.insert((at.max(ts), timer));
+                }
+                // No model runs beside a simulated session yet: every question is answered by an abstention.
+                Command::Infer(request) => {
+                    let answer = ModelOutput {
+                        strategy: request.strategy,
+                        model: request.model,
+                        as_of: request.as_of,
+                        value: None,
+                    };
+                    self.answers.push((request.as_of.max(ts), answer));
+                }
+                Command::Record(_) => {}
+                to_venue @ (Command::Submit(_) | Command::Cancel { .. }) => {
+                    match sim::from_command::request(to_venue, ts) {
+                        Ok(Some(request)) => self.venue.submit(ts, request),
+                        Ok(None) => {}
+                        Err(error) => probe.not_sent(ts, &error),
+                    }
+                }
+            }
+        }
+    }
+}

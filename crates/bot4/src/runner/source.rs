@@ -1,0 +1,104 @@
+//! Where rows come from: stored series, or rows in memory.
+
+use domain::InstrumentIdx;
+use std::sync::{Arc, Mutex};
+use store::history::{Findings, HistoryError, Rows, SeriesReader};
+
+/// A stream of market rows of one instrument in time order.
+pub trait Source {
+    /// Replaces `rows` by the next chunk; `false`, with nothing in it, at the end.
+    ///
+    /// # Errors
+    /// If the data cannot be read on.
+    fn next_chunk(&mut self, rows: &mut Rows) -> Result<bool, HistoryError>;
+
+    /// What was wrong with rows so far.
+    fn findings(&self) -> Option<&Findings> {
+        None
+    }
+}
+
+impl Source for SeriesReader {
+    fn next_chunk(&mut self, rows: &mut Rows) -> Result<bool, HistoryError> {
+        Self::next_chunk(self, rows)
+    }
+
+    fn findings(&self) -> Option<&Findings> {
+        Some(Self::findings(self))
+    }
+}
+
+/// Rows that are in memory already, given out in chunks as a file would.
+#[derive(Clone, Debug)]
+pub struct InMemory {
+    rows: Rows,
+    at: usize,
+}
+
+/// Rows per chunk: small enough for the second-level cache, large enough that the cost of a chunk does not count.
+const CHUNK: usize = 4_096;
+
+impl InMemory {
+    /// From rows in time order.
+    #[must_use]
+    pub const fn new(rows: Rows) -> Self {
+        Self { rows, at: 0 }
+    }
+}
+
+impl Source for InMemory {
+    fn next_chunk(&mut self, rows: &mut Rows) -> Result<bool, HistoryError> {
+        let end = (self.at + CHUNK).min(self.rows.len());
+        let range = self.at..end;
+        match (&self.rows, &mut *rows) {
+            (Rows::Candles(all), Rows::Candles(out)) => replace(out, &all[range]),
+            (Rows::Trades(all), Rows::Trades(out)) => replace(out, &all[range]),
+            (Rows::Quotes(all), Rows::Quotes(out)) => replace(out, &all[range]),
+            (all, out) => {
+                *out = Rows::new(all.kind());
+                return self.next_chunk(rows);
+            }
+        }
+        self.at = end;
+        Ok(!rows.is_empty())
+    }
+}
+
+fn replace<T: Copy>(out: &mut Vec<T>, rows: &[T]) {
+    out.clear();
+    out.extend_from_slice(rows);
+}
+
+/// One input of a run: its rows, and which instrument they are of.
+pub struct Input {
+    /// The rows.
+    pub source: Box<dyn Source>,
+    /// Their instrument.
+    pub instrument: InstrumentIdx,
+}
+
+/// Wraps inputs so that what was wrong with their rows is known when they are used up.
+#[must_use]
+pub fn watched(inputs: Vec<Input>, findings: &Arc<Mutex<Vec<Findings>>>) -> Vec<Input> {
+    (inputs.into_iter())
+        .map(|input| Input {
+            source: Box::new(Watched { inner: input.source, findings: Arc::clone(findings) }),
+            instrument: input.instrument,
+        })
+        .collect()
+}
+
+struct Watched {
+    inner: Box<dyn Source>,
+    findings: Arc<Mutex<Vec<Findings>>>,
+}
+
+impl Source for Watched {
+    fn next_chunk(&mut self, rows: &mut Rows) -> Result<bool, HistoryError> {
+        let more = self.inner.next_chunk(rows)?;
+        if !more && let (Some(found), Ok(mut all)) = (self.inner.findings(), self.findings.lock()) {
+            all.push(found.clone());
+        }
+        Ok(more)
+    }
+}
