@@ -88,7 +88,7 @@ impl Portfolio {
     /// instrument ever traded.
     #[must_use]
     #[inline]
-    pub fn equity_estimate(&self, account: AccountId, _table: &InstrumentTable, view: &MarketView) -> Option<f64> {
+    pub fn equity_estimate(&self, account: AccountId, view: &MarketView) -> Option<f64> {
         let estimate = &self.book(account)?.estimate;
         let mut total = estimate.cash;
         for line in &estimate.lines {

@@ -117,7 +117,7 @@ impl Observer for Recorder {
 impl Probe for Recorder {
     #[inline]
     fn sample(&mut self, ts: UnixNanos, engine: &Engine) {
-        if let Some(equity) = engine.portfolio().equity_estimate(self.account, engine.table(), engine.view()) {
+        if let Some(equity) = engine.portfolio().equity_estimate(self.account, engine.view()) {
             self.equity.push(ts, equity, engine.view());
         }
     }

@@ -63,7 +63,7 @@ fn fills_after_the_first_allocate_nothing() {
             let effect = world.apply(fill).unwrap();
             let instrument = if fill.instrument.0 == 0 { &instruments[0] } else { &instruments[1] };
             let _ended = trips.on_fill(UnixNanos(0), instrument, fill, &effect);
-            sum += world.portfolio.equity_estimate(ACCOUNT, &world.table, &world.view).unwrap();
+            sum += world.portfolio.equity_estimate(ACCOUNT, &world.view).unwrap();
         }
         sum
     };

@@ -101,7 +101,7 @@ fn check(seed: u64, steps: usize, base_transfer: bool) -> Result<(), TestCaseErr
         let expected = transfers + totals.realised.raw() + unrealised.raw() + p.funding_in(ACCOUNT, usdt).raw()
             - totals.fees.raw();
         prop_assert_eq!(world.equity().map(Money::raw), Some(expected), "seed {} step {}", seed, step);
-        let estimate = p.equity_estimate(ACCOUNT, &world.table, &world.view).unwrap();
+        let estimate = p.equity_estimate(ACCOUNT, &world.view).unwrap();
         let off = (estimate - expected as f64 / 1e12).abs();
         prop_assert!(off <= 1e-6, "seed {} step {}: {}", seed, step, off);
         let by_strategy = strategies.map(|s| p.totals_of(ACCOUNT, s, usdt).unwrap());

@@ -101,7 +101,7 @@ fn contracts_count_with_their_multiplier() {
     assert_eq!(effect.position.cost, money("1200.003"));
     w.mark(0, 410_001);
     assert_eq!(w.equity(), Some(money("1030")));
-    testkit::assert_close(w.portfolio.equity_estimate(ACCOUNT, &w.table, &w.view).unwrap(), 1030.0, 1e-12, 0.0);
+    testkit::assert_close(w.portfolio.equity_estimate(ACCOUNT, &w.view).unwrap(), 1030.0, 1e-12, 0.0);
     let effect = w.trade(0, A, Side::Sell, 410_001, 3, "0");
     assert_eq!(effect.realised, money("30"));
 }

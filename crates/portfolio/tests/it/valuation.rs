@@ -49,8 +49,7 @@ fn buy_cross(table: &InstrumentTable, portfolio: &mut Portfolio) {
 fn balances_and_positions_come_by_their_own_rates() {
     let (table, mut portfolio, mut view) = world("USDT");
     buy_cross(&table, &mut portfolio);
-    let both =
-        |view: &MarketView| (portfolio.equity(ACCOUNT, &table, view), portfolio.equity_estimate(ACCOUNT, &table, view));
+    let both = |view: &MarketView| (portfolio.equity(ACCOUNT, &table, view), portfolio.equity_estimate(ACCOUNT, view));
     assert_eq!(both(&view), (None, None));
     mark(&table, &mut view, 2, 60_000);
     assert_eq!(both(&view), (None, None), "no price of BTC in USDT, no equity");
@@ -70,7 +69,7 @@ fn the_reciprocal_serves_where_no_direct_rate_exists() {
     assert_eq!(portfolio.equity(ACCOUNT, &table, &view), None);
     mark(&table, &mut view, 0, 3_000_000);
     assert_eq!(portfolio.equity(ACCOUNT, &table, &view), Some(Money::from_raw(333_333_333_333)));
-    assert_close(portfolio.equity_estimate(ACCOUNT, &table, &view).unwrap(), 1.0 / 3.0, 1e-15, 0.0);
+    assert_close(portfolio.equity_estimate(ACCOUNT, &view).unwrap(), 1.0 / 3.0, 1e-15, 0.0);
 }
 
 #[test]
@@ -79,7 +78,7 @@ fn nothing_held_needs_no_price() {
     let usdt = portfolio.report_currency();
     portfolio.transfer(ACCOUNT, usdt, money("7")).unwrap();
     assert_eq!(portfolio.equity(ACCOUNT, &table, &view), Some(money("7")));
-    assert_eq!(portfolio.equity_estimate(ACCOUNT, &table, &view), Some(7.0));
+    assert_eq!(portfolio.equity_estimate(ACCOUNT, &view), Some(7.0));
     assert_eq!(portfolio.unrealised(ACCOUNT, &table, &view), Some(Money::ZERO));
     let none = portfolio.exposure(ACCOUNT, InstrumentIdx(0), &table, &view).unwrap();
     assert_eq!((none.net, none.gross), (Money::ZERO, Money::ZERO));
