@@ -169,6 +169,9 @@ impl Venue {
             return Ok(booked);
         }
         let (base_asset, quote_asset) = (rules.base, rules.quote);
+        if side == Side::Buy && !self.leaves_margin(order.account(), quote_asset, amount.saturating_add(fee)) {
+            return Err(RejectReason::InsufficientMargin);
+        }
         let account = self.accounts.get_mut(order.account().index()).ok_or(RejectReason::InsufficientBalance)?;
         let (base_change, quote_change) = match (side, in_base) {
             (Side::Buy, true) => (base.checked_sub(fee), amount.checked_neg()),

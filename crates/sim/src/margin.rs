@@ -91,6 +91,17 @@ impl Venue {
         if covered == Some(true) { Ok(()) } else { Err(NOT_COVERED) }
     }
 
+    /// Whether an account that spends so much of an asset still covers the perpetuals that settle in it.
+    pub(crate) fn leaves_margin(&self, account: AccountId, asset: AssetIdx, spent: i128) -> bool {
+        if self.holders == 0 {
+            return true;
+        }
+        let held = self.account(account);
+        held.and_then(|a| self.margin(a, asset, None))
+            .and_then(|m| Some(m.initial == 0 || m.equity.checked_sub(spent)? >= m.initial))
+            .unwrap_or(false)
+    }
+
     /// Liquidates accounts with a position in the instrument that are below maintenance when longs are marked at `low` and shorts at
     /// `high`.
     pub(crate) fn check_liquidation(&mut self, at: usize, low: i64, high: i64) {

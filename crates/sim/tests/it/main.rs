@@ -9,3 +9,4 @@ mod properties;
 mod rules;
 mod scenario;
 mod ticks;
+mod venue;
