@@ -8,9 +8,27 @@ use super::decode::{Columns, UNREADABLE, time_text};
 use super::error::{BadRow, BadRows, Findings, Gap, HistoryError};
 use super::rows::{DataKind, Row, Rows, interval_text};
 use domain::{Candle, InstrumentIdx, MarketFlags, Quote, Side, Trade, UnixNanos};
+use std::ops::Range;
 
 /// So many equal steps that are not the interval, one after the other, are another interval and not gaps.
 const ODD_STEPS: u32 = 16;
+
+/// Rows that are tested together.
+const BLOCK: usize = 64;
+
+/// Where a time is expected and there was no row before. Decoded times are 0 or later, or [`UNREADABLE`], so none equals it.
+const NONE_BEFORE: i64 = -1;
+
+/// Some rows of a column.
+fn part<'a>(values: &'a [i64], rows: &Range<usize>) -> std::slice::Iter<'a, i64> {
+    values.get(rows.clone()).unwrap_or_default().iter()
+}
+
+/// Whether the figures of a candle can be those of one.
+#[inline]
+fn sound(open: i64, high: i64, low: i64, close: i64, volume: i64) -> bool {
+    (low > 0) & (low <= open) & (low <= close) & (open <= high) & (close <= high) & (volume >= 0)
+}
 
 /// State of the check over the files of one series.
 pub(crate) struct Checker {
@@ -90,49 +108,71 @@ impl Checker {
     fn candles(&mut self, columns: &Columns, out: &mut Vec<Candle>) -> Result<(), HistoryError> {
         let n = columns.ts.len();
         let [open, high, low, close, volume] = &columns.values;
-        let lists = (columns.ts.get(..n), open.get(..n), high.get(..n), low.get(..n), close.get(..n), volume.get(..n));
-        let (Some(ts), Some(open), Some(high), Some(low), Some(close), Some(volume)) = lists else {
+        if [open, high, low, close, volume].iter().any(|values| values.len() != n) {
             return Err(self.uneven());
-        };
+        }
         let step = i64::from(self.interval_s).saturating_mul(1_000_000_000);
         let (idx, interval_s) = (self.idx, self.interval_s);
+        let candle = |t: i64, o: i64, h: i64, l: i64, c: i64, v: i64| Candle {
+            ts_open: UnixNanos(t as u64),
+            ts_recv: UnixNanos(t.saturating_add(step) as u64),
+            open: o,
+            high: h,
+            low: l,
+            close: c,
+            volume: v,
+            interval_s,
+            instrument: idx,
+            flags: MarketFlags(0),
+        };
         out.reserve(n);
-        let mut next = self.last.map_or(UNREADABLE, |last| last.saturating_add(step));
+        let mut next = self.last.map_or(NONE_BEFORE, |last| last.saturating_add(step));
         let mut zero_volume = 0;
-        for at in 0..n {
-            let (t, o, h, l, c, v) = (ts[at], open[at], high[at], low[at], close[at], volume[at]);
-            let sound = (l > 0) & (l <= o) & (l <= c) & (o <= h) & (c <= h) & (v >= 0);
-            if !(sound & (t == next)) {
-                // Unusual in some way: the first row, a gap, or a bad row.
-                self.last = (next != UNREADABLE).then(|| next.saturating_sub(step));
-                if !self.unusual_candle(columns, at, sound, step)? {
-                    continue;
-                }
+        for begin in (0..n).step_by(BLOCK) {
+            let block = begin..n.min(begin + BLOCK);
+            let rows = || {
+                let prices = part(open, &block).zip(part(high, &block)).zip(part(low, &block)).zip(part(close, &block));
+                let rows = part(&columns.ts, &block).zip(prices).zip(part(volume, &block));
+                rows.map(|((t, (((o, h), l), c)), v)| (*t, *o, *h, *l, *c, *v))
+            };
+            // Most blocks follow without a gap and have nothing wrong: they are tested as a whole and taken as a whole.
+            let (mut plain, mut expected, mut still) = (next != NONE_BEFORE, next, 0);
+            for (t, o, h, l, c, v) in rows() {
+                plain &= (t == expected) & sound(o, h, l, c, v);
+                expected = expected.wrapping_add(step);
+                still += u64::from(v == 0);
             }
-            next = t.saturating_add(step);
-            if t >= self.to_ns {
-                self.done = true;
-                break;
-            }
-            if t < self.from_ns {
+            if plain && next >= self.from_ns && expected > next && expected.saturating_sub(step) < self.to_ns {
+                out.extend(rows().map(|(t, o, h, l, c, v)| candle(t, o, h, l, c, v)));
+                zero_volume += still;
+                next = expected;
                 continue;
             }
-            zero_volume += u64::from(v == 0);
-            out.push(Candle {
-                ts_open: UnixNanos(t as u64),
-                ts_recv: UnixNanos(next as u64),
-                open: o,
-                high: h,
-                low: l,
-                close: c,
-                volume: v,
-                interval_s,
-                instrument: idx,
-                flags: MarketFlags(0),
-            });
+            for (at, (t, o, h, l, c, v)) in block.clone().zip(rows()) {
+                let sound = sound(o, h, l, c, v);
+                if !(sound & (t == next)) {
+                    // Unusual in some way: the first row, a gap, or a bad row.
+                    self.last = (next != NONE_BEFORE).then(|| next.saturating_sub(step));
+                    if !self.unusual_candle(columns, at, sound, step)? {
+                        continue;
+                    }
+                }
+                next = t.saturating_add(step);
+                if t >= self.to_ns {
+                    self.done = true;
+                    break;
+                }
+                if t >= self.from_ns {
+                    zero_volume += u64::from(v == 0);
+                    out.push(candle(t, o, h, l, c, v));
+                }
+            }
+            if self.done {
+                break;
+            }
         }
         self.findings.zero_volume += zero_volume;
-        if next != UNREADABLE {
+        if next != NONE_BEFORE {
             self.last = Some(next.saturating_sub(step));
         }
         Ok(())

@@ -188,7 +188,7 @@ impl Table {
         let numeric = |cell: &&[u8]| {
             cell.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b)) && cell.iter().any(u8::is_ascii_digit)
         };
-        if cells.iter().take(3).all(|cell| numeric(cell)) {
+        if cells.iter().take(3).all(numeric) {
             Self::bare(cells.len(), delimiter, named, file)
         } else {
             Self::headed(&cells, delimiter, file)
@@ -405,7 +405,7 @@ pub(crate) fn time_of(text: &str, unit: &mut i64) -> Result<i64, String> {
             civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| range())?.timestamp()
         }
     };
-    i64::try_from(stamp.as_nanosecond()).map_err(|_| range())
+    i64::try_from(stamp.as_nanosecond()).ok().filter(|ns| *ns >= 0).ok_or_else(range)
 }
 
 /// 0 for a buy, 1 for a sell. `maker`: the text says whether the buyer was the maker, so that the seller took.
@@ -497,7 +497,9 @@ mod tests {
         ] {
             assert_eq!(time_of(text, &mut 0), Ok(ns), "{text}");
         }
-        for text in ["", "x", "12", "2021-13-01", "-5", "NaN", "1.2.3", "99999999999999999999999"] {
+        for text in
+            ["", "x", "12", "1969-12-31T23:59:59Z", "2021-13-01", "-5", "NaN", "1.2.3", "99999999999999999999999"]
+        {
             assert!(time_of(text, &mut 0).is_err(), "{text}");
         }
         // The unit of the first stamp holds for the file.

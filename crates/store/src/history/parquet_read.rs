@@ -23,6 +23,7 @@ use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReade
 use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A file or bytes, as the Parquet reader wants them.
 pub(crate) enum Source {
@@ -89,7 +90,49 @@ fn open(input: &Input, file: &str) -> Result<SerializedFileReader<Source>, Histo
         Input::Path(path) => Source::File(File::open(path).map_err(|e| HistoryError::io(file, &e))?),
         Input::Memory { bytes, .. } => Source::Memory(bytes.clone()),
     };
-    SerializedFileReader::new(source).map_err(|e| damaged(file, &e))
+    let size = Length::len(&source);
+    let reader = guarded(file, || SerializedFileReader::new(source).map_err(|e| damaged(file, &e)))?;
+    check_places(&reader, size).map_err(|e| damaged(file, &e))?;
+    Ok(reader)
+}
+
+/// Tests the places and lengths that the footer states: the library takes them for granted and would panic on impossible ones.
+fn check_places(reader: &SerializedFileReader<Source>, size: u64) -> Result<(), ParquetError> {
+    let columns = reader.metadata().file_metadata().schema_descr().num_columns();
+    for (number, group) in reader.metadata().row_groups().iter().enumerate() {
+        let fail = |what: String| Err(ParquetError::General(format!("row group {number}: {what}")));
+        if group.num_rows() < 0 {
+            return fail(format!("{} rows", group.num_rows()));
+        }
+        if group.num_columns() != columns {
+            return fail(format!("{} columns of {columns}", group.num_columns()));
+        }
+        for column in group.columns() {
+            let begin = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let inside = |at: i64| u64::try_from(at).is_ok_and(|at| at <= size);
+            let end = begin.checked_add(column.compressed_size());
+            if !(inside(begin)
+                && inside(column.data_page_offset())
+                && column.compressed_size() >= 0
+                && end.is_some_and(inside))
+            {
+                return fail(format!("column {} lies outside the file", column.column_descr().name()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Calls into the Parquet library. It takes some of what a damaged file says for granted and panics on it; that is an error of the file
+/// and not of this program, and all that was half read is dropped with the error.
+fn guarded<T>(file: &str, call: impl FnOnce() -> Result<T, HistoryError>) -> Result<T, HistoryError> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        Err(HistoryError::structure(
+            file,
+            "it is damaged: what it says of itself contradicts itself",
+            "a whole Parquet file",
+        ))
+    })
 }
 
 fn damaged(file: &str, error: &ParquetError) -> HistoryError {
@@ -154,11 +197,11 @@ pub(crate) fn probe(input: &Input, file: &str) -> Result<Probe, HistoryError> {
     }
     let plan = Plan::new(&reader, kind, file)?;
     let symbols = match names.iter().position(|n| n == "symbol") {
-        Some(column) if own.is_none() => Some(symbols(&reader, column, file)?),
+        Some(column) if own.is_none() => Some(guarded(file, || symbols(&reader, column, file))?),
         _ => None,
     };
     let first_ns = match plan.time {
-        Some(time) => first_time(&reader, time, file)?,
+        Some(time) => guarded(file, || first_time(&reader, time, file))?,
         None => None,
     };
     Ok(Probe { kind, own: own.map(|(own, _)| own), symbols, has_time: plan.time.is_some(), first_ns })
@@ -309,6 +352,10 @@ struct Scratch {
 impl Scratch {
     /// Reads exactly `want` rows.
     fn read(&mut self, column: &mut ColumnReader, want: usize, file: &str) -> Result<(), HistoryError> {
+        guarded(file, || self.read_pages(column, want, file))
+    }
+
+    fn read_pages(&mut self, column: &mut ColumnReader, want: usize, file: &str) -> Result<(), HistoryError> {
         let (levels, nulls) = (&mut self.levels, &mut self.nulls);
         nulls.clear();
         let (held, result) = match column {
@@ -595,7 +642,8 @@ impl Decode for ParquetDecoder {
             return Ok(false);
         }
         while self.group_left == 0 {
-            if !self.open_group()? {
+            let file = self.file.clone();
+            if !guarded(&file, || self.open_group())? {
                 return Ok(false);
             }
         }

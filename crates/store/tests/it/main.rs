@@ -1,0 +1,10 @@
+//! Historical data read as a program reads it: files and bytes in, records, findings and errors out.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod bad_input;
+mod formats;
+mod own_files;
+mod reference;
+mod support;
+mod survives;
