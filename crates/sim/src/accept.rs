@@ -7,10 +7,9 @@
 use crate::config::{Exec, FeeAsset};
 use crate::ids::Finished;
 use crate::market::{Feed, Market, Phase};
-use crate::money;
+use crate::money::{self, Fraction};
 use crate::order::{Kind, Order, Trail};
 use crate::venue::Venue;
-use domain::decimal::{MONEY_DECIMALS, POW10};
 use domain::{
     ClientOrderId, OrderQuantity, OrderSpec, OrderStatus, OrderType, Price, Quantity, Rate, RejectReason, ReportBody,
     Rounding, Side, TimeInForce, TrailOffset, UnixNanos, VenueOrderId,
@@ -54,6 +53,7 @@ impl Venue {
         self.ids.insert(client_id, slot);
         let gives = self.markets[at].gives(order.side());
         self.markets[at].working.push(slot);
+        self.markets[at].quiet = None;
         if order.lock != 0 {
             self.accounts[order.account().index()].lock(gives, order.lock);
         }
@@ -240,9 +240,13 @@ impl Venue {
                     return Some(0);
                 }
                 let amount = market.scale.traded(Side::Buy, order.limit, order.remaining())?;
-                let rate = market.fee_taker.max(market.fee_maker).max(Rate::ZERO);
+                let rate = match market.fee_taker.max(market.fee_maker) {
+                    rate if rate <= Rate::ZERO => Fraction::new(Rate::ZERO),
+                    rate if rate == market.fee_taker => market.taker,
+                    _ => market.maker,
+                };
                 let fee = match self.config.fee_asset {
-                    FeeAsset::Quote => money::fee(amount, rate, market.quote_decimals)?,
+                    FeeAsset::Quote => money::share(amount, rate, market.quote_unit)?,
                     FeeAsset::Venue => 0,
                 };
                 amount.checked_add(fee)
@@ -275,6 +279,7 @@ impl Venue {
                 let working = &mut self.markets[at].working;
                 working.retain(|&s| s != slot);
                 working.push(slot);
+                self.markets[at].quiet = None;
                 self.report(instant, ReportBody::Amended { client_id });
                 self.arrive(at, slot);
             }
@@ -337,7 +342,8 @@ impl Venue {
     /// quote. `None` on overflow.
     pub(crate) fn affordable(&self, market: &Market, price: i64, budget: i128) -> Option<i64> {
         let in_quote = !market.is_spot() || self.config.fee_asset == FeeAsset::Quote;
-        let rate = if in_quote { market.fee_taker } else { Rate::ZERO };
+        let (rate, fraction) =
+            if in_quote { (market.fee_taker, market.taker) } else { (Rate::ZERO, Fraction::new(Rate::ZERO)) };
         let unit = market.rules.price(price).raw();
         let with_fee = domain::decimal::mul_money(unit, domain::decimal::ONE + i128::from(rate.raw()), Rounding::Down)?;
         let base = domain::decimal::div_money(budget, with_fee, Rounding::Down)?;
@@ -348,7 +354,7 @@ impl Venue {
                 return Some(0);
             }
             let amount = market.scale.traded(Side::Buy, price, quantity)?;
-            let cost = amount.checked_add(money::fee(amount, rate, market.quote_decimals)?)?;
+            let cost = amount.checked_add(money::share(amount, fraction, market.quote_unit)?)?;
             if cost <= budget {
                 return Some(quantity);
             }
@@ -390,9 +396,4 @@ fn order_price(order: &Order, market: &Market) -> Option<i64> {
         Kind::Trailing => order.trail_level(market.tick).filter(|&level| level > 0),
         Kind::Market => market.reference(order.side()),
     }
-}
-
-/// 1e-12 per unit at an asset's precision.
-pub(crate) fn unit_of(decimals: u8) -> i128 {
-    i128::from(POW10[usize::from(MONEY_DECIMALS.saturating_sub(decimals))])
 }

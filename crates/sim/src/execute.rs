@@ -4,7 +4,6 @@
 //! Out: postings to the account, a fill, and the end of the order where nothing is left to trade.
 //! A trade that the account cannot pay for is not made: the order is cancelled with the reason.
 
-use crate::accept::unit_of;
 use crate::config::FeeAsset;
 use crate::market::{Feed, Market};
 use crate::money;
@@ -150,14 +149,14 @@ impl Venue {
         let amount = market.scale.traded(side, price, quantity).ok_or(TOO_LARGE)?;
         let base = i128::from(quantity).checked_mul(market.quantity_unit).ok_or(TOO_LARGE)?;
         let rate = match liquidity {
-            Liquidity::Maker => market.fee_maker,
-            Liquidity::Taker => market.fee_taker,
+            Liquidity::Maker => market.maker,
+            Liquidity::Taker => market.taker,
         };
         let in_base = market.is_spot() && side == Side::Buy && self.config.fee_asset == FeeAsset::Venue;
         let (fee, fee_asset) = if in_base {
-            (money::fee(base, rate, market.base_decimals), rules.base)
+            (money::share(base, rate, market.base_unit), rules.base)
         } else {
-            (money::fee(amount, rate, market.quote_decimals), rules.settle)
+            (money::share(amount, rate, market.quote_unit), rules.settle)
         };
         let fee = fee.ok_or(TOO_LARGE)?;
         let booked = Booked { amount, fee, fee_asset };
@@ -217,7 +216,7 @@ impl Venue {
         let room = booked.amount.checked_add(booked.fee)?.checked_add(account.position_mut(idx).cost.checked_abs()?)?;
         before.checked_add(room)?;
         before.checked_sub(room)?;
-        let unit = unit_of(market.quote_decimals);
+        let unit = market.quote_unit;
         let realised = account.position_mut(idx).trade(order.strategy(), signed, closed, closing, opening, unit)?;
         account.post(settle, realised - booked.fee)?;
         let after = account.position(idx);

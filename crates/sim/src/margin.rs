@@ -9,12 +9,12 @@
 
 use crate::account::Account;
 use crate::market::{Feed, Market};
-use crate::money;
+use crate::money::{self, Fraction};
 use crate::order::{Kind, Order, Trail};
 use crate::slippage::slipped;
 use crate::venue::Venue;
 use domain::{
-    AccountId, AssetIdx, ClientOrderId, InstrumentIdx, Liquidity, Money, OrderQuantity, OrderSpec, OrderType, Quantity,
+    AccountId, AssetIdx, ClientOrderId, InstrumentIdx, Liquidity, Money, OrderQuantity, OrderSpec, OrderType,
     RejectReason, ReportBody, Rounding, Side, StrategyIdx, TimeInForce, UnixNanos, VenueOrderId,
 };
 
@@ -52,8 +52,7 @@ impl Venue {
             sum.equity = sum.equity.checked_add(value)?.checked_sub(cost)?;
             let size = held.checked_add(supposed.map_or(0, |s| s.change))?.checked_abs()?;
             let notional = market.scale.notional(mark, size, Rounding::Up)?;
-            let decimals = market.quote_decimals;
-            let part = |rate| money::fee(notional, rate, decimals);
+            let part = |rate| money::share(notional, Fraction::new(rate), market.quote_unit);
             sum.initial = sum.initial.checked_add(part(market.rules.margin_initial)?)?;
             sum.maintenance = sum.maintenance.checked_add(part(market.rules.margin_maintenance)?)?;
         }
@@ -264,10 +263,6 @@ fn payment(market: &Market, account: &Account, rate: domain::Rate) -> Option<i12
     if market.is_spot() || held == 0 {
         return None;
     }
-    let value = market
-        .rules
-        .price(market.mark?)
-        .notional(Quantity::from_raw(i128::from(held).checked_mul(market.quantity_unit)?), Rounding::Up)?;
-    let paid = value.times(rate, Rounding::Up)?;
-    Some(paid.checked_neg()?.at_precision(market.quote_decimals, Rounding::Down).raw())
+    let value = market.scale.notional(market.mark?, held, Rounding::Up)?;
+    money::share(value, Fraction::new(rate), market.quote_unit)?.checked_neg()
 }

@@ -3,7 +3,7 @@
 //! In:  the instrument's definition; bars, trades and quotes.
 //! Out: reference prices, what may still be taken of a bar, trade or quote, and the list of working orders in order of acceptance.
 
-use crate::money::Scale;
+use crate::money::{self, Fraction, Scale};
 use domain::decimal::{MONEY_DECIMALS, POW10, mul_money};
 use domain::{
     AssetIdx, Digest, Digestible, Instrument, InstrumentKind, Price, Quantity, Rate, Rounding, Side, UnixNanos,
@@ -35,8 +35,9 @@ pub(crate) enum Phase {
 pub(crate) struct Market {
     pub rules: Instrument,
     pub scale: Scale,
-    pub base_decimals: u8,
-    pub quote_decimals: u8,
+    /// 1e-12 per unit at the assets' precision.
+    pub base_unit: i128,
+    pub quote_unit: i128,
     /// Steps and bounds as mantissas.
     pub tick: i64,
     pub lot: i64,
@@ -46,6 +47,10 @@ pub(crate) struct Market {
     pub quantity_unit: i128,
     pub fee_maker: Rate,
     pub fee_taker: Rate,
+    pub maker: Fraction,
+    pub taker: Fraction,
+    /// Smallest product of price and quantity mantissas of an order.
+    pub product_min: i128,
 
     pub feed: Feed,
     pub phase: Phase,
@@ -67,6 +72,8 @@ pub(crate) struct Market {
     pub working: Vec<u32>,
     /// Accounts with a position in this perpetual.
     pub holders: u32,
+    /// Strictly between these prices no working order does anything; `None` where that was not worked out since the orders changed.
+    pub quiet: Option<(i64, i64)>,
 }
 
 impl Market {
@@ -76,8 +83,8 @@ impl Market {
         let clamp = |raw: i128| i64::try_from(raw).unwrap_or(i64::MAX);
         Self {
             scale: Scale::new(rules, quote_decimals),
-            base_decimals,
-            quote_decimals,
+            base_unit: money::unit_of(base_decimals),
+            quote_unit: money::unit_of(quote_decimals),
             // A valid definition has both on the grid of its mantissas.
             tick: rules.price_mantissa(rules.tick).unwrap_or(1),
             lot: rules.quantity_mantissa(rules.lot).unwrap_or(1),
@@ -86,6 +93,9 @@ impl Market {
             quantity_unit: unit,
             fee_maker,
             fee_taker,
+            maker: Fraction::new(fee_maker),
+            taker: Fraction::new(fee_taker),
+            product_min: smallest_product(rules),
             rules: rules.clone(),
             feed: Feed::Unknown,
             phase: Phase::Between,
@@ -99,6 +109,7 @@ impl Market {
             bar: None,
             working: Vec::with_capacity(16),
             holders: 0,
+            quiet: None,
         }
     }
 
@@ -128,6 +139,12 @@ impl Market {
     #[inline]
     pub fn has_work(&self) -> bool {
         !self.working.is_empty() || self.holders != 0
+    }
+
+    /// Whether prices from `low` to `high` move nothing here.
+    #[inline]
+    pub fn is_quiet(&self, low: i64, high: i64) -> bool {
+        self.holders == 0 && self.quiet.is_some_and(|(below, above)| low > below && high < above)
     }
 
     /// The price at which an order of that side would find the market now.
@@ -190,12 +207,9 @@ impl Market {
         good.then_some(mantissa)
     }
 
-    /// Whether price x quantity reaches the minimum. The exact product is compared; one too large to write is large enough.
+    /// Whether price x quantity reaches the minimum, exactly.
     pub fn reaches_minimum(&self, price: i64, quantity: i64) -> bool {
-        self.rules
-            .price(price)
-            .notional(self.rules.quantity(quantity), Rounding::Up)
-            .is_none_or(|n| n >= self.rules.min_notional)
+        i128::from(price) * i128::from(quantity) >= self.product_min
     }
 
     /// Whole lots of an amount of base (1e-12), as a mantissa.
@@ -211,6 +225,18 @@ impl Market {
             Side::Buy => self.rules.quote,
             Side::Sell => self.rules.base,
         }
+    }
+}
+
+/// The minimum notional as a product of mantissas, rounded up.
+fn smallest_product(rules: &Instrument) -> i128 {
+    let decimals = rules.price_decimals + rules.quantity_decimals;
+    let raw = rules.min_notional.raw();
+    if decimals >= MONEY_DECIMALS {
+        // A minimum beyond all products refuses every order, as it should.
+        raw.saturating_mul(money::pow10(decimals - MONEY_DECIMALS))
+    } else {
+        domain::decimal::div_round(raw, money::pow10(MONEY_DECIMALS - decimals), Rounding::Up)
     }
 }
 

@@ -64,7 +64,7 @@ impl Venue {
         market.volume = [candle.volume; 2];
         market.used = [0; 2];
         market.bar = Some(candle.ts_open);
-        if !market.tradable || !market.has_work() {
+        if !market.tradable || !market.has_work() || market.is_quiet(candle.open, candle.open) {
             return;
         }
         self.clock(now);
@@ -77,6 +77,7 @@ impl Venue {
             bar: Some(candle.ts_open),
         };
         self.meet_all(at, moment, None);
+        self.listen(at);
         self.refresh();
     }
 
@@ -94,7 +95,7 @@ impl Venue {
             return;
         };
         market.phase = Phase::Path;
-        let live = market.tradable && market.has_work();
+        let live = market.tradable && market.has_work() && !market.is_quiet(candle.low, candle.high);
         if live {
             self.clock(now);
             self.path(at, candle, Pass::Stops);
@@ -104,6 +105,7 @@ impl Venue {
             if let Some(market) = self.markets.get_mut(at) {
                 market.mark = Some(candle.open);
             }
+            self.listen(at);
             self.refresh();
         }
         self.path_bar = self.path_bar.max(Some(candle.ts_open));
@@ -143,7 +145,7 @@ impl Venue {
             market.used = [0; 2];
             market.tradable = tradable(trade.flags);
         }
-        if !market.has_work() || !tradable(trade.flags) {
+        if !market.has_work() || !tradable(trade.flags) || market.is_quiet(trade.price, trade.price) {
             return;
         }
         self.clock(now);
@@ -170,6 +172,7 @@ impl Venue {
         if !quoted {
             self.check_liquidation(at, trade.price, trade.price);
         }
+        self.listen(at);
         self.refresh();
     }
 
@@ -189,7 +192,10 @@ impl Venue {
             // The middle, without overflow.
             market.mark = Some(bid + (ask - bid) / 2);
         }
-        if !market.has_work() || !market.tradable {
+        // A side that is empty moves nothing of its own side.
+        let (low, high) = (market.bid.or(market.ask), market.ask.or(market.bid));
+        let quiet = low.zip(high).is_some_and(|(a, b)| market.is_quiet(a.min(b), a.max(b)));
+        if !market.has_work() || !market.tradable || quiet {
             return;
         }
         let moment = quoted(market);
@@ -198,7 +204,19 @@ impl Venue {
         if let Some(mark) = self.markets[at].mark {
             self.check_liquidation(at, mark, mark);
         }
+        self.listen(at);
         self.refresh();
+    }
+
+    /// Works out between which prices nothing can happen, so that most market data pass at the cost of two comparisons.
+    fn listen(&mut self, at: usize) {
+        let market = &self.markets[at];
+        let mut quiet = Some((i64::MIN, i64::MAX));
+        for &slot in &market.working {
+            let order = self.orders.get(slot as usize).and_then(|o| o.quiet(market.tick));
+            quiet = quiet.zip(order).map(|((below, above), (b, a))| (below.max(b), above.min(a)));
+        }
+        self.markets[at].quiet = quiet;
     }
 
     /// One order meets the market as it stands: an order that has just arrived.

@@ -18,7 +18,8 @@ pub(crate) struct Scale {
     unit: i128,
 }
 
-fn pow10(exponent: u8) -> i128 {
+/// A power of ten, at most 1e36.
+pub(crate) fn pow10(exponent: u8) -> i128 {
     10i128.pow(u32::from(exponent.min(36)))
 }
 
@@ -57,16 +58,44 @@ impl Scale {
     }
 }
 
-/// `amount * rate` in 1e-12, rounded up at `decimals`. `amount` is not negative.
+/// A rate as a fraction in lowest terms, so that most products stay within 64 bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fraction {
+    numerator: i128,
+    denominator: i128,
+}
+
+impl Fraction {
+    /// Of a rate.
+    pub fn new(rate: Rate) -> Self {
+        let (mut a, mut b) = (i128::from(rate.raw()).abs(), ONE);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        // The greatest common divisor of anything with 1e12 is at least 1.
+        Self { numerator: i128::from(rate.raw()) / a, denominator: ONE / a }
+    }
+}
+
+/// `amount * rate` in 1e-12, rounded up at a precision of `unit` (1e-12 per unit).
 #[inline]
-pub(crate) fn fee(amount: i128, rate: Rate, decimals: u8) -> Option<i128> {
-    if rate.raw() == 0 {
+pub(crate) fn share(amount: i128, rate: Fraction, unit: i128) -> Option<i128> {
+    if rate.numerator == 0 {
         return Some(0);
     }
-    let step = pow10(MONEY_DECIMALS.saturating_sub(decimals));
-    // One division by both scales: the amount is a count of 1e-12, the rate too.
-    let product = amount.checked_mul(i128::from(rate.raw()))?;
-    div_round(product, ONE.checked_mul(step)?, Rounding::Up).checked_mul(step)
+    // Amounts are whole units but for quantities of base finer than the asset, which take the longer way.
+    let units = div_round(amount, unit, Rounding::Down);
+    let shared = if units * unit == amount {
+        div_round(units.checked_mul(rate.numerator)?, rate.denominator, Rounding::Up)
+    } else {
+        div_round(amount.checked_mul(rate.numerator)?, rate.denominator.checked_mul(unit)?, Rounding::Up)
+    };
+    shared.checked_mul(unit)
+}
+
+/// 1e-12 per unit at an asset's precision.
+pub(crate) fn unit_of(decimals: u8) -> i128 {
+    pow10(MONEY_DECIMALS.saturating_sub(decimals))
 }
 
 #[cfg(test)]
@@ -94,9 +123,12 @@ mod tests {
     #[test]
     fn fees_round_up_and_rebates_towards_nothing() {
         let amount = 1_234_567_890_000; // 1.23456789
+        let fee = |amount, rate, decimals| share(amount, Fraction::new(rate), unit_of(decimals));
         assert_eq!(fee(amount, Rate::from_bps(10), 8), Some(1_234_570_000));
         assert_eq!(fee(amount, Rate::from_bps(-10), 8), Some(-1_234_560_000));
         assert_eq!(fee(amount, Rate::ZERO, 8), Some(0));
-        assert_eq!(fee(i128::MAX, Rate::from_bps(1), 8), None);
+        // Finer than the asset: 0.0000000015 x 0.1 is 0.00000000015, up to 0.00000001.
+        assert_eq!(fee(1_500, Rate::parse("0.1").unwrap(), 8), Some(10_000));
+        assert_eq!(fee(i128::MAX, Rate::from_raw(3), 8), None);
     }
 }

@@ -146,6 +146,22 @@ impl Order {
         i64::try_from(ticks.checked_mul(i128::from(tick))?).ok()
     }
 
+    /// Strictly between these prices the order does nothing and stays as it is.
+    pub fn quiet(&self, tick: i64) -> Option<(i64, i64)> {
+        let below = |price| Some((price, i64::MAX));
+        let above = |price| Some((i64::MIN, price));
+        match (self.kind, self.side()) {
+            (Kind::Market, _) => None,
+            (Kind::Limit, _) if self.fresh => None,
+            (Kind::Limit, Side::Buy) => below(self.limit),
+            (Kind::Limit, Side::Sell) => above(self.limit),
+            (Kind::Stop | Kind::StopLimit, Side::Sell) | (Kind::TakeProfit, Side::Buy) => below(self.trigger),
+            (Kind::Stop | Kind::StopLimit, Side::Buy) | (Kind::TakeProfit, Side::Sell) => above(self.trigger),
+            (Kind::Trailing, Side::Sell) => Some((self.trail_level(tick)?, self.extreme?.checked_add(1)?)),
+            (Kind::Trailing, Side::Buy) => Some((self.extreme?.checked_sub(1)?, self.trail_level(tick)?)),
+        }
+    }
+
     /// Takes a price into the best seen.
     pub fn follow(&mut self, px: i64) {
         self.extreme = Some(match (self.extreme, self.side()) {
