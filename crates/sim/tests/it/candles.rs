@@ -727,12 +727,53 @@ fn a_bar_without_volume_fills_nothing_under_a_cap() {
 
 #[test]
 fn the_cap_is_floored_to_the_lot() {
-    // 10 % of 0.019 is 0.0019.
+    // 10 % of 0.019 is 0.0019; of 0.37 it is 0.037, in lots of 0.005 0.035.
     check(
         "with participation 0.1
          submit a buy market 1
          bar 10000 10001 9999 10000 vol 0.019
          expect a accepted; a filled 0.001 @ 10000 taker",
+    );
+    check(
+        "with participation 0.1; lot 0.005
+         submit a buy market 1
+         bar 1000 1001 999 1000 vol 0.37
+         expect a accepted; a filled 0.035 @ 1000 taker",
+    );
+}
+
+#[test]
+fn coarse_lots_and_ticks_round_against_us() {
+    // 1000 / 99 = 10.101, in lots of 0.5 10. 5 bps of 100 is 0.05, in ticks of 0.5 half a unit.
+    check(
+        "with lot 0.5
+         submit a buy market 1000 usdt
+         submit b buy market 1.25
+         bar 99 105 95 102
+         expect a accepted; b rejected lot_filter; a filled 10 @ 99 taker complete",
+    );
+    check(
+        "with tick 0.5; slippage bps 5; base 2
+         submit a buy market 1
+         submit b sell market 1
+         submit c sell trailing 1 by 3.3       # from 100: 96.7, down to 96.5
+         bar 100 100 96.5 99
+         expect a accepted; b accepted; c accepted; a filled 1 @ 100.5 taker complete; b filled 1 @ 99.5 taker complete; c filled 1 @ 96 taker complete",
+    );
+}
+
+#[test]
+fn coarse_lots_leave_dust_to_a_fee_in_base() {
+    // 1 bought, 0.001 of fee: of 0.999 the lot of 0.005 leaves 0.995 to sell.
+    check(
+        "with lot 0.005; fee 0.001; fee-asset venue
+         submit a buy market 1
+         bar 100 101 99 100
+         submit s sell stop 1 @ 95 reduce-only
+         submit t sell limit 0.995 @ 110 reduce-only
+         bar 100 101 95 100
+         expect a accepted; a filled 1 @ 100 taker fee 0.001 BTC complete; s accepted; t accepted; s filled 0.995 @ 95 taker fee 0.094525 USDT; s canceled reduce_only; t canceled reduce_only
+         balance BTC 0.004",
     );
 }
 

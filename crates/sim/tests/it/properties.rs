@@ -162,6 +162,12 @@ impl Referee {
     }
 }
 
+/// A price on the tick, near another.
+fn near(instrument: &Instrument, random: &mut Seeded, around: i64) -> Price {
+    let tick = instrument.price_mantissa(instrument.tick).unwrap();
+    instrument.price((around + random.within(-300, 300)) / tick * tick)
+}
+
 struct Run {
     random: Seeded,
     venue: Venue,
@@ -200,6 +206,12 @@ impl Run {
         } else {
             testkit::add_spot(&mut table, "BTCUSDT", 2, 3)
         };
+        let instrument = Instrument {
+            lot: Quantity::from_mantissa(*random.pick(&[1, 1, 7]), 3),
+            tick: Price::from_mantissa(*random.pick(&[1, 1, 5]), 2),
+            ..instrument
+        };
+        table.define(instrument.clone()).unwrap();
         let mut venue = Venue::new(config);
         venue.define_table(&table).unwrap();
         let (cash, base) = (Money::from_units(10_000), if perpetual { Money::ZERO } else { testkit::money("3.0004") });
@@ -268,7 +280,7 @@ impl Run {
                 _ => Request::Amend {
                     client_id,
                     price: None,
-                    trigger: Some(self.referee.instrument.price(around + random.within(-300, 300))),
+                    trigger: Some(near(&self.referee.instrument, random, around)),
                     quantity: None,
                 },
             };
@@ -278,7 +290,8 @@ impl Run {
         self.ordinal += 1;
         let client_id = ClientOrderId::new(ACCOUNT, 1, self.ordinal);
         let side = *random.pick(&[Side::Buy, Side::Sell]);
-        let near = |random: &mut Seeded| self.referee.instrument.price(around + random.within(-300, 300));
+        let instrument = self.referee.instrument.clone();
+        let near = |random: &mut Seeded| near(&instrument, random, around);
         let kind = match random.within(0, 6) {
             0 | 1 => OrderType::Market,
             2 => OrderType::Limit { price: near(random) },
@@ -292,7 +305,8 @@ impl Run {
                 ]),
             },
         };
-        let size = random.within(1, 20_000);
+        let lot = self.referee.instrument.quantity_mantissa(self.referee.instrument.lot).unwrap();
+        let size = random.within(1, 20_000 / lot) * lot;
         let amount = kind == OrderType::Market && side == Side::Buy && random.chance(40);
         let spec = OrderSpec {
             client_id,

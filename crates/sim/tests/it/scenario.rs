@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! with    perpetual; fee 0.001; fee-asset venue; exec signal-close; slippage bps 10; impact 4 100; participation 0.1;
-//!         limit-fill touch; latency 5 3; funding 0.01 60000; no-queue; cash 500; base 2
+//!         limit-fill touch; latency 5 3; funding 0.01 60000; no-queue; cash 500; base 2;
+//!         lot 0.005; tick 0.5
 //! bar     O H L C [vol V]        a whole one-minute bar        open O H L C [vol V] / path / close   its phases one by one
 //! trade   P x Q buy|sell         quote B x Q A x Q             at MS    time goes on to there
 //! submit  NAME buy|sell TYPE QTY [@ PRICE] [limit P] [by D|by D%] [ioc|fok|gtd MS|post-only|reduce-only|usdt|contracts|valid MS]
@@ -64,6 +65,7 @@ impl World {
     fn new(settings: &str) -> Self {
         let mut config = VenueConfig { fees: Some((Rate::ZERO, Rate::ZERO)), ..VenueConfig::frictionless() };
         let (mut perpetual, mut cash, mut base) = (false, "10000", "0");
+        let (mut lot, mut tick) = ("0.001", "0.01");
         for setting in settings.split(';').map(str::trim).filter(|s| !s.is_empty()) {
             let words: Vec<&str> = setting.split_whitespace().collect();
             match words[..] {
@@ -90,6 +92,8 @@ impl World {
                 ["no-queue"] => config.queue = false,
                 ["cash", amount] => cash = amount,
                 ["base", amount] => base = amount,
+                ["lot", step] => lot = step,
+                ["tick", step] => tick = step,
                 _ => panic!("no such setting: {setting}"),
             }
         }
@@ -100,6 +104,8 @@ impl World {
         } else {
             testkit::add_spot(&mut table, "BTCUSDT", 2, 3)
         };
+        let instrument = Instrument { lot: quantity(lot), tick: price(tick), ..instrument };
+        table.define(instrument.clone()).unwrap();
         let mut venue = Venue::new(config);
         venue.define_table(&table).unwrap();
         venue.deposit(ACCOUNT, instrument.quote, money(cash));
