@@ -44,7 +44,11 @@ impl fmt::Display for EngineError {
         match self {
             Self::Limit(error) => write!(f, "{error}"),
             Self::Sampling { every, lateness } => {
-                write!(f, "correlation samples every {} ns, {} ns late: expected an interval longer than the lateness", every.0, lateness.0)
+                write!(
+                    f,
+                    "correlation samples every {} ns, {} ns late: expected an interval longer than the lateness",
+                    every.0, lateness.0
+                )
             }
             Self::TooManyStrategies => f.write_str("more than 65,536 strategies"),
         }

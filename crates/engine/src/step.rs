@@ -5,8 +5,8 @@
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable, MarketFlags, MarketView, Money,
-    NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
+    AccountId, AccountReport, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
+    MarketFlags, MarketView, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
 };
 use execution::{Alarm, Desk, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
@@ -110,7 +110,13 @@ impl Engine {
 
     /// [`Engine::step`] with somebody listening. The observer changes nothing.
     #[inline]
-    pub fn step_observed<O: Observer>(&mut self, ts: UnixNanos, event: &Event, out: &mut Vec<Command>, observer: &mut O) {
+    pub fn step_observed<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        event: &Event,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
         // Engine time never goes back: a late stamp counts as now.
         let ts = if ts < self.now {
             self.clamped += 1;
@@ -125,10 +131,14 @@ impl Engine {
         self.digest.word(event.id.raw());
         let first = out.len();
         match &event.body {
-            EventBody::Candle(candle) => self.on_market(ts, &event.body, candle.instrument, candle.flags, out, observer),
+            EventBody::Candle(candle) => {
+                self.on_market(ts, &event.body, candle.instrument, candle.flags, out, observer)
+            }
             EventBody::Trade(trade) => self.on_market(ts, &event.body, trade.instrument, trade.flags, out, observer),
             EventBody::Quote(quote) => self.on_market(ts, &event.body, quote.instrument, quote.flags, out, observer),
-            EventBody::BookDelta(delta) => self.on_market(ts, &event.body, delta.instrument, delta.flags, out, observer),
+            EventBody::BookDelta(delta) => {
+                self.on_market(ts, &event.body, delta.instrument, delta.flags, out, observer)
+            }
             EventBody::Report(report) => self.on_report(ts, report, out, observer),
             EventBody::Timer(timer) => self.on_timer(ts, *timer, out, observer),
             EventBody::ModelOutput(answer) => {
@@ -196,7 +206,9 @@ impl Engine {
         let Some(strategy) = self.strategies.get_mut(number.index()) else { return };
         let account = self.config.accounts.first().copied().unwrap_or_default();
         let entry_working = match about {
-            Some((instrument, _)) => !self.desk.orders().is_empty() && self.desk.orders().entry_working(account, instrument, number),
+            Some((instrument, _)) => {
+                !self.desk.orders().is_empty() && self.desk.orders().entry_working(account, instrument, number)
+            }
             None => false,
         };
         let context = Context {
@@ -218,15 +230,27 @@ impl Engine {
     }
 
     /// Acts on what a strategy said.
-    fn act<O: Observer>(&mut self, ts: UnixNanos, number: StrategyIdx, warmup: bool, out: &mut Vec<Command>, observer: &mut O) {
+    fn act<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        number: StrategyIdx,
+        warmup: bool,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             match output {
                 // History that warms up is not traded on.
                 Output::Signal(_) if warmup => {}
                 Output::Signal(signal) => self.on_signal(ts, &Signal { strategy: number, ..signal }, out, observer),
-                Output::Timer(request) => out.push(Command::Timer { at: request.at, timer: TimerFired::Strategy { strategy: number, id: request.id } }),
-                Output::Infer(request) => out.push(Command::Infer(domain::InferRequest { strategy: number, ..request })),
+                Output::Timer(request) => out.push(Command::Timer {
+                    at: request.at,
+                    timer: TimerFired::Strategy { strategy: number, id: request.id },
+                }),
+                Output::Infer(request) => {
+                    out.push(Command::Infer(domain::InferRequest { strategy: number, ..request }))
+                }
             }
         }
         self.outputs = outputs;
@@ -237,7 +261,12 @@ impl Engine {
             observer.signal(ts, signal);
         }
         let refused = |refusal: Refusal| {
-            Command::Record(Decision::Refused { strategy: signal.strategy, instrument: signal.instrument, intent: signal.intent, refusal })
+            Command::Record(Decision::Refused {
+                strategy: signal.strategy,
+                instrument: signal.instrument,
+                intent: signal.intent,
+                refusal,
+            })
         };
         if !self.config.accounts.contains(&signal.account) {
             out.push(refused(Refusal::because(DenyReason::AccountUnknown)));
@@ -251,16 +280,29 @@ impl Engine {
             }
         };
         out.push(Command::Record(Decision::Signal(*signal)));
-        let mut world = World { scene: scene(ts, &self.table, &self.view, &self.portfolio, self.paused), gate: &mut self.gate, out, observer };
+        let mut world = World {
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.paused),
+            gate: &mut self.gate,
+            out,
+            observer,
+        };
         if let Err(refusal) = self.desk.on_signal(&validated, &mut world) {
             out.push(refused(refusal));
         }
     }
 
-    fn on_report<O: Observer>(&mut self, ts: UnixNanos, report: &AccountReport, out: &mut Vec<Command>, observer: &mut O) {
+    fn on_report<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        report: &AccountReport,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
         let booked = match &report.body {
             ReportBody::Filled { fill, .. } => self.book(ts, fill, observer),
-            ReportBody::Funding { account, instrument, asset, amount } => self.portfolio.funding(*account, *instrument, *asset, *amount),
+            ReportBody::Funding { account, instrument, asset, amount } => {
+                self.portfolio.funding(*account, *instrument, *asset, *amount)
+            }
             ReportBody::Transfer { account, asset, amount } => self.portfolio.transfer(*account, *asset, *amount),
             ReportBody::Accepted { .. }
             | ReportBody::Rejected { .. }
@@ -274,7 +316,12 @@ impl Engine {
         if let Err(error) = booked {
             self.fault(Fault::Ledger(error));
         }
-        let mut world = World { scene: scene(ts, &self.table, &self.view, &self.portfolio, self.paused), gate: &mut self.gate, out, observer };
+        let mut world = World {
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.paused),
+            gate: &mut self.gate,
+            out,
+            observer,
+        };
         if let Some(alarm) = self.desk.on_report(&report.body, &mut world) {
             self.fault(Fault::Alarm(alarm));
         }
@@ -283,7 +330,8 @@ impl Engine {
     fn book<O: Observer>(&mut self, ts: UnixNanos, fill: &Fill, observer: &mut O) -> Result<(), LedgerError> {
         self.booked = None;
         let effect = self.portfolio.apply_fill(&self.table, fill)?;
-        let trip = self.table.get(fill.instrument).and_then(|instrument| self.trips.on_fill(ts, instrument, fill, &effect));
+        let trip =
+            self.table.get(fill.instrument).and_then(|instrument| self.trips.on_fill(ts, instrument, fill, &effect));
         self.booked = Some(Booked { effect, trip });
         if O::ACTIVE {
             observer.fill(ts, fill, effect.realised);
@@ -415,7 +463,13 @@ impl Engine {
 }
 
 /// What gate and desk look at in this step.
-fn scene<'a>(ts: UnixNanos, table: &'a InstrumentTable, view: &'a MarketView, portfolio: &'a Portfolio, paused: bool) -> Scene<'a> {
+fn scene<'a>(
+    ts: UnixNanos,
+    table: &'a InstrumentTable,
+    view: &'a MarketView,
+    portfolio: &'a Portfolio,
+    paused: bool,
+) -> Scene<'a> {
     Scene { ts, table, view, portfolio, paused }
 }
 

@@ -7,8 +7,9 @@ use crate::order_state::{IllegalTransition, OrderInput, OrderState};
 use crate::orders::{Orders, Purpose, Working};
 use crate::protect::{self, Plans};
 use domain::{
-    AccountId, ClientOrderId, Digest, Digestible, Entry, InstrumentIdx, Intent, Money, Observer, OrderClass, OrderQuantity, OrderSpec, OrderStatus,
-    OrderType, Quantity, RejectReason, ReportBody, Rounding, Side, StrategyIdx, TimeInForce,
+    AccountId, ClientOrderId, Digest, Digestible, Entry, InstrumentIdx, Intent, Money, Observer, OrderClass,
+    OrderQuantity, OrderSpec, OrderStatus, OrderType, Quantity, RejectReason, ReportBody, Rounding, Side, StrategyIdx,
+    TimeInForce,
 };
 use risk::check::OwnOrders;
 use risk::{Command, DenyReason, EntryIntent, Gate, Refusal, Scene, Validated};
@@ -80,7 +81,11 @@ impl Desk {
     ///
     /// # Errors
     /// The [`Refusal`] of the gate; nothing left, but what had to be taken off for it.
-    pub fn on_signal<O: Observer>(&mut self, validated: &Validated, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
+    pub fn on_signal<O: Observer>(
+        &mut self,
+        validated: &Validated,
+        world: &mut World<'_, '_, O>,
+    ) -> Result<(), Refusal> {
         let signal = validated.signal();
         let key = (signal.account, signal.instrument, signal.strategy);
         // The newest word of a strategy replaces what of its own still waits.
@@ -107,7 +112,8 @@ impl Desk {
             ReportBody::Accepted { client_id, .. } => (client_id, OrderInput::Accepted, None),
             ReportBody::Rejected { client_id, reason } => (client_id, OrderInput::Rejected, Some(reason)),
             ReportBody::Filled { ref fill, complete } => {
-                let quantity = world.scene.table.get(fill.instrument).map_or(Quantity::ZERO, |i| i.quantity(fill.quantity));
+                let quantity =
+                    world.scene.table.get(fill.instrument).map_or(Quantity::ZERO, |i| i.quantity(fill.quantity));
                 (fill.client_id, OrderInput::Filled { quantity, complete }, None)
             }
             ReportBody::Canceled { client_id, reason } => (client_id, OrderInput::Canceled, reason),
@@ -182,7 +188,12 @@ impl Desk {
     }
 
     /// Sends an entry, if the gate lets it.
-    fn enter<O: Observer>(&mut self, validated: &Validated, side: Side, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
+    fn enter<O: Observer>(
+        &mut self,
+        validated: &Validated,
+        side: Side,
+        world: &mut World<'_, '_, O>,
+    ) -> Result<(), Refusal> {
         let signal = validated.signal();
         let limit = match signal.entry {
             Entry::Market => None,
@@ -207,7 +218,12 @@ impl Desk {
         let entry = world.gate.check_entry(validated, EntryIntent { spec, own }, &world.scene, world.observer)?;
         self.next_ordinal += 1;
         let purpose = Purpose::Entry { stop: signal.stop, target: signal.target };
-        self.orders.add(Working { spec: entry.spec, purpose, state: OrderState::submitted(), reservation: Some(entry.reservation) });
+        self.orders.add(Working {
+            spec: entry.spec,
+            purpose,
+            state: OrderState::submitted(),
+            reservation: Some(entry.reservation),
+        });
         if O::ACTIVE {
             world.observer.order(world.scene.ts, &entry.spec, OrderClass::Entry);
         }
@@ -287,7 +303,9 @@ impl Desk {
                 continue;
             };
             let fits = levels[slot].is_some_and(|(kind, quantity)| {
-                kind == order.spec.kind && OrderQuantity::Base(quantity) == order.spec.quantity && order.state.filled().is_zero()
+                kind == order.spec.kind
+                    && OrderQuantity::Base(quantity) == order.spec.quantity
+                    && order.state.filled().is_zero()
             });
             if fits && order.state.status() != OrderStatus::CancelPending {
                 have[slot] = true;
@@ -322,12 +340,21 @@ impl Desk {
         if protect::closable(key, &world.scene).is_some() {
             return;
         }
-        let Some(at) = self.waiting.iter().position(|w| (w.signal().account, w.signal().instrument, w.signal().strategy) == key) else { return };
+        let Some(at) =
+            self.waiting.iter().position(|w| (w.signal().account, w.signal().instrument, w.signal().strategy) == key)
+        else {
+            return;
+        };
         let validated = self.waiting.remove(at);
         let signal = *validated.signal();
         let side = if signal.intent == Intent::EnterLong { Side::Buy } else { Side::Sell };
         if let Err(refusal) = self.enter(&validated, side, world) {
-            let decision = risk::Decision::Refused { strategy: signal.strategy, instrument: signal.instrument, intent: signal.intent, refusal };
+            let decision = risk::Decision::Refused {
+                strategy: signal.strategy,
+                instrument: signal.instrument,
+                intent: signal.intent,
+                refusal,
+            };
             world.out.push(Command::Record(decision));
         }
     }
@@ -340,7 +367,11 @@ impl Desk {
 /// Sends a cancel, unless one is on its way.
 fn cancel(order: &mut Working, out: &mut Vec<Command>) {
     if order.state.apply(OrderInput::CancelSent).is_ok() {
-        out.push(Command::Cancel { client_id: order.spec.client_id, account: order.spec.account, instrument: order.spec.instrument });
+        out.push(Command::Cancel {
+            client_id: order.spec.client_id,
+            account: order.spec.account,
+            instrument: order.spec.instrument,
+        });
     }
 }
 

@@ -90,7 +90,9 @@ impl OrderState {
         let next = match (self.status, input) {
             (S::Rejected, _) => return illegal,
             (from, I::Filled { quantity, complete }) => {
-                let Some(filled) = self.filled.checked_add(quantity).filter(|_| quantity > Quantity::ZERO) else { return illegal };
+                let Some(filled) = self.filled.checked_add(quantity).filter(|_| quantity > Quantity::ZERO) else {
+                    return illegal;
+                };
                 if from == S::Filled {
                     return illegal;
                 }
@@ -106,8 +108,12 @@ impl OrderState {
             (S::CancelPending, I::Accepted) => S::CancelPending,
             (S::Submitted | S::OutcomeUnknown | S::CancelPending, I::Rejected) if self.filled.is_zero() => S::Rejected,
             (S::Submitted | S::Accepted | S::PartiallyFilled | S::OutcomeUnknown, I::CancelSent) => S::CancelPending,
-            (S::Submitted | S::Accepted | S::PartiallyFilled | S::CancelPending | S::OutcomeUnknown, I::Canceled) => S::Canceled,
-            (S::Submitted | S::Accepted | S::PartiallyFilled | S::CancelPending | S::OutcomeUnknown, I::Expired) => S::Expired,
+            (S::Submitted | S::Accepted | S::PartiallyFilled | S::CancelPending | S::OutcomeUnknown, I::Canceled) => {
+                S::Canceled
+            }
+            (S::Submitted | S::Accepted | S::PartiallyFilled | S::CancelPending | S::OutcomeUnknown, I::Expired) => {
+                S::Expired
+            }
             (S::CancelPending, I::CancelRejected) => {
                 if self.filled.is_zero() {
                     S::Accepted
@@ -118,7 +124,9 @@ impl OrderState {
             (from, I::CancelRejected) if from.is_terminal() => from,
             (S::Submitted | S::CancelPending, I::AnswerOverdue) => S::OutcomeUnknown,
             (from, I::AnswerOverdue) => from,
-            (_, I::Accepted | I::Rejected | I::CancelSent | I::Canceled | I::CancelRejected | I::Expired) => return illegal,
+            (_, I::Accepted | I::Rejected | I::CancelSent | I::Canceled | I::CancelRejected | I::Expired) => {
+                return illegal;
+            }
         };
         self.status = next;
         Ok(next)

@@ -4,7 +4,9 @@
 //! Orders at their end leave the list: their records are the journal's.
 
 use crate::order_state::OrderState;
-use domain::{AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderSpec, Price, Side, StopPlan, StrategyIdx};
+use domain::{
+    AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderSpec, Price, Side, StopPlan, StrategyIdx,
+};
 use risk::Reservation;
 
 /// What an order is for.
@@ -55,7 +57,10 @@ pub struct Orders {
 impl Orders {
     /// Adds an order; its id is larger than all before it.
     pub fn add(&mut self, order: Working) {
-        debug_assert!(self.working.last().is_none_or(|last| last.spec.client_id < order.spec.client_id), "client order ids grow");
+        debug_assert!(
+            self.working.last().is_none_or(|last| last.spec.client_id < order.spec.client_id),
+            "client order ids grow"
+        );
         self.working.push(order);
     }
 
@@ -78,17 +83,24 @@ impl Orders {
     }
 
     /// All orders of a strategy in an instrument, oldest first.
-    pub fn of_mut(&mut self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> impl Iterator<Item = &mut Working> {
-        (self.working.iter_mut())
-            .filter(move |w| w.spec.account == account && w.spec.instrument == instrument && w.spec.strategy == strategy)
+    pub fn of_mut(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentIdx,
+        strategy: StrategyIdx,
+    ) -> impl Iterator<Item = &mut Working> {
+        (self.working.iter_mut()).filter(move |w| {
+            w.spec.account == account && w.spec.instrument == instrument && w.spec.strategy == strategy
+        })
     }
 
     /// Whether a strategy has an entry on its way in an instrument.
     #[must_use]
     #[inline]
     pub fn entry_working(&self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> bool {
-        (self.working.iter())
-            .any(|w| w.is_entry() && w.spec.instrument == instrument && w.spec.strategy == strategy && w.spec.account == account)
+        (self.working.iter()).any(|w| {
+            w.is_entry() && w.spec.instrument == instrument && w.spec.strategy == strategy && w.spec.account == account
+        })
     }
 
     /// Whether a limit order of ours rests on the other side of an instrument, where an order of `side` at `price` (`None` for the market)
@@ -97,7 +109,9 @@ impl Orders {
     pub fn would_cross(&self, account: AccountId, instrument: InstrumentIdx, side: Side, price: Option<Price>) -> bool {
         self.working.iter().any(|w| {
             let rests = w.spec.account == account && w.spec.instrument == instrument && w.spec.side == side.opposite();
-            let Some(resting) = w.spec.kind.limit_price().filter(|_| rests && w.spec.kind.trigger().is_none()) else { return false };
+            let Some(resting) = w.spec.kind.limit_price().filter(|_| rests && w.spec.kind.trigger().is_none()) else {
+                return false;
+            };
             match (side, price) {
                 (_, None) => true,
                 (Side::Buy, Some(price)) => price >= resting,

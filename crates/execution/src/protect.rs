@@ -104,7 +104,13 @@ pub fn wanted(key: Key, plans: &Plans, scene: &Scene<'_>) -> Option<(Side, [Leve
     let average = average_price(key, scene);
     let stop = average.and_then(|price| stop_price(plan.stop, side.opposite(), price, instrument));
     let target = plan.target.and_then(|price| on_tick(price, side, instrument));
-    Some((side, [stop.map(|trigger| (OrderType::StopMarket { trigger }, quantity)), target.map(|trigger| (OrderType::TakeProfit { trigger }, quantity))]))
+    Some((
+        side,
+        [
+            stop.map(|trigger| (OrderType::StopMarket { trigger }, quantity)),
+            target.map(|trigger| (OrderType::TakeProfit { trigger }, quantity)),
+        ],
+    ))
 }
 
 /// What one unit of the position cost on average, rounded to the nearest 1e-12.

@@ -241,9 +241,10 @@ impl Gate {
                     position.quantity.checked_abs().and_then(|quantity| rules.notional(price, quantity, Rounding::Up))
                 });
                 // What is too small to trade is no position.
-                if rules.zip(mark).is_some_and(|(rules, mark)| {
-                    portfolio::dust::is_dust(rules, position.quantity, rules.price(mark))
-                }) {
+                if rules
+                    .zip(mark)
+                    .is_some_and(|(rules, mark)| portfolio::dust::is_dust(rules, position.quantity, rules.price(mark)))
+                {
                     continue;
                 }
                 gross = add(gross, value);

@@ -15,7 +15,11 @@ pub struct Bars {
 impl Bars {
     /// Bars of that many seconds; `None` for zero.
     pub fn new(seconds: u32) -> Option<Self> {
-        Some(Self { of_candles: CandleAggregator::new(seconds).ok()?, of_ticks: TimeBars::new(seconds).ok()?, left_out: 0 })
+        Some(Self {
+            of_candles: CandleAggregator::new(seconds).ok()?,
+            of_ticks: TimeBars::new(seconds).ok()?,
+            left_out: 0,
+        })
     }
 
     /// Takes an event and hands out what it finished. A record that fits no bar (late, or overlapping two) is left out and counted: one
