@@ -86,3 +86,35 @@ impl<T> Mail<T> {
         self.queue.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Nanos;
+
+    #[test]
+    fn a_message_never_overtakes_the_one_before_it() {
+        let mut mail = Mail::with_capacity(4);
+        mail.send(UnixNanos(10), 'a');
+        mail.send(UnixNanos(5), 'b');
+        mail.send(UnixNanos(12), 'c');
+        assert_eq!((mail.receive(UnixNanos(9)), mail.due()), (None, UnixNanos(10)));
+        assert_eq!((mail.receive(UnixNanos(10)), mail.receive(UnixNanos(10))), (Some('a'), Some('b')));
+        assert_eq!((mail.receive(UnixNanos(11)), mail.receive(UnixNanos(12))), (None, Some('c')));
+        assert_eq!(mail.due(), UnixNanos::MAX);
+    }
+
+    #[test]
+    fn extra_delays_are_seeded_and_within_their_bound() {
+        let jitter = |seed| Latency { jitter: Some(Jitter { max: Nanos(9), seed }), ..Latency::ZERO };
+        let draw = |latency: &Latency| {
+            let mut delay = Delay::new(latency);
+            (0..1_000).map(|_| delay.extra()).collect::<Vec<_>>()
+        };
+        let drawn = draw(&jitter(1));
+        assert_eq!(drawn, draw(&jitter(1)));
+        assert_ne!(drawn, draw(&jitter(2)));
+        assert!((0..=9).all(|n| drawn.contains(&n)) && drawn.iter().all(|&n| n <= 9));
+        assert!(draw(&Latency::ZERO).iter().all(|&n| n == 0));
+    }
+}

@@ -91,6 +91,18 @@ fn an_entry_needs_its_initial_margin() {
 }
 
 #[test]
+fn the_fee_counts_against_the_margin_at_the_fill() {
+    // 200 at 100: margin 1000, fee 20, of 1000. 190: margin 950, fee 19.
+    check(
+        "with perpetual; cash 1000; fee 0.001
+         submit a buy market 200
+         submit b buy market 190
+         bar 100 105 99 100
+         expect a accepted; b accepted; a canceled insufficient_margin; b filled 190 @ 100 taker fee 19 USDT complete",
+    );
+}
+
+#[test]
 fn margin_is_asked_again_at_the_fill() {
     // At the open of 101 margin of 1010 is needed.
     check(

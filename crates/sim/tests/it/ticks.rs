@@ -335,6 +335,19 @@ fn the_two_sides_of_a_quote_are_taken_apart() {
 }
 
 #[test]
+fn a_bid_gives_no_more_than_it_shows() {
+    check(
+        "with participation 1; base 2
+         quote 99 x 0.4 101 x 5
+         submit a sell market 1
+         submit b sell market 1
+         expect a accepted; a filled 0.4 @ 99 taker; b accepted
+         quote 98 x 5 101 x 5
+         expect a filled 0.6 @ 98 taker complete; b filled 1 @ 98 taker complete",
+    );
+}
+
+#[test]
 fn a_limit_at_the_ask_takes_it() {
     check(
         "with fees 0 0.001
