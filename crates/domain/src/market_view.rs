@@ -6,6 +6,7 @@
 use crate::digest::{Digest, Digestible};
 use crate::event::EventBody;
 use crate::instrument::InstrumentIdx;
+use crate::market::MarketFlags;
 use crate::time::UnixNanos;
 
 /// What is known of one instrument.
@@ -58,26 +59,27 @@ impl MarketView {
     /// Takes in a market event. Other events change nothing here.
     #[inline]
     pub fn apply(&mut self, ts: UnixNanos, body: &EventBody) {
-        use crate::market::MarketFlags;
-        let (idx, flags) = match body {
-            EventBody::Candle(c) => (c.instrument, c.flags),
-            EventBody::Trade(t) => (t.instrument, t.flags),
-            EventBody::Quote(q) => (q.instrument, q.flags),
-            _ => return,
-        };
-        let Some(view) = self.instruments.get_mut(idx.index()) else {
-            return;
-        };
         match body {
-            EventBody::Candle(c) => view.last = Some(c.close),
-            EventBody::Trade(t) => view.last = Some(t.price),
+            EventBody::Candle(c) => self.traded(ts, c.instrument, c.close, c.flags),
+            EventBody::Trade(t) => self.traded(ts, t.instrument, t.price, t.flags),
             EventBody::Quote(q) => {
-                view.best = Some((q.bid, q.ask));
+                if let Some(view) = self.instruments.get_mut(q.instrument.index()) {
+                    view.best = Some((q.bid, q.ask));
+                    view.ts = ts;
+                    view.warmup = q.flags.has(MarketFlags::WARMUP);
+                }
             }
-            _ => return,
+            _ => {}
         }
-        view.ts = ts;
-        view.warmup = flags.has(MarketFlags::WARMUP);
+    }
+
+    #[inline]
+    fn traded(&mut self, ts: UnixNanos, idx: InstrumentIdx, price: i64, flags: MarketFlags) {
+        if let Some(view) = self.instruments.get_mut(idx.index()) {
+            view.last = Some(price);
+            view.ts = ts;
+            view.warmup = flags.has(MarketFlags::WARMUP);
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Engine {
     pub(crate) subscribers: Vec<Vec<u16>>,
     outputs: Vec<Output>,
     config: EngineConfig,
+    /// The account that strategies trade: the first one configured.
+    account: AccountId,
     now: UnixNanos,
     clamped: u64,
     paused: bool,
@@ -82,6 +84,7 @@ impl Engine {
             strategies: Vec::new(),
             subscribers: Vec::new(),
             outputs: Vec::with_capacity(16),
+            account: config.accounts.first().copied().unwrap_or_default(),
             now: UnixNanos(0),
             clamped: 0,
             paused: false,
@@ -179,16 +182,13 @@ impl Engine {
         observer: &mut O,
     ) {
         self.view.apply(ts, body);
-        let Some(subscribers) = self.subscribers.get_mut(instrument.index()) else { return };
-        // The list is lent out while strategies speak; they cannot subscribe meanwhile.
-        let lent = std::mem::take(subscribers);
-        for &number in &lent {
+        let mut next = 0;
+        // Strategies cannot subscribe while they speak, so the list stays as it is.
+        while let Some(&number) = self.subscribers.get(instrument.index()).and_then(|list| list.get(next)) {
+            next += 1;
             self.ask(ts, StrategyIdx(number), Some((instrument, flags)), out, observer, |s, context, outputs| {
                 s.on_market(context, body, outputs);
             });
-        }
-        if let Some(slot) = self.subscribers.get_mut(instrument.index()) {
-            *slot = lent;
         }
     }
 
@@ -204,7 +204,7 @@ impl Engine {
         speak: impl FnOnce(&mut dyn Strategy, &Context<'_>, &mut Vec<Output>),
     ) {
         let Some(strategy) = self.strategies.get_mut(number.index()) else { return };
-        let account = self.config.accounts.first().copied().unwrap_or_default();
+        let account = self.account;
         let entry_working = match about {
             Some((instrument, _)) => {
                 !self.desk.orders().is_empty() && self.desk.orders().entry_working(account, instrument, number)

@@ -3,7 +3,7 @@
 //! Dust stays in the position with its cost, is valued and reported, and is exempt from stops and from the count of positions.
 
 use crate::valuation;
-use domain::decimal::Rounding;
+use domain::decimal::{ONE, Rounding};
 use domain::{Instrument, Price, Quantity};
 
 /// Whether a quantity (of either sign) cannot be traded at a price: below the smallest quantity of an order, or worth less than the
@@ -13,6 +13,13 @@ pub fn is_dust(instrument: &Instrument, quantity: Quantity, price: Price) -> boo
     let Some(size) = quantity.checked_abs() else { return false };
     if size.is_zero() || size < instrument.min_quantity {
         return true;
+    }
+    // A notional below the minimum, without a division in the usual case: price x quantity is a count of 1e-24.
+    if instrument.multiplier == Quantity::from_units(1)
+        && let (Some(worth), Some(minimum)) =
+            (price.raw().checked_mul(size.raw()), instrument.min_notional.raw().checked_mul(ONE))
+    {
+        return worth < minimum;
     }
     match valuation::at_price(instrument, price, size, Rounding::Down) {
         Some(worth) => worth < instrument.min_notional,

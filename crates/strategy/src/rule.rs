@@ -7,8 +7,8 @@ use crate::bars::Bars;
 use crate::stop::{StopPlanner, StopRule};
 use crate::{Context, Strategy};
 use domain::{
-    AccountId, Candle, Entry, EventBody, Instrument, InstrumentIdx, Intent, MarketFlags, Output, Signal, SizeRequest,
-    StrategyIdx, UnixNanos,
+    AccountId, Candle, Entry, EventBody, Instrument, InstrumentIdx, Intent, Output, Signal, SizeRequest,
+    StrategyIdx,
 };
 use quant::indicator::Bar;
 use quant::state::{Reader, StateError};
@@ -108,37 +108,34 @@ impl<R: Rule> RuleStrategy<R> {
         } else {
             Bar { open: close, high: close, low: close, close, volume: 0.0 }
         };
-        self.stop.update(bar);
-        self.reference = candle.close;
-        let stance = self.rule.update(&bar);
-        if stance != Stance::Keep {
-            self.act(context, stance, out);
-        }
+        self.on_values(context, &bar, candle.close, out);
     }
 
     /// A price as a bar of no length.
     #[inline]
-    fn on_price(
-        &mut self,
-        context: &Context<'_>,
-        ts: UnixNanos,
-        price: i64,
-        flags: MarketFlags,
-        out: &mut Vec<Output>,
-    ) {
-        let candle = Candle {
-            ts_open: ts,
-            ts_recv: ts,
-            open: price,
-            high: price,
-            low: price,
-            close: price,
-            volume: 0,
-            interval_s: 0,
-            instrument: self.setup.instrument,
-            flags,
-        };
-        self.on_bar(context, &candle, out);
+    fn on_price(&mut self, context: &Context<'_>, price: i64, out: &mut Vec<Output>) {
+        let close = domain::decimal::mantissa_to_f64(price, self.setup.price_decimals);
+        self.on_values(context, &Bar { open: close, high: close, low: close, close, volume: 0.0 }, price, out);
+    }
+
+    /// An event that is part of a longer bar.
+    fn on_aggregated(&mut self, context: &Context<'_>, event: &EventBody, out: &mut Vec<Output>) {
+        // The aggregator hands out finished bars while it is borrowed: it is put aside meanwhile.
+        if let Some(mut bars) = self.bars.take() {
+            bars.push(event, &mut |candle| self.on_bar(context, candle, out));
+            self.bars = Some(bars);
+        }
+    }
+
+    /// One finished bar in units of price and quantity.
+    #[inline]
+    fn on_values(&mut self, context: &Context<'_>, bar: &Bar, close: i64, out: &mut Vec<Output>) {
+        self.stop.update(*bar);
+        self.reference = close;
+        let stance = self.rule.update(bar);
+        if stance != Stance::Keep {
+            self.act(context, stance, out);
+        }
     }
 
     /// Says what has to change for the stance to hold, if anything has.
@@ -194,20 +191,15 @@ impl<R: Rule> Strategy for RuleStrategy<R> {
 
     #[inline]
     fn on_market(&mut self, context: &Context<'_>, event: &EventBody, out: &mut Vec<Output>) {
-        let Some(mut bars) = self.bars.take() else {
-            match event {
-                EventBody::Candle(candle) => self.on_bar(context, candle, out),
-                EventBody::Trade(trade) => self.on_price(context, trade.ts_event, trade.price, trade.flags, out),
-                EventBody::Quote(quote) => {
-                    let middle = quote.bid + (quote.ask - quote.bid) / 2;
-                    self.on_price(context, quote.ts_event, middle, quote.flags, out);
-                }
-                _ => {}
-            }
-            return;
-        };
-        bars.push(event, &mut |candle| self.on_bar(context, candle, out));
-        self.bars = Some(bars);
+        if self.bars.is_some() {
+            return self.on_aggregated(context, event, out);
+        }
+        match event {
+            EventBody::Candle(candle) => self.on_bar(context, candle, out),
+            EventBody::Trade(trade) => self.on_price(context, trade.price, out),
+            EventBody::Quote(quote) => self.on_price(context, quote.bid + (quote.ask - quote.bid) / 2, out),
+            _ => {}
+        }
     }
 
     fn save(&self, out: &mut Vec<u8>) {
