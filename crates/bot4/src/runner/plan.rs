@@ -1,6 +1,6 @@
 //! What a run is made of, and the session and inputs that it becomes.
 
-use crate::runner::record::Recorder;
+use crate::runner::record::{Probe, Recorder};
 use crate::runner::session::{Session, SessionError};
 use crate::runner::source::Input;
 use crate::runner::statistics::EquityStatistics;
@@ -216,13 +216,18 @@ impl Plan {
 
     /// What begins a run: the definitions and the deposit, at the time of the first row.
     pub fn begin(&self) -> impl FnMut(&mut Session, UnixNanos, &mut Recorder) -> Result<(), SessionError> + use<> {
+        self.begin_for::<Recorder>()
+    }
+
+    /// [`Plan::begin`] with another probe.
+    pub fn begin_for<P: Probe>(&self) -> impl FnMut(&mut Session, UnixNanos, &mut P) -> Result<(), SessionError> + use<P> {
         let (instruments, quote, cash) = (self.instruments.clone(), self.quote, self.cash);
-        move |session, ts, recorder| {
+        move |session, ts, probe| {
             for instrument in &instruments {
-                session.tell(ts, EventBody::InstrumentDefined(Arc::new(instrument.clone())), recorder)?;
+                session.tell(ts, EventBody::InstrumentDefined(Arc::new(instrument.clone())), probe)?;
             }
             session.venue.deposit(ACCOUNT, quote, cash);
-            session.settle(ts, recorder)
+            session.settle(ts, probe)
         }
     }
 

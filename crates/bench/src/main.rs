@@ -1,0 +1,69 @@
+//! Benchmarks: the same runner, engine and venue as `bot4 backtest`, on data in memory, as CPU time (minimum over runs).
+//!
+//! `cargo xtask bench` prints the machine's facts first and then runs this. Data are seeded candles, trades and quotes; with `--npy DIR`
+//! the files of other programs' measurements (`bars.npy`, `trades.npy`, `quotes.npy`) are read instead, so that both sides see the same.
+
+mod data;
+mod engine_run;
+mod loading;
+mod measure;
+mod step_time;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Benchmarks of bot4.
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Cli {
+    /// Folder with bars.npy, trades.npy and quotes.npy; seeded data of the same shape if not given.
+    #[arg(long, global = true)]
+    npy: Option<PathBuf>,
+    /// Runs of each measurement; the fastest counts.
+    #[arg(long, global = true, default_value_t = 7)]
+    runs: usize,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The engine end to end: candles, trades, quotes; with and without records; risk off and on; twice the fills.
+    Engine {
+        /// Only the measurements whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// Two instruments, three strategies, risk and ledger on.
+    Combined,
+    /// Time of single steps with risk on: median, p99, p99.9.
+    Step,
+    /// Reading: own files and foreign Parquet, rows a second.
+    Load {
+        /// Files or folders to read as they are.
+        paths: Vec<PathBuf>,
+    },
+    /// Writes the candles as bot4's own file, for measuring the program from its start.
+    Export {
+        /// The file.
+        out: PathBuf,
+    },
+}
+
+fn main() {
+    let cli = Cli::parse();
+    let result = match &cli.what {
+        What::Engine { only } => engine_run::all(cli.npy.as_deref(), cli.runs, only),
+        What::Combined => engine_run::combined(cli.runs),
+        What::Step => step_time::run(),
+        What::Load { paths } => loading::run(paths, cli.runs),
+        What::Export { out } => loading::export(cli.npy.as_deref(), out),
+    };
+    if let Err(error) = result {
+        eprintln!("bench: {error}");
+        std::process::exit(1);
+    }
+}
