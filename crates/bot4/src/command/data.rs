@@ -1,0 +1,357 @@
+//! `bot4 data check`: what is missing, double, out of order or not credible in stored data.
+//!
+//! In:  files and folders, as every run reads them. Out: findings per series, as a table or one JSON object.
+//! Rows are read and refused by the same reader that feeds a run, so that what is listed here is what a run would leave out; the rest of
+//! the findings (outliers, candles that do not stand on their interval) come from `marketdata`'s check of the rows that passed.
+
+use super::inputs::{DataArgs, time_text};
+use super::progress::Bar;
+use super::{CommandError, Exit};
+use crate::runner::drive::Progress as _;
+use clap::{Args, Subcommand};
+use domain::{InstrumentIdx, UnixNanos};
+use marketdata::check::{CandleCheck, CheckConfig, Finding, FindingKind, OutlierRule};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use store::history::{BadRow, DataKind, Findings, HistoryError, Rows, Series, SeriesReader, interval_text};
+
+/// `bot4 data`.
+#[derive(Args, Clone, Debug)]
+pub struct DataCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Command {
+    /// Looks for gaps, duplicates, disorder, contradictory prices, candles without volume, outliers and unreadable rows.
+    ///
+    /// Gaps, candles without volume and outliers happen on real venues: they are told and are no failure. Rows that no run can use are:
+    /// unreadable ones, duplicates, disorder, prices that contradict each other. Exit code 1 if there is one of these or a file cannot be
+    /// read to its end, 0 if there is none, 2 for wrong usage.
+    Check(Box<CheckArgs>),
+}
+
+/// Options of `bot4 data check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Files or folders, as for --data; the bundled minutes if none is given.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// What the files do not say themselves.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// How many findings of each kind are listed; counts are complete.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub first: usize,
+    /// One JSON object on standard output instead of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Usage for options, failure if rows are bad or data cannot be read, interrupted if the user stops it.
+pub fn run(args: &DataCommand, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
+    let Command::Check(args) = &args.command;
+    check(args, stop)
+}
+
+/// What was found.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    series: Vec<SeriesReport>,
+}
+
+/// What was found in one series. Times are integer ms since 1970 UTC.
+#[derive(Serialize)]
+struct SeriesReport {
+    venue: String,
+    symbol: String,
+    kind: &'static str,
+    /// `null` for trades and quotes.
+    interval: Option<String>,
+    files: Vec<String>,
+    /// Rows that passed.
+    rows: u64,
+    first_ts: Option<i64>,
+    last_ts: Option<i64>,
+    /// Rows that did not pass.
+    bad_rows: u64,
+    /// The first bad rows by what is wrong with them.
+    bad_rows_listed_by_kind: BadKinds,
+    first_bad_rows: Vec<BadLine>,
+    gaps: u64,
+    missing: u64,
+    first_gaps: Vec<GapLine>,
+    zero_volume: u64,
+    /// Candles that do not begin at a multiple of their interval since 1970.
+    misaligned: u64,
+    outliers: u64,
+    first_outliers: Vec<OutlierLine>,
+    /// Figures that were rounded to the decimals of a `generic` instrument.
+    rounded: u64,
+    /// Why the series could not be read to its end.
+    error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+struct BadKinds {
+    duplicates: u64,
+    disorder: u64,
+    off_interval: u64,
+    ohlc: u64,
+    not_positive: u64,
+    unreadable: u64,
+}
+
+#[derive(Serialize)]
+struct BadLine {
+    file: String,
+    line: u64,
+    column: String,
+    value: String,
+    expected: String,
+}
+
+#[derive(Serialize)]
+struct GapLine {
+    /// Open time of the first missing candle.
+    ts: i64,
+    candles: u64,
+    seconds: u64,
+}
+
+#[derive(Serialize)]
+struct OutlierLine {
+    ts: i64,
+    /// The largest move from the close before, as a fraction.
+    change: f64,
+    /// The robust standard deviation it is held against.
+    scale: f64,
+}
+
+fn check(args: &CheckArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
+    let mut data = args.data.clone();
+    data.data.extend(args.paths.iter().cloned());
+    let found = data.series()?;
+    let mut reports = Vec::with_capacity(found.len());
+    for series in &found {
+        reports.push(check_series(series, args, stop)?);
+    }
+    let broken = reports.iter().filter(|r| r.is_broken()).count();
+    let report = Report { ok: broken == 0, series: reports };
+    let text = if args.json {
+        serde_json::to_string(&report).map_err(CommandError::failed)? + "\n"
+    } else {
+        report.series.iter().map(SeriesReport::table).collect::<Vec<_>>().join("\n")
+    };
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)?;
+    match broken {
+        0 => Ok(()),
+        _ => Err(CommandError::failed(format!("{broken} of {} series have rows that cannot be used", report.series.len()))),
+    }
+}
+
+/// Outliers beyond these many are counted and not kept: memory stays bounded.
+const KEPT_MAX: usize = 100_000;
+
+/// Reads a series to its end, or to where it cannot be read on.
+fn check_series(series: &Series, args: &CheckArgs, stop: &AtomicBool) -> Result<SeriesReport, CommandError> {
+    let config = CheckConfig {
+        interval_s: (series.interval_s > 0).then_some(series.interval_s),
+        outliers: Some(OutlierRule::STANDARD),
+        findings_max: KEPT_MAX,
+    };
+    let mut candles = CandleCheck::new(config);
+    let mut bar = Bar::new(None, args.json);
+    let mut findings = Findings::default();
+    let result = read(series, &mut candles, &mut findings, &mut bar, stop);
+    bar.finish();
+    let error = match result {
+        Ok(true) => None,
+        Ok(false) => return Err(CommandError { exit: Exit::Interrupted, message: "interrupted".into() }),
+        Err(error) => Some(error.to_string()),
+    };
+    Ok(SeriesReport::new(series, &findings, &candles, error, args.first))
+}
+
+/// Whether the end was reached; `false` if the user stopped it.
+fn read(
+    series: &Series,
+    candles: &mut CandleCheck,
+    findings: &mut Findings,
+    bar: &mut Bar,
+    stop: &AtomicBool,
+) -> Result<bool, HistoryError> {
+    let mut reader = SeriesReader::open(series, InstrumentIdx(0))?;
+    let mut rows = Rows::new(series.kind);
+    loop {
+        let more = reader.next_chunk(&mut rows);
+        // What was found until an error is told with it.
+        findings.clone_from(reader.findings());
+        if !more? {
+            return Ok(true);
+        }
+        rows.candles().unwrap_or_default().iter().for_each(|c| candles.push(c));
+        bar.at(findings.rows, findings.last.unwrap_or(UnixNanos(0)));
+        if stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+    }
+}
+
+impl BadKinds {
+    /// What is wrong with a row, from what was expected of it.
+    fn add(&mut self, row: &BadRow) {
+        let says = |words: &str| row.expected.contains(words);
+        let count = match row.column.as_str() {
+            "time" if says("repeats its time") => &mut self.duplicates,
+            "time" if says("goes back") || says("of the next row") || says("of the row before") => &mut self.disorder,
+            "time" if says("whole steps of") => &mut self.off_interval,
+            _ if says("low <=") || says("at most the ask") => &mut self.ohlc,
+            _ if says("above 0") || says("0 or more") => &mut self.not_positive,
+            _ => &mut self.unreadable,
+        };
+        *count += 1;
+    }
+
+    const fn words(&self) -> [(&'static str, u64); 6] {
+        [
+            ("duplicates", self.duplicates),
+            ("disorder", self.disorder),
+            ("off the interval", self.off_interval),
+            ("contradictory prices", self.ohlc),
+            ("not positive", self.not_positive),
+            ("unreadable", self.unreadable),
+        ]
+    }
+}
+
+impl SeriesReport {
+    fn new(series: &Series, findings: &Findings, candles: &CandleCheck, error: Option<String>, first: usize) -> Self {
+        let mut kinds = BadKinds::default();
+        findings.listed.iter().for_each(|row| kinds.add(row));
+        let outlier = |finding: &Finding| match finding.kind {
+            FindingKind::Outlier { change, scale } => Some(OutlierLine { ts: finding.ts_open.as_millis(), change, scale }),
+            _ => None,
+        };
+        Self {
+            venue: series.venue.clone(),
+            symbol: series.symbol.clone(),
+            kind: series.kind.name(),
+            interval: (series.kind == DataKind::Candles).then(|| interval_text(series.interval_s)),
+            files: series.parts.iter().map(|part| part.name.clone()).collect(),
+            rows: findings.rows,
+            first_ts: findings.first.map(UnixNanos::as_millis),
+            last_ts: findings.last.map(UnixNanos::as_millis),
+            bad_rows: findings.bad,
+            bad_rows_listed_by_kind: kinds,
+            first_bad_rows: findings.listed.iter().take(first).map(BadLine::new).collect(),
+            gaps: findings.gaps,
+            missing: findings.missing,
+            first_gaps: (findings.gap_list.iter())
+                .take(first)
+                .map(|gap| GapLine {
+                    ts: gap.first_missing.as_millis(),
+                    candles: gap.candles,
+                    seconds: gap.candles.saturating_mul(u64::from(series.interval_s)),
+                })
+                .collect(),
+            zero_volume: findings.zero_volume,
+            misaligned: candles.counts().misaligned,
+            outliers: candles.counts().outliers,
+            first_outliers: candles.findings().iter().filter_map(outlier).take(first).collect(),
+            rounded: findings.rounded,
+            error,
+        }
+    }
+
+    /// Whether rows are there that no run can use, or some could not be read.
+    const fn is_broken(&self) -> bool {
+        self.bad_rows > 0 || self.error.is_some()
+    }
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        let when = |ts: Option<i64>| ts.and_then(UnixNanos::from_millis).map_or_else(|| "-".into(), time_text);
+        let candles = self.interval.is_some();
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{} {} {}", self.venue, self.symbol, self.interval.as_deref().unwrap_or(self.kind));
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(text, "  {name:<22}{value}");
+        };
+        line("files", self.files.join(", "));
+        line("rows", self.rows.to_string());
+        line("period", format!("{} to {}", when(self.first_ts), when(self.last_ts)));
+        line("bad rows", self.bad_rows.to_string());
+        let listed = self.bad_rows_listed_by_kind.words();
+        let scope = if listed.iter().map(|(_, n)| n).sum::<u64>() < self.bad_rows { " among the first" } else { "" };
+        for (kind, n) in listed.iter().filter(|(_, n)| *n > 0) {
+            line("", format!("{n} {kind}{scope}"));
+        }
+        for bad in &self.first_bad_rows {
+            line("", format!("{}, line {}, column {}: {}; expected {}", bad.file, bad.line, bad.column, bad.value, bad.expected));
+        }
+        if candles {
+            line("gaps", format!("{} ({} candles missing)", self.gaps, self.missing));
+            for gap in &self.first_gaps {
+                line("", format!("{}  {} candles, {}", when(Some(gap.ts)), gap.candles, span_text(gap.seconds)));
+            }
+            line("without volume", self.zero_volume.to_string());
+            line("off the clock", self.misaligned.to_string());
+            line("outliers", self.outliers.to_string());
+            for outlier in &self.first_outliers {
+                let times = outlier.change.abs() / outlier.scale;
+                line("", format!("{}  {:+.2} %, {times:.0} deviations", when(Some(outlier.ts)), 100.0 * outlier.change));
+            }
+        }
+        if self.rounded > 0 {
+            line("rounded figures", self.rounded.to_string());
+        }
+        if let Some(error) = &self.error {
+            line("not read to its end", error.clone());
+        }
+        line("result", if self.is_broken() { "rows that cannot be used".into() } else { "good".into() });
+        text
+    }
+}
+
+impl BadLine {
+    fn new(bad: &BadRow) -> Self {
+        let BadRow { file, line, column, value, expected } = bad.clone();
+        Self { file, line, column, value, expected }
+    }
+}
+
+/// A length of time in its two largest units: `5 h 12 min`.
+fn span_text(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (length, name) in units {
+        if rest >= length && parts.len() < 2 {
+            parts.push(format!("{} {name}", rest / length));
+        }
+        rest %= length;
+    }
+    if parts.is_empty() { "0 s".into() } else { parts.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_told_in_two_units() {
+        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3_661, "1 h 1 min"), (90_000, "1 d 1 h"), (86_401, "1 d 1 s")] {
+            assert_eq!(span_text(seconds), text);
+        }
+    }
+}
