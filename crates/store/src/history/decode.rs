@@ -5,7 +5,7 @@ use super::rows::DataKind;
 use domain::decimal::{DecimalError, FloatPolicy};
 
 /// Rows decoded at a time: the columns of a chunk stay in the second-level cache.
-pub(crate) const CHUNK: usize = 8_192;
+pub(crate) const CHUNK: usize = 2_048;
 
 /// What stands in a column where the value could not be read. No check lets it pass, so the good path needs no flag of its own.
 pub(crate) const UNREADABLE: i64 = i64::MIN;
