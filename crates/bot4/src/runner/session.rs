@@ -46,6 +46,8 @@ pub struct Session {
     timers: BTreeSet<(UnixNanos, TimerFired)>,
     answers: Vec<(UnixNanos, ModelOutput)>,
     out: Vec<Command>,
+    /// The market event under way: one place that is written again and again.
+    market: Event,
     /// The earliest of timers, model answers and what the venue has in flight.
     due: UnixNanos,
     reports: u64,
@@ -63,6 +65,7 @@ impl Session {
             timers: BTreeSet::new(),
             answers: Vec::new(),
             out: Vec::with_capacity(64),
+            market: Event { id: InputId::new(0, 0), body: EventBody::Control(domain::Control::Resume) },
             due: UnixNanos::MAX,
             reports: 0,
             timers_fired: 0,
@@ -124,7 +127,11 @@ impl Session {
         probe: &mut P,
     ) -> Result<(), SessionError> {
         self.venue.on_bar_close(ts, candle);
-        self.market(ts, &Event { id, body: EventBody::Candle(*candle) }, probe)
+        match &mut self.market.body {
+            EventBody::Candle(held) => *held = *candle,
+            other => *other = EventBody::Candle(*candle),
+        }
+        self.market(ts, id, probe)
     }
 
     /// A trade: the venue's orders first, then the engine.
@@ -144,7 +151,11 @@ impl Session {
         if work {
             self.settle(ts, probe)?;
         }
-        self.market(ts, &Event { id, body: EventBody::Trade(*trade) }, probe)
+        match &mut self.market.body {
+            EventBody::Trade(held) => *held = *trade,
+            other => *other = EventBody::Trade(*trade),
+        }
+        self.market(ts, id, probe)
     }
 
     /// A quote: the venue's orders first, then the engine.
@@ -164,12 +175,17 @@ impl Session {
         if work {
             self.settle(ts, probe)?;
         }
-        self.market(ts, &Event { id, body: EventBody::Quote(*quote) }, probe)
+        match &mut self.market.body {
+            EventBody::Quote(held) => *held = *quote,
+            other => *other = EventBody::Quote(*quote),
+        }
+        self.market(ts, id, probe)
     }
 
     #[inline]
-    fn market<P: Probe>(&mut self, ts: UnixNanos, event: &Event, probe: &mut P) -> Result<(), SessionError> {
-        self.step(ts, event, probe);
+    fn market<P: Probe>(&mut self, ts: UnixNanos, id: InputId, probe: &mut P) -> Result<(), SessionError> {
+        self.market.id = id;
+        self.engine.step_observed(ts, &self.market, &mut self.out, probe);
         if self.out.is_empty() {
             return Ok(());
         }

@@ -35,8 +35,8 @@ pub struct InMemory {
     at: usize,
 }
 
-/// Rows per chunk: small enough for the second-level cache, large enough that the cost of a chunk does not count.
-const CHUNK: usize = 4_096;
+/// Rows per chunk: 16 kB of candles stay in the first-level cache, and the cost of a chunk hardly counts.
+const CHUNK: usize = 256;
 
 impl InMemory {
     /// From rows in time order.
