@@ -6,8 +6,16 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/sample");
     println!("cargo:rerun-if-changed={}", sample.display());
-    let mut files: Vec<_> =
-        fs::read_dir(&sample)?.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()).collect();
+    // The minutes and the daily candles lie in folders of their own.
+    let mut files = Vec::new();
+    for folder in fs::read_dir(&sample)? {
+        let folder = folder?.path();
+        if folder.is_dir() {
+            for entry in fs::read_dir(folder)? {
+                files.push(entry?.path());
+            }
+        }
+    }
     files.retain(|path| path.extension().is_some_and(|e| e == "parquet"));
     files.sort();
     let entries: String = (files.iter())

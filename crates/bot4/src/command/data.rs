@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use store::history::{BadRow, DataKind, Findings, HistoryError, Rows, Series, SeriesReader, interval_text};
+use store::history::{BadKinds, BadRow, DataKind, Findings, HistoryError, Rows, Series, SeriesReader, interval_text};
 
 /// `bot4 data`.
 #[derive(Args, Clone, Debug)]
@@ -84,8 +84,7 @@ struct SeriesReport {
     last_ts: Option<i64>,
     /// Rows that did not pass.
     bad_rows: u64,
-    /// The first bad rows by what is wrong with them.
-    bad_rows_listed_by_kind: BadKinds,
+    bad_rows_by_kind: KindCounts,
     first_bad_rows: Vec<BadLine>,
     gaps: u64,
     missing: u64,
@@ -101,8 +100,8 @@ struct SeriesReport {
     error: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-struct BadKinds {
+#[derive(Serialize)]
+struct KindCounts {
     duplicates: u64,
     disorder: u64,
     off_interval: u64,
@@ -207,28 +206,14 @@ fn read(
     }
 }
 
-impl BadKinds {
-    /// What is wrong with a row, from what was expected of it.
-    fn add(&mut self, row: &BadRow) {
-        let says = |words: &str| row.expected.contains(words);
-        let count = match row.column.as_str() {
-            "time" if says("repeats its time") => &mut self.duplicates,
-            "time" if says("goes back") || says("of the next row") || says("of the row before") => &mut self.disorder,
-            "time" if says("whole steps of") => &mut self.off_interval,
-            _ if says("low <=") || says("at most the ask") => &mut self.ohlc,
-            _ if says("above 0") || says("0 or more") => &mut self.not_positive,
-            _ => &mut self.unreadable,
-        };
-        *count += 1;
-    }
-
-    const fn words(&self) -> [(&'static str, u64); 6] {
+impl KindCounts {
+    const fn in_words(&self) -> [(&'static str, u64); 6] {
         [
             ("duplicates", self.duplicates),
-            ("disorder", self.disorder),
+            ("out of order", self.disorder),
             ("off the interval", self.off_interval),
-            ("contradictory prices", self.ohlc),
-            ("not positive", self.not_positive),
+            ("with prices that contradict each other", self.ohlc),
+            ("with a figure that is not positive", self.not_positive),
             ("unreadable", self.unreadable),
         ]
     }
@@ -236,8 +221,7 @@ impl BadKinds {
 
 impl SeriesReport {
     fn new(series: &Series, findings: &Findings, candles: &CandleCheck, error: Option<String>, first: usize) -> Self {
-        let mut kinds = BadKinds::default();
-        findings.listed.iter().for_each(|row| kinds.add(row));
+        let BadKinds { duplicates, disorder, off_interval, contradictions, not_positive, unreadable } = findings.bad_kinds;
         let outlier = |finding: &Finding| match finding.kind {
             FindingKind::Outlier { change, scale } => Some(OutlierLine { ts: finding.ts_open.as_millis(), change, scale }),
             _ => None,
@@ -252,7 +236,7 @@ impl SeriesReport {
             first_ts: findings.first.map(UnixNanos::as_millis),
             last_ts: findings.last.map(UnixNanos::as_millis),
             bad_rows: findings.bad,
-            bad_rows_listed_by_kind: kinds,
+            bad_rows_by_kind: KindCounts { duplicates, disorder, off_interval, ohlc: contradictions, not_positive, unreadable },
             first_bad_rows: findings.listed.iter().take(first).map(BadLine::new).collect(),
             gaps: findings.gaps,
             missing: findings.missing,
@@ -291,10 +275,8 @@ impl SeriesReport {
         line("rows", self.rows.to_string());
         line("period", format!("{} to {}", when(self.first_ts), when(self.last_ts)));
         line("bad rows", self.bad_rows.to_string());
-        let listed = self.bad_rows_listed_by_kind.words();
-        let scope = if listed.iter().map(|(_, n)| n).sum::<u64>() < self.bad_rows { " among the first" } else { "" };
-        for (kind, n) in listed.iter().filter(|(_, n)| *n > 0) {
-            line("", format!("{n} {kind}{scope}"));
+        for (kind, n) in self.bad_rows_by_kind.in_words().into_iter().filter(|(_, n)| *n > 0) {
+            line("", format!("{n} {kind}"));
         }
         for bad in &self.first_bad_rows {
             line("", format!("{}, line {}, column {}: {}; expected {}", bad.file, bad.line, bad.column, bad.value, bad.expected));

@@ -5,7 +5,7 @@
 //! one comparison each, and everything else goes the slow way, which finds out whether it is a gap or a bad row.
 
 use super::decode::{Columns, UNREADABLE, time_text};
-use super::error::{BadRow, BadRows, Findings, Gap, HistoryError};
+use super::error::{BadKind, BadRow, BadRows, Findings, Gap, HistoryError};
 use super::rows::{DataKind, Row, Rows, interval_text};
 use domain::{Candle, InstrumentIdx, MarketFlags, Quote, Side, Trade, UnixNanos};
 use std::ops::Range;
@@ -53,6 +53,7 @@ pub(crate) struct Checker {
 
 /// A row that fails: its column and what was expected there.
 struct Fault {
+    kind: BadKind,
     column: &'static str,
     value: String,
     expected: String,
@@ -204,17 +205,22 @@ impl Checker {
 
     /// What is wrong with a row's time, if anything.
     fn time_fault(&self, columns: &Columns, at: usize, t: i64, step: i64) -> Option<Fault> {
-        let fault = |expected: String| Some(Fault { column: "time", value: time_text(t), expected });
+        let fault = |kind, expected: String| Some(Fault { kind, column: "time", value: time_text(t), expected });
         if t < 0 || t > i64::MAX - step {
-            return fault("a time from 1970 to 2262".into());
+            return fault(BadKind::Unreadable, "a time from 1970 to 2262".into());
         }
         let last = self.last?;
         if step > 0 && t <= last {
-            let what = if t == last { "this row repeats its time" } else { "this row goes back" };
-            return fault(format!("a time after the row before, {}: {what}", time_text(last)));
+            let (kind, what) = if t == last {
+                (BadKind::Duplicate, "this row repeats its time")
+            } else {
+                (BadKind::Disorder, "this row goes back")
+            };
+            return fault(kind, format!("a time after the row before, {}: {what}", time_text(last)));
         }
         if step == 0 && t < last {
-            return fault(format!("a time not before that of the row before, {}", time_text(last)));
+            let expected = format!("a time not before that of the row before, {}", time_text(last));
+            return fault(BadKind::Disorder, expected);
         }
         // A leap after which time goes on from before it is one wrong stamp, not a gap.
         if let Some(&after) = columns.ts.get(at + 1)
@@ -225,12 +231,13 @@ impl Checker {
         {
             let jumped = if step > 0 { t - last != step } else { after < t };
             if jumped && after - last <= t - last {
-                return fault(format!("a time before that of the next row, {}", time_text(after)));
+                return fault(BadKind::Disorder, format!("a time before that of the next row, {}", time_text(after)));
             }
         }
         if step > 0 && (t - last) % step != 0 {
             let interval = interval_text(self.interval_s);
-            return fault(format!("whole steps of {interval}, the interval of the series, after {}", time_text(last)));
+            let expected = format!("whole steps of {interval}, the interval of the series, after {}", time_text(last));
+            return fault(BadKind::OffInterval, expected);
         }
         None
     }
@@ -240,16 +247,18 @@ impl Checker {
         let price = |mantissa| text(mantissa, self.price_decimals);
         for (column, value) in [("open", open), ("high", high), ("low", low), ("close", close)] {
             if value <= 0 {
-                return Fault { column, value: price(value), expected: "a price above 0".into() };
+                let kind = BadKind::NotPositive;
+                return Fault { kind, column, value: price(value), expected: "a price above 0".into() };
             }
         }
         for (column, value) in [("open", open), ("close", close)] {
             if !(low..=high).contains(&value) {
                 let expected = format!("low <= {column} <= high, that is from {} to {}", price(low), price(high));
-                return Fault { column, value: price(value), expected };
+                return Fault { kind: BadKind::Contradiction, column, value: price(value), expected };
             }
         }
-        Fault { column: "volume", value: text(volume, self.quantity_decimals), expected: "0 or more".into() }
+        let value = text(volume, self.quantity_decimals);
+        Fault { kind: BadKind::NotPositive, column: "volume", value, expected: "0 or more".into() }
     }
 
     fn gap(&mut self, line: u64, last: i64, t: i64, step: i64) -> Result<(), HistoryError> {
@@ -386,11 +395,13 @@ impl Checker {
         let text = |mantissa: i64, decimals: u8| domain::Price::from_mantissa(mantissa, decimals.min(12)).to_string();
         if bid > ask && ask > 0 {
             let expected = format!("at most the ask, {}", text(ask, self.price_decimals));
-            return Fault { column: "bid", value: text(bid, self.price_decimals), expected };
+            let value = text(bid, self.price_decimals);
+            return Fault { kind: BadKind::Contradiction, column: "bid", value, expected };
         }
         for (column, value) in [("bid_quantity", bid_quantity), ("ask_quantity", ask_quantity)] {
             if value < 0 {
-                return Fault { column, value: text(value, self.quantity_decimals), expected: "0 or more".into() };
+                let value = text(value, self.quantity_decimals);
+                return Fault { kind: BadKind::NotPositive, column, value, expected: "0 or more".into() };
             }
         }
         self.positive_fault(&[("bid", bid, self.price_decimals), ("ask", ask, self.price_decimals)], "ask")
@@ -400,10 +411,11 @@ impl Checker {
     fn positive_fault(&self, columns: &[(&'static str, i64, u8)], other: &'static str) -> Fault {
         let found = columns.iter().find(|(_, value, _)| *value <= 0);
         let Some(&(column, value, decimals)) = found else {
-            return Fault { column: other, value: "unreadable".into(), expected: "buy or sell".into() };
+            let expected = "buy or sell".into();
+            return Fault { kind: BadKind::Unreadable, column: other, value: "unreadable".into(), expected };
         };
         let value = domain::Price::from_mantissa(value, decimals.min(12)).to_string();
-        Fault { column, value, expected: "a number above 0".into() }
+        Fault { kind: BadKind::NotPositive, column, value, expected: "a number above 0".into() }
     }
 
     /// Whether the decoder could not read the row; if so it is told of.
@@ -411,7 +423,7 @@ impl Checker {
         match columns.bad.binary_search_by_key(&at, |(row, _)| *row) {
             Ok(found) => {
                 if let Some((_, bad)) = columns.bad.get(found) {
-                    self.count(bad.clone())?;
+                    self.count(BadKind::Unreadable, bad.clone())?;
                 }
                 Ok(true)
             }
@@ -420,17 +432,18 @@ impl Checker {
     }
 
     fn refuse(&mut self, line: u64, fault: Fault) -> Result<(), HistoryError> {
-        let Fault { column, value, expected } = fault;
-        self.count(BadRow { file: self.file.clone(), line, column: column.into(), value, expected })
+        let Fault { kind, column, value, expected } = fault;
+        self.count(kind, BadRow { file: self.file.clone(), line, column: column.into(), value, expected })
     }
 
     /// Leaves a bad row out, or ends the reading, as [`BadRows`] says.
-    fn count(&mut self, bad: BadRow) -> Result<(), HistoryError> {
+    fn count(&mut self, kind: BadKind, bad: BadRow) -> Result<(), HistoryError> {
         if self.bad_rows == BadRows::Refuse {
             return Err(HistoryError::BadRow(Box::new(bad)));
         }
         let findings = &mut self.findings;
         findings.bad += 1;
+        findings.bad_kinds.add(kind);
         if findings.listed.len() < Findings::LISTED {
             findings.listed.push(bad);
         }

@@ -27,6 +27,55 @@ impl fmt::Display for BadRow {
     }
 }
 
+/// What is wrong with a bad row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadKind {
+    /// It has the time of the row before.
+    Duplicate,
+    /// Its time goes back, or leaps ahead of the rows after it.
+    Disorder,
+    /// Its time is no whole number of intervals after the row before.
+    OffInterval,
+    /// Its prices contradict each other.
+    Contradiction,
+    /// A price or quantity is negative, or zero where it must not be.
+    NotPositive,
+    /// A column cannot be read, or has another number of decimals than the instrument.
+    Unreadable,
+}
+
+/// How many bad rows there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BadKinds {
+    /// [`BadKind::Duplicate`].
+    pub duplicates: u64,
+    /// [`BadKind::Disorder`].
+    pub disorder: u64,
+    /// [`BadKind::OffInterval`].
+    pub off_interval: u64,
+    /// [`BadKind::Contradiction`].
+    pub contradictions: u64,
+    /// [`BadKind::NotPositive`].
+    pub not_positive: u64,
+    /// [`BadKind::Unreadable`].
+    pub unreadable: u64,
+}
+
+impl BadKinds {
+    /// Counts one more.
+    pub(crate) const fn add(&mut self, kind: BadKind) {
+        let count = match kind {
+            BadKind::Duplicate => &mut self.duplicates,
+            BadKind::Disorder => &mut self.disorder,
+            BadKind::OffInterval => &mut self.off_interval,
+            BadKind::Contradiction => &mut self.contradictions,
+            BadKind::NotPositive => &mut self.not_positive,
+            BadKind::Unreadable => &mut self.unreadable,
+        };
+        *count += 1;
+    }
+}
+
 /// What happens on a bad row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BadRows {
@@ -62,6 +111,8 @@ pub struct Findings {
     pub rows: u64,
     /// Rows that did not.
     pub bad: u64,
+    /// The same by what is wrong with them.
+    pub bad_kinds: BadKinds,
     /// The first of them, at most [`Findings::LISTED`].
     pub listed: Vec<BadRow>,
     /// Figures that were rounded to the decimals of a `generic` instrument.

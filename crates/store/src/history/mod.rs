@@ -24,7 +24,7 @@ mod reader;
 mod rows;
 mod source;
 
-pub use error::{BadRow, BadRows, Findings, Gap, HistoryError};
+pub use error::{BadKind, BadKinds, BadRow, BadRows, Findings, Gap, HistoryError};
 pub use import::{Imported, import};
 pub use listing::{Decimals, Listing, listings};
 pub use parquet_write::{Written, write_candles, write_quotes, write_trades};
