@@ -202,7 +202,7 @@ impl Summary {
             let Some(i) = m.instruments.get(idx.index()) else { continue };
             let trip =
                 engine.round_trips().open().find(|t| (t.account, t.instrument, t.strategy) == (account, idx, strategy));
-            let mark = engine.view().get(idx).mark();
+            let mark = engine.view().mark(idx);
             open_positions.push(PositionLine {
                 strategy: strategy.0,
                 name: name(strategy),

@@ -56,6 +56,13 @@ impl MarketView {
         self.instruments.get(idx.index()).copied().unwrap_or_default()
     }
 
+    /// The price that positions in an instrument are valued at: [`InstrumentView::mark`].
+    #[must_use]
+    #[inline]
+    pub fn mark(&self, idx: InstrumentIdx) -> Option<i64> {
+        self.instruments.get(idx.index())?.mark()
+    }
+
     /// Takes in a market event. Other events change nothing here.
     #[inline]
     pub fn apply(&mut self, ts: UnixNanos, body: &EventBody) {

@@ -5,8 +5,9 @@
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
-    MarketFlags, MarketView, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
+    AccountId, AccountReport, BookDelta, Candle, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx,
+    InstrumentTable, MarketFlags, MarketView, Money, NoObserver, Output, Quote, ReportBody, Signal, StrategyIdx,
+    TimerFired, Trade, UnixNanos,
 };
 use execution::{Alarm, Desk, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
@@ -134,13 +135,11 @@ impl Engine {
         self.digest.word(event.id.raw());
         let first = out.len();
         match &event.body {
-            EventBody::Candle(candle) => {
-                self.on_market(ts, &event.body, candle.instrument, candle.flags, out, observer)
-            }
-            EventBody::Trade(trade) => self.on_market(ts, &event.body, trade.instrument, trade.flags, out, observer),
-            EventBody::Quote(quote) => self.on_market(ts, &event.body, quote.instrument, quote.flags, out, observer),
-            EventBody::BookDelta(delta) => {
-                self.on_market(ts, &event.body, delta.instrument, delta.flags, out, observer)
+            EventBody::Candle(Candle { instrument, flags, .. })
+            | EventBody::Trade(Trade { instrument, flags, .. })
+            | EventBody::Quote(Quote { instrument, flags, .. })
+            | EventBody::BookDelta(BookDelta { instrument, flags, .. }) => {
+                self.on_market(ts, &event.body, *instrument, *flags, out, observer);
             }
             EventBody::Report(report) => self.on_report(ts, report, out, observer),
             EventBody::Timer(timer) => self.on_timer(ts, *timer, out, observer),
@@ -166,8 +165,8 @@ impl Engine {
             EventBody::Control(Control::Pause) => self.paused = true,
             EventBody::Control(Control::Resume) => self.paused = !self.faults.is_empty(),
         }
-        for command in &out[first..] {
-            command.digest(&mut self.digest);
+        if out.len() != first {
+            out.iter().skip(first).for_each(|command| command.digest(&mut self.digest));
         }
     }
 

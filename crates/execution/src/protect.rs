@@ -86,7 +86,7 @@ pub fn closable(key: Key, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
         return None;
     }
     // Dust by value stays, too: the venue would refuse it. Without a price its value is not known and closing is tried.
-    match scene.view.get(key.1).mark() {
+    match scene.view.mark(key.1) {
         Some(mark) if portfolio::dust::is_dust(instrument, position.quantity, instrument.price(mark)) => None,
         _ => Some((side, quantity)),
     }

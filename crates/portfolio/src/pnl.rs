@@ -96,13 +96,13 @@ impl Portfolio {
                 continue;
             }
             let value = match line.instrument {
-                Some(idx) => view.get(idx).mark()? as f64 * line.quantity - line.cost,
+                Some(idx) => view.mark(idx)? as f64 * line.quantity - line.cost,
                 None => line.quantity,
             };
             total += match line.factor {
                 Factor::One => value,
-                Factor::Direct(idx, scale) => value * (view.get(idx).mark()? as f64 * scale),
-                Factor::Inverse(idx, scale) => value * scale / view.get(idx).mark()? as f64,
+                Factor::Direct(idx, scale) => value * (view.mark(idx)? as f64 * scale),
+                Factor::Inverse(idx, scale) => value * scale / view.mark(idx)? as f64,
                 Factor::Missing => return None,
             };
         }
@@ -307,5 +307,5 @@ impl Book {
 /// The mark of an instrument, if it is known and positive.
 #[inline]
 pub(crate) fn known(view: &MarketView, instrument: &Instrument) -> Option<i64> {
-    view.get(instrument.idx).mark().filter(|&mark| mark > 0)
+    view.mark(instrument.idx).filter(|&mark| mark > 0)
 }

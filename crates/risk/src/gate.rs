@@ -130,7 +130,7 @@ impl Gate {
         let sharers = self.sharers.get(spec.instrument.index()).copied().unwrap_or(0);
         let price = match signal.entry {
             Entry::Limit(price) => Some(price),
-            Entry::Market => scene.view.get(spec.instrument).mark().map(|mark| instrument.price(mark)),
+            Entry::Market => scene.view.mark(spec.instrument).map(|mark| instrument.price(mark)),
         };
         // Without a price nothing can be sized; the check of what must be known says so in its turn.
         if let Some(price) = price.filter(|p| *p > Price::ZERO) {
@@ -235,7 +235,7 @@ impl Gate {
                     continue;
                 }
                 let rules = scene.table.get(held_in);
-                let mark = scene.view.get(held_in).mark();
+                let mark = scene.view.mark(held_in);
                 let value = rules.zip(mark).and_then(|(rules, mark)| {
                     let price = rules.price(mark);
                     position.quantity.checked_abs().and_then(|quantity| rules.notional(price, quantity, Rounding::Up))

@@ -61,7 +61,7 @@ impl Context<'_> {
         if position.is_flat() {
             return false;
         }
-        match self.view.get(instrument.idx).mark() {
+        match self.view.mark(instrument.idx) {
             Some(mark) => !portfolio::dust::is_dust(instrument, position.quantity, instrument.price(mark)),
             None => true,
         }

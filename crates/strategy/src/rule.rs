@@ -7,7 +7,7 @@ use crate::bars::Bars;
 use crate::stop::{StopPlanner, StopRule};
 use crate::{Context, Strategy};
 use domain::{
-    AccountId, Candle, Entry, EventBody, Instrument, InstrumentIdx, Intent, Output, Signal, SizeRequest,
+    AccountId, Candle, Entry, EventBody, Instrument, InstrumentIdx, Intent, Output, Quantity, Signal, SizeRequest,
     StrategyIdx,
 };
 use quant::indicator::Bar;
@@ -81,6 +81,8 @@ pub struct RuleStrategy<R> {
     bars: Option<Bars>,
     needs_range: bool,
     reference: i64,
+    /// The position that was last found to be more than dust, and the lowest price mantissa at which it surely is.
+    substantial: (Quantity, i64),
 }
 
 impl<R: Rule> RuleStrategy<R> {
@@ -93,7 +95,7 @@ impl<R: Rule> RuleStrategy<R> {
             Some(seconds) => Some(Bars::new(seconds)?),
         };
         let needs_range = R::NEEDS_RANGE || stop.needs_range();
-        Some(Self { setup, rule, stop, bars, needs_range, reference: 0 })
+        Some(Self { setup, rule, stop, bars, needs_range, reference: 0, substantial: (Quantity::ZERO, i64::MAX) })
     }
 
     /// One finished bar, given as mantissas.
@@ -142,9 +144,20 @@ impl<R: Rule> RuleStrategy<R> {
     #[inline]
     fn act(&mut self, context: &Context<'_>, stance: Stance, out: &mut Vec<Output>) {
         let position = context.position(self.setup.instrument);
+        // The usual case first, and cheaply: long and to stay long.
+        if stance == Stance::Up && position.is_long() && self.is_substantial(position.quantity) {
+            return;
+        }
+        if stance == Stance::Down && position.is_flat() && !context.entry_working && !self.setup.short {
+            return;
+        }
         let Some(instrument) = context.table.get(self.setup.instrument) else { return };
-        // The usual case first: a flat position needs no look at dust.
+        // A flat position needs no look at dust.
         let held = !position.is_flat() && context.holds(instrument);
+        if held {
+            // More than dust at this price is more than dust at any higher one.
+            self.substantial = (position.quantity, self.reference);
+        }
         let intent = match stance {
             Stance::Up if !context.entry_working && !(held && position.is_long()) => Intent::EnterLong,
             Stance::Down if self.shorts(instrument) && !context.entry_working && !(held && position.is_short()) => {
@@ -169,6 +182,12 @@ impl<R: Rule> RuleStrategy<R> {
             instrument: self.setup.instrument,
             strategy: self.setup.strategy,
         }));
+    }
+
+    #[inline]
+    fn is_substantial(&self, quantity: Quantity) -> bool {
+        let (known, from) = self.substantial;
+        known == quantity && self.reference >= from
     }
 
     fn shorts(&self, instrument: &Instrument) -> bool {
@@ -206,6 +225,9 @@ impl<R: Rule> Strategy for RuleStrategy<R> {
         self.rule.save(out);
         self.stop.save(out);
         out.extend_from_slice(&self.reference.to_le_bytes());
+        out.extend_from_slice(&(self.substantial.0.raw() as u64).to_le_bytes());
+        out.extend_from_slice(&((self.substantial.0.raw() >> 64) as u64).to_le_bytes());
+        out.extend_from_slice(&self.substantial.1.to_le_bytes());
         if let Some(bars) = &self.bars {
             bars.save(out);
         }
@@ -215,6 +237,8 @@ impl<R: Rule> Strategy for RuleStrategy<R> {
         self.rule.load(from)?;
         self.stop.load(from)?;
         self.reference = from.u64()? as i64;
+        let (low, high) = (from.u64()?, from.u64()?);
+        self.substantial = (Quantity::from_raw((i128::from(high as i64) << 64) | i128::from(low)), from.u64()? as i64);
         if let Some(bars) = &mut self.bars {
             bars.load(from)?;
         }

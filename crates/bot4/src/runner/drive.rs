@@ -156,7 +156,7 @@ pub fn drive<P: Probe>(
         begin(session, first, probe)?;
     }
     done.first = first;
-    let mut player = Player { session, probe, unsampled: None };
+    let mut player = Player { session, probe, unsampled: SAMPLED };
     let mut reached = UnixNanos(0);
     while let Some((at, bound)) = earliest(&lanes) {
         let Some(lane) = lanes.get_mut(at) else { break };
@@ -203,8 +203,11 @@ struct Player<'a, P> {
     session: &'a mut Session,
     probe: &'a mut P,
     /// The time of market events after which the account was not valued yet.
-    unsampled: Option<UnixNanos>,
+    unsampled: UnixNanos,
 }
+
+/// No market event waits for its sample.
+const SAMPLED: UnixNanos = UnixNanos::MAX;
 
 impl<P: Probe> Player<'_, P> {
     /// Plays what the lane has before `bound`, to the end of its chunk at most. Returns how many rows were finished.
@@ -225,7 +228,7 @@ impl<P: Probe> Player<'_, P> {
                 while let Some(trade) = rows.get(lane.at).filter(|t| key(t.ts_event, false) < bound) {
                     self.before(trade.ts_event)?;
                     self.session.trade(trade.ts_event, InputId::new(lane.number, lane.row), trade, self.probe)?;
-                    self.unsampled = Some(trade.ts_event);
+                    self.unsampled = trade.ts_event;
                     *reached = trade.ts_event;
                     lane.row += 1;
                     lane.at += 1;
@@ -235,7 +238,7 @@ impl<P: Probe> Player<'_, P> {
                 while let Some(quote) = rows.get(lane.at).filter(|q| key(q.ts_event, false) < bound) {
                     self.before(quote.ts_event)?;
                     self.session.quote(quote.ts_event, InputId::new(lane.number, lane.row), quote, self.probe)?;
-                    self.unsampled = Some(quote.ts_event);
+                    self.unsampled = quote.ts_event;
                     *reached = quote.ts_event;
                     lane.row += 1;
                     lane.at += 1;
@@ -258,6 +261,10 @@ impl<P: Probe> Player<'_, P> {
         bound: u64,
     ) -> Result<bool, SessionError> {
         let close = candle.ts_close();
+        if *phase == Phase::Open && key(close, false) < bound && !self.session.has_work(instrument) {
+            // Nothing is at the venue and nobody else comes before the close: there is only the close.
+            *phase = Phase::Close;
+        }
         if *phase == Phase::Open {
             if key(candle.ts_open, true) >= bound {
                 return Ok(false);
@@ -291,7 +298,7 @@ impl<P: Probe> Player<'_, P> {
         }
         self.before(close)?;
         self.session.bar_close(close, InputId::new(number, *row), candle, self.probe)?;
-        self.unsampled = Some(close);
+        self.unsampled = close;
         *row += 1;
         *phase = Phase::Open;
         Ok(true)
@@ -300,7 +307,7 @@ impl<P: Probe> Player<'_, P> {
     /// What comes before a market event: the value of the account at the time before it, and what is due.
     #[inline]
     fn before(&mut self, ts: UnixNanos) -> Result<(), SessionError> {
-        if self.unsampled.is_some_and(|at| at < ts) {
+        if self.unsampled < ts {
             self.sample();
         }
         if self.session.due() <= ts { self.session.service(ts, self.probe) } else { Ok(()) }
@@ -309,8 +316,9 @@ impl<P: Probe> Player<'_, P> {
     /// Values the account once all market events of a time are in.
     #[inline]
     fn sample(&mut self) {
-        if let Some(ts) = self.unsampled.take() {
-            self.probe.sample(ts, &self.session.engine);
+        if self.unsampled != SAMPLED {
+            self.probe.sample(self.unsampled, &self.session.engine);
+            self.unsampled = SAMPLED;
         }
     }
 }

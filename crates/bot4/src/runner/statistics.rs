@@ -158,7 +158,7 @@ impl Hold {
     fn value(&mut self, view: &MarketView) -> f64 {
         let mut total = 0.0;
         for (idx, divisor, quantity) in &mut self.legs {
-            total += match (view.get(*idx).mark(), *quantity) {
+            total += match (view.mark(*idx), *quantity) {
                 (None, _) => self.cash_each,
                 (Some(mark), Some(quantity)) => quantity * (mark as f64 / *divisor),
                 (Some(mark), None) => {
