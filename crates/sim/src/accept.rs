@@ -78,9 +78,10 @@ impl Venue {
         let meets = market.tradable
             && match market.feed {
                 Feed::Unknown => false,
-                // At the open while no path was played since; at the close only where that is wanted.
+                // At the very instant of the open while no path was played since; at the close only where that is wanted. What comes
+                // later in the bar could know more than the open told, and waits for the next one.
                 Feed::Candles => match market.phase {
-                    Phase::Open => self.path_bar < market.bar,
+                    Phase::Open => self.path_bar < market.bar && market.bar == Some(self.now),
                     Phase::Between => at_once,
                     Phase::Path => false,
                 },
@@ -204,13 +205,19 @@ impl Venue {
             budget,
             lock: 0,
             ahead: None,
-            after: self.path_bar,
+            after: self.not_in(),
         };
         if kind == Kind::Trailing {
             order.extreme = market.reference(spec.side);
         }
         self.stand(&mut order, market);
         Ok(order)
+    }
+
+    /// The latest opening time of bars that an order accepted now has no part in: those that began before now, and those whose path was
+    /// played.
+    fn not_in(&self) -> Option<UnixNanos> {
+        self.path_bar.max(self.now.0.checked_sub(1).map(UnixNanos))
     }
 
     /// Where a limit order stands when it arrives: whether it may still cross, and behind how much it queues.
@@ -318,7 +325,7 @@ impl Venue {
         {
             return Err(RejectReason::MinNotional);
         }
-        new.after = self.path_bar;
+        new.after = self.not_in();
         self.stand(&mut new, market);
         if new.spec.post_only
             && market.reference(new.side()).is_some_and(|px| new.crosses(px, market.feed == Feed::Quotes))

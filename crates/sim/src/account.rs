@@ -71,6 +71,8 @@ pub(crate) struct Account {
     pub known: bool,
     balances: Vec<Balance>,
     positions: Vec<Position>,
+    /// Spot, by instrument: what each strategy's trades left in base (1e-12), in the order of their first trade.
+    owned: Vec<Vec<(StrategyIdx, i128)>>,
 }
 
 impl Account {
@@ -121,6 +123,32 @@ impl Account {
         &mut self.positions[instrument.index()]
     }
 
+    /// Notes what a spot trade of a strategy changed in base.
+    pub fn own(&mut self, instrument: InstrumentIdx, strategy: StrategyIdx, change: i128) {
+        if self.owned.len() <= instrument.index() {
+            self.owned.resize_with(instrument.index() + 1, Vec::new);
+        }
+        let owned = &mut self.owned[instrument.index()];
+        match owned.iter_mut().find(|(s, _)| *s == strategy) {
+            // A part of a balance that was posted with a check.
+            Some(entry) => entry.1 = entry.1.saturating_add(change),
+            None => owned.push((strategy, change)),
+        }
+    }
+
+    /// What strategies other than this one hold in base of a spot instrument.
+    pub fn owned_by_others(&self, instrument: InstrumentIdx, strategy: StrategyIdx) -> i128 {
+        let owned = self.owned.get(instrument.index()).map_or(&[][..], Vec::as_slice);
+        owned.iter().filter(|(s, _)| *s != strategy).map(|(_, quantity)| (*quantity).max(0)).sum()
+    }
+
+    /// What strategies other than this one hold on one side of a perpetual, without sign.
+    pub fn position_of_others(&self, instrument: InstrumentIdx, strategy: StrategyIdx, long: bool) -> i64 {
+        let shares = self.positions.get(instrument.index()).map_or(&[][..], |p| p.shares.as_slice());
+        (shares.iter().filter(|(s, quantity)| *s != strategy && (*quantity > 0) == long))
+            .fold(0i64, |sum, (_, quantity)| sum.saturating_add(quantity.saturating_abs()))
+    }
+
     /// Positions by the number of their instrument.
     pub fn positions(&self) -> &[Position] {
         &self.positions
@@ -136,6 +164,13 @@ impl Digestible for Account {
             d.word(at as u64);
             d.wide(balance.total);
             d.wide(balance.locked);
+        }
+        for (at, owned) in self.owned.iter().enumerate().filter(|(_, owned)| !owned.is_empty()) {
+            d.word(at as u64);
+            for (strategy, quantity) in owned {
+                d.word(u64::from(strategy.0));
+                d.wide(*quantity);
+            }
         }
         for (at, position) in self.positions.iter().enumerate() {
             if position.shares.is_empty() {

@@ -84,7 +84,7 @@ impl Venue {
             "our orders move nothing: the market goes on as recorded, and each of them trades against it alone"
                 .to_owned(),
         );
-        lines.push("market, stop and trailing buys reserve no cash and are cancelled where it is missing at the fill; sells that only reduce reserve no base, so a stop and a target may stand on one holding".to_owned());
+        lines.push("market, stop and trailing buys reserve no cash and are cancelled where it is missing at the fill; sells that only reduce reserve no base, so a stop and a target may stand on one holding; an order that only reduces ends with what its own strategy holds, as linked orders do".to_owned());
         if self.markets.iter().any(|m| !m.is_spot()) {
             lines.push("perpetuals are marked at the last price (quotes: the middle); margin is checked at sending and at the fill, without counting other resting orders; a spot buy must leave the account's initial margin".to_owned());
             lines.push("an account below maintenance margin loses its orders and positions at the mark (inside a bar at the extreme against it), and bears a loss beyond its balance".to_owned());

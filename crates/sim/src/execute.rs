@@ -119,17 +119,24 @@ impl Venue {
         Ok(quantity)
     }
 
-    /// How much an order that only reduces may still trade.
+    /// How much an order that only reduces may still trade: what the account holds less what its other strategies do. A strategy's stop,
+    /// target and exit thus end with its own part, as linked orders at a venue do, and never eat into another's.
     pub(crate) fn reducible(&self, order: &Order, market: &Market) -> i64 {
         let Some(account) = self.account(order.account()) else {
             return 0;
         };
-        match (market.is_spot(), order.side()) {
+        let (idx, strategy) = (market.rules.idx, order.strategy());
+        let others = |long| account.position_of_others(idx, strategy, long);
+        let left = match (market.is_spot(), order.side()) {
             (true, Side::Buy) => 0,
-            (true, Side::Sell) => market.whole_lots(account.balance(market.rules.base).total),
-            (false, Side::Buy) => account.position(market.rules.idx).min(0).saturating_neg(),
-            (false, Side::Sell) => account.position(market.rules.idx).max(0),
-        }
+            (true, Side::Sell) => {
+                let others = account.owned_by_others(idx, strategy);
+                market.whole_lots(account.balance(market.rules.base).total.saturating_sub(others))
+            }
+            (false, Side::Buy) => account.position(idx).min(0).saturating_neg().saturating_sub(others(false)),
+            (false, Side::Sell) => account.position(idx).max(0).saturating_sub(others(true)),
+        };
+        left.max(0)
     }
 
     /// Moves balances and position by a trade, or refuses with nothing changed. `checked` is whether margin is asked for.
@@ -192,6 +199,7 @@ impl Venue {
         }
         account.post(base_asset, base_change).ok_or(TOO_LARGE)?;
         account.post(quote_asset, quote_change).ok_or(TOO_LARGE)?;
+        account.own(market.rules.idx, order.strategy(), base_change);
         Ok(booked)
     }
 

@@ -57,7 +57,7 @@ pub(crate) struct Order {
     pub lock: i128,
     /// Quantity believed to stand before it at its price; `None` where nothing is known.
     pub ahead: Option<i64>,
-    /// The latest bar whose path had been played when it was accepted: it is not live in the path of that bar or an earlier one.
+    /// It has no part in bars that opened at or before this: they began before it was accepted, or their path had been played.
     pub after: Option<UnixNanos>,
 }
 
