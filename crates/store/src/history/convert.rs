@@ -13,12 +13,15 @@ const BLOCK: usize = 64;
 
 /// Appends the mantissas of `values` at `decimals`; unusable ones become [`UNREADABLE`] and are told to `bad` by position.
 /// Returns how many were rounded (only under [`FloatPolicy::Round`]).
-pub(crate) fn floats(
-    values: &[f64],
+///
+/// `as_double` reads a value where it lies: as a double, or as its bytes in a page.
+pub(crate) fn floats<T: Copy>(
+    values: &[T],
+    as_double: impl Fn(T) -> f64,
     decimals: u8,
     policy: FloatPolicy,
     out: &mut Vec<i64>,
-    mut bad: impl FnMut(usize, DecimalError),
+    mut bad: impl FnMut(usize, f64, DecimalError),
 ) -> u64 {
     let scale = POW10_F64[usize::from(decimals.min(18))];
     let mut rounded = 0;
@@ -27,7 +30,7 @@ pub(crate) fn floats(
         let begin = out.len();
         let mut plain = true;
         out.extend(values.iter().map(|&value| {
-            let scaled = value * scale;
+            let scaled = as_double(value) * scale;
             let shifted = scaled + MAGIC;
             let residue = ((shifted - MAGIC) - scaled).abs();
             // Half the tolerance of the exact rule: rounding errors of the two forms differ by less than the other half. A negative
@@ -40,13 +43,14 @@ pub(crate) fn floats(
         }
         out.truncate(begin);
         for (at, &value) in values.iter().enumerate() {
+            let value = as_double(value);
             out.push(match mantissa_from_f64(value, decimals, policy) {
                 Ok((mantissa, lost)) => {
                     rounded += u64::from(lost);
                     mantissa
                 }
                 Err(error) => {
-                    bad(block * BLOCK + at, error);
+                    bad(block * BLOCK + at, value, error);
                     UNREADABLE
                 }
             });
@@ -125,7 +129,7 @@ mod tests {
         ) {
             let policy = if round { FloatPolicy::Round } else { FloatPolicy::Exact };
             let (mut out, mut bad) = (Vec::new(), Vec::new());
-            let rounded = floats(&values, decimals, policy, &mut out, |at, _| bad.push(at));
+            let rounded = floats(&values, |v| v, decimals, policy, &mut out, |at, _, _| bad.push(at));
             prop_assert_eq!((out, bad, rounded), slow(&values, decimals, policy));
         }
     }

@@ -20,6 +20,7 @@ mod listing;
 mod name;
 mod parquet_read;
 mod parquet_write;
+mod plain_pages;
 mod reader;
 mod rows;
 mod source;

@@ -11,6 +11,7 @@ use super::decode::{
 };
 use super::error::{BadRow, HistoryError};
 use super::parquet_write::key;
+use super::plain_pages::{Column, Next};
 use super::rows::DataKind;
 use super::source::{Input, Own, Probe};
 use bytes::{Buf, Bytes};
@@ -261,7 +262,7 @@ fn symbols(
 
 fn first_time(reader: &SerializedFileReader<Source>, time: Time, file: &str) -> Result<Option<i64>, HistoryError> {
     let group = reader.get_row_group(0).map_err(|e| damaged(file, &e))?;
-    let mut column = group.get_column_reader(time.column).map_err(|e| damaged(file, &e))?;
+    let mut column = Column::Decoded(Box::new(group.get_column_reader(time.column).map_err(|e| damaged(file, &e))?));
     let mut scratch = Scratch::default();
     scratch.read(&mut column, 1, file)?;
     let mut out = Vec::new();
@@ -343,6 +344,8 @@ struct Scratch {
     ints: Vec<i32>,
     texts: Vec<ByteArray>,
     flags: Vec<bool>,
+    /// Doubles where they lie in their pages; they take the place of `doubles` when there are any.
+    pieces: Vec<Bytes>,
     /// The type that was read last.
     held: Option<Type>,
     /// Rows without a value.
@@ -351,11 +354,43 @@ struct Scratch {
 
 impl Scratch {
     /// Reads exactly `want` rows.
-    fn read(&mut self, column: &mut ColumnReader, want: usize, file: &str) -> Result<(), HistoryError> {
-        guarded(file, || self.read_pages(column, want, file))
+    fn read(&mut self, column: &mut Column, want: usize, file: &str) -> Result<(), HistoryError> {
+        guarded(file, || self.read_column(column, want, file))
     }
 
-    fn read_pages(&mut self, column: &mut ColumnReader, want: usize, file: &str) -> Result<(), HistoryError> {
+    fn read_column(&mut self, column: &mut Column, want: usize, file: &str) -> Result<(), HistoryError> {
+        self.pieces.clear();
+        let pages = match column {
+            Column::Decoded(reader) => return self.decode(reader, want, file),
+            Column::Plain(pages) => pages,
+        };
+        let mut left = want;
+        while left > 0 {
+            match pages.next(left).map_err(|e| damaged(file, &e))? {
+                Next::Piece(piece) => {
+                    left -= (piece.len() / size_of::<f64>()).min(left);
+                    self.pieces.push(piece);
+                }
+                Next::End => return Err(too_short(file, left)),
+                Next::Decode(mut reader) => {
+                    // The pages change their form inside this chunk: what was taken from the plain ones goes before the rest.
+                    self.decode(&mut reader, left, file)?;
+                    let plain: Vec<f64> =
+                        self.pieces.iter().flat_map(|p| doubles_of(p)).map(|b| f64::from_le_bytes(*b)).collect();
+                    self.pieces.clear();
+                    self.nulls.iter_mut().for_each(|at| *at += plain.len());
+                    self.doubles.splice(..0, plain);
+                    *column = Column::Decoded(reader);
+                    return Ok(());
+                }
+            }
+        }
+        self.nulls.clear();
+        self.held = Some(Type::DOUBLE);
+        Ok(())
+    }
+
+    fn decode(&mut self, column: &mut ColumnReader, want: usize, file: &str) -> Result<(), HistoryError> {
         let (levels, nulls) = (&mut self.levels, &mut self.nulls);
         nulls.clear();
         let (held, result) = match column {
@@ -376,8 +411,7 @@ impl Scratch {
         };
         let read = result.map_err(|e| damaged(file, &e))?;
         if read != want {
-            let what = format!("a column ends {} rows before its row group", want - read.min(want));
-            return Err(HistoryError::structure(file, what, "a value for each row"));
+            return Err(too_short(file, want - read.min(want)));
         }
         if held == Type::INT32 {
             self.longs.clear();
@@ -440,13 +474,26 @@ impl Scratch {
     ) -> Option<u64> {
         let (from, to) = decimals;
         let rounded = match self.held? {
-            Type::DOUBLE => {
-                let values = &self.doubles;
-                convert::floats(values, to, policy, out, |at, e| {
-                    let value = values.get(at).map(ToString::to_string).unwrap_or_default();
-                    bad(at, value, expected(&e));
-                })
+            Type::DOUBLE if !self.pieces.is_empty() => {
+                let mut rounded = 0;
+                for piece in &self.pieces {
+                    let (values, begin) = (doubles_of(piece), out.len());
+                    rounded += convert::floats(values, f64::from_le_bytes, to, policy, out, |at, value, e| {
+                        bad(begin + at, value.to_string(), expected(&e));
+                    });
+                }
+                rounded
             }
+            Type::DOUBLE => convert::floats(
+                &self.doubles,
+                |value| value,
+                to,
+                policy,
+                out,
+                |at, value, e| {
+                    bad(at, value.to_string(), expected(&e));
+                },
+            ),
             Type::INT64 | Type::INT32 => {
                 convert::integers(&self.longs, from, to, policy, out, |at, e: DecimalError| {
                     let value = self.longs.get(at).map(ToString::to_string).unwrap_or_default();
@@ -508,6 +555,16 @@ impl Scratch {
     }
 }
 
+/// The doubles in a piece of a page.
+fn doubles_of(piece: &[u8]) -> &[[u8; 8]] {
+    piece.as_chunks().0
+}
+
+fn too_short(file: &str, missing: usize) -> HistoryError {
+    let what = format!("a column ends {missing} rows before its row group");
+    HistoryError::structure(file, what, "a value for each row")
+}
+
 /// Reads up to `want` rows; rows without a value get a default in `values` and are named in `nulls`. How many rows were read.
 fn exactly<T: DataType>(
     column: &mut ColumnReaderImpl<T>,
@@ -547,7 +604,7 @@ pub(crate) struct ParquetDecoder {
     unit: i64,
     group: usize,
     /// Readers of the open row group: the time's, then the fields'.
-    readers: Vec<Option<ColumnReader>>,
+    readers: Vec<Option<Column>>,
     group_left: usize,
     /// Rows to leave out before the first one that is wanted.
     skip: u64,
@@ -596,19 +653,23 @@ impl ParquetDecoder {
             let error = |e: ParquetError| damaged(&self.file, &e);
             let group = self.reader.get_row_group(at).map_err(error)?;
             self.readers.clear();
-            let columns =
-                std::iter::once(self.plan.time.map(|t| t.column)).chain(self.plan.fields.iter().map(|(_, at, _)| *at));
-            for column in columns {
+            let is_number = |field: &Field| matches!(field.meaning, Meaning::Price | Meaning::Quantity);
+            let fields = self.plan.fields.iter().map(|(field, at, _)| (*at, is_number(field)));
+            let schema = self.reader.metadata().file_metadata().schema_descr();
+            for (column, numbers) in std::iter::once((self.plan.time.map(|t| t.column), false)).chain(fields) {
                 self.readers.push(match column {
-                    Some(column) => Some(group.get_column_reader(column).map_err(error)?),
+                    Some(column) => {
+                        let pages = group.get_column_page_reader(column).map_err(error)?;
+                        Some(Column::new(schema.column(column), pages, numbers))
+                    }
                     None => None,
                 });
             }
             self.group_left = rows;
             if self.skip > 0 {
                 let n = self.skip as usize;
-                for reader in self.readers.iter_mut().flatten() {
-                    skip(reader, n).map_err(|e| damaged(&self.file, &e))?;
+                for column in self.readers.iter_mut().flatten() {
+                    skip(column, n).map_err(|e| damaged(&self.file, &e))?;
                 }
                 self.group_left -= n;
                 self.row += self.skip;
@@ -620,7 +681,30 @@ impl ParquetDecoder {
     }
 }
 
-fn skip(column: &mut ColumnReader, rows: usize) -> Result<(), ParquetError> {
+fn skip(column: &mut Column, mut rows: usize) -> Result<(), ParquetError> {
+    let reader = match column {
+        Column::Decoded(reader) => reader,
+        Column::Plain(pages) => loop {
+            if rows == 0 {
+                return Ok(());
+            }
+            match pages.next(rows)? {
+                Next::Piece(piece) => rows -= (piece.len() / size_of::<f64>()).min(rows),
+                Next::End => {
+                    return Err(ParquetError::EOF(format!("{rows} rows that were to be left out are not there")));
+                }
+                Next::Decode(mut reader) => {
+                    skip_decoded(&mut reader, rows)?;
+                    *column = Column::Decoded(reader);
+                    return Ok(());
+                }
+            }
+        },
+    };
+    skip_decoded(reader, rows)
+}
+
+fn skip_decoded(column: &mut ColumnReader, rows: usize) -> Result<(), ParquetError> {
     let skipped = match column {
         ColumnReader::DoubleColumnReader(c) => c.skip_records(rows)?,
         ColumnReader::Int64ColumnReader(c) => c.skip_records(rows)?,

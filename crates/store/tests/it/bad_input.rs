@@ -179,7 +179,7 @@ fn too_many_bad_rows_refuse_the_whole() {
     let error = read(&text(50), BadRows::Skip).unwrap_err().to_string();
     assert!(
         error.starts_with(&format!(
-            "{NAME}: 164 of 8192 rows are bad, the first: {NAME}, line 2, column open: 100; expected low <= open"
+            "{NAME}: 123 of 6144 rows are bad, the first: {NAME}, line 2, column open: 100; expected low <= open"
         )),
         "{error}"
     );

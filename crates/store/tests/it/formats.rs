@@ -1,11 +1,13 @@
 //! Each form of file that is read, and what its name and columns mean.
 
 use crate::support::{
-    Column, Folder, T0, candles, line, memory, minutes, minutes_parquet, only, parquet, quotes, rows, table, trades,
+    Column, Folder, T0, candles, line, memory, minutes, minutes_parquet, only, parquet, parquet_with, quotes, rows,
+    table, trades,
 };
 use domain::{InstrumentIdx, Side, UnixNanos};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use parquet::file::properties::{WriterProperties, WriterVersion};
 use std::io::Write;
 use store::history::{Decimals, Input, Options, SourceCursor, Symbols, discover};
 use zip::write::SimpleFileOptions;
@@ -324,4 +326,46 @@ fn a_cursor_walks_over_every_row() {
         cursor.skip_chunk().unwrap();
     }
     assert_eq!(counted, all.len());
+}
+
+/// Doubles are taken from plain pages where they lie and decoded from all others; a column may have both, one after the other.
+#[test]
+fn every_form_of_page_gives_the_same_rows() {
+    let n = 30_000usize;
+    let close = |k: usize| 100.0 + (k % 97) as f64 / 100.0;
+    // Empty places begin in the middle of a page in the middle of a chunk.
+    let empty = |k: usize| k >= 12_345 && k % 1_000 == 5;
+    let columns = [
+        Column::Longs("ts_ms", (0..n).map(|k| T0 + i64::try_from(k).unwrap() * 60_000).collect()),
+        Column::Optional("open", (0..n).map(|_| Some(100.0)).collect()),
+        Column::Doubles("high", vec![101.0; n]),
+        Column::Doubles("low", vec![99.0; n]),
+        Column::Optional("close", (0..n).map(|k| (!empty(k)).then(|| close(k))).collect()),
+        Column::Doubles("volume", (0..n).map(|k| k as f64 / 8.0).collect()),
+    ];
+    let good: Vec<usize> = (0..n).filter(|k| !empty(*k)).collect();
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        for dictionary in [false, true] {
+            for compression in
+                [parquet::basic::Compression::UNCOMPRESSED, parquet::basic::Compression::ZSTD(Default::default())]
+            {
+                let properties = WriterProperties::builder()
+                    .set_writer_version(version)
+                    .set_dictionary_enabled(dictionary)
+                    // Other encodings than plain are the second version's default.
+                    .set_encoding(parquet::basic::Encoding::PLAIN)
+                    .set_compression(compression)
+                    .set_data_page_row_count_limit(1_000)
+                    .set_write_batch_size(100)
+                    .build();
+                let file = memory("binance_spot_BTCUSDT_1m.parquet", parquet_with(&columns, properties));
+                let (kept, findings) = candles(&only(&[file], &Options::default()).unwrap()).unwrap();
+                let expected: Vec<i64> = good.iter().map(|k| 10_000 + i64::try_from(k % 97).unwrap()).collect();
+                assert_eq!(kept.iter().map(|c| c.close).collect::<Vec<_>>(), expected, "{version:?} {dictionary}");
+                let volumes: Vec<i64> = good.iter().map(|k| i64::try_from(*k).unwrap() * 125_000).collect();
+                assert_eq!(kept.iter().map(|c| c.volume).collect::<Vec<_>>(), volumes, "{version:?} {dictionary}");
+                assert_eq!((findings.bad, findings.listed[0].line), ((n - good.len()) as u64, 13_006));
+            }
+        }
+    }
 }

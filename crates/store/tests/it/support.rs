@@ -25,7 +25,7 @@ pub fn rows(series: &Series) -> Result<(Vec<Rows>, Findings), HistoryError> {
     let mut chunk = Rows::new(series.kind);
     let mut all = Vec::new();
     while reader.next_chunk(&mut chunk)? {
-        assert!(!chunk.is_empty() && chunk.len() <= 8_192, "a chunk is bounded and never empty");
+        assert!(!chunk.is_empty() && chunk.len() <= 2_048, "a chunk is bounded and never empty");
         all.push(chunk.clone());
     }
     assert!(!reader.next_chunk(&mut chunk)?, "the end stays the end");
@@ -122,6 +122,11 @@ pub enum Column {
 
 /// A Parquet file as another program would write it.
 pub fn parquet(columns: &[Column]) -> Vec<u8> {
+    parquet_with(columns, WriterProperties::builder().build())
+}
+
+/// The same with other properties of the writer.
+pub fn parquet_with(columns: &[Column], properties: WriterProperties) -> Vec<u8> {
     use parquet::basic::Type as Kind;
     let field = |column: &Column| {
         let (name, kind, repetition) = match column {
@@ -135,8 +140,7 @@ pub fn parquet(columns: &[Column]) -> Vec<u8> {
     let schema =
         Arc::new(Type::group_type_builder("schema").with_fields(columns.iter().map(field).collect()).build().unwrap());
     let mut bytes = Vec::new();
-    let mut writer =
-        SerializedFileWriter::new(&mut bytes, schema, Arc::new(WriterProperties::builder().build())).unwrap();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).unwrap();
     let mut group = writer.next_row_group().unwrap();
     for column in columns {
         let mut out = group.next_column().unwrap().unwrap();
