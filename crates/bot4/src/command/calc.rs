@@ -116,9 +116,15 @@ fn run_one(function: &str, path: &Path, args: &CalcArgs) -> Result<(), CommandEr
         args.columns.iter().map(String::as_str).collect()
     };
     let columns: Vec<Column<'_>> = table.columns(&wanted).map_err(|e| {
-        CommandError::usage(format!("{e}; {} takes {}, say --column to choose others", kind.name(), kind.inputs().join(", ")))
+        CommandError::usage(format!(
+            "{e}; {} takes {}, say --column to choose others",
+            kind.name(),
+            kind.inputs().join(", ")
+        ))
     })?;
-    let result = kind.answer(&params, &columns).map_err(|error| CommandError { exit: exit_of(&error), message: error.to_string() })?;
+    let result = kind
+        .answer(&params, &columns)
+        .map_err(|error| CommandError { exit: exit_of(&error), message: error.to_string() })?;
     let text = if args.json {
         let object = json::Short { function: kind.name(), params: &params, inputs: &wanted, answer: &result };
         serde_json::to_string(&object).map_err(CommandError::failed)? + "\n"
@@ -143,6 +149,8 @@ fn exit_of(error: &CaseError) -> Exit {
         | CaseError::Param { .. }
         | CaseError::MissingParam { .. }
         | CaseError::Strategy(_) => Exit::Usage,
-        CaseError::Calc(_) | CaseError::Form(_) | CaseError::Table(_) | CaseError::Cell { .. } | CaseError::Run(_) => Exit::Failed,
+        CaseError::Calc(_) | CaseError::Form(_) | CaseError::Table(_) | CaseError::Cell { .. } | CaseError::Run(_) => {
+            Exit::Failed
+        }
     }
 }

@@ -154,7 +154,10 @@ fn check(args: &CheckArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)?;
     match broken {
         0 => Ok(()),
-        _ => Err(CommandError::failed(format!("{broken} of {} series have rows that cannot be used", report.series.len()))),
+        _ => Err(CommandError::failed(format!(
+            "{broken} of {} series have rows that cannot be used",
+            report.series.len()
+        ))),
     }
 }
 
@@ -221,9 +224,12 @@ impl KindCounts {
 
 impl SeriesReport {
     fn new(series: &Series, findings: &Findings, candles: &CandleCheck, error: Option<String>, first: usize) -> Self {
-        let BadKinds { duplicates, disorder, off_interval, contradictions, not_positive, unreadable } = findings.bad_kinds;
+        let BadKinds { duplicates, disorder, off_interval, contradictions, not_positive, unreadable } =
+            findings.bad_kinds;
         let outlier = |finding: &Finding| match finding.kind {
-            FindingKind::Outlier { change, scale } => Some(OutlierLine { ts: finding.ts_open.as_millis(), change, scale }),
+            FindingKind::Outlier { change, scale } => {
+                Some(OutlierLine { ts: finding.ts_open.as_millis(), change, scale })
+            }
             _ => None,
         };
         Self {
@@ -236,7 +242,14 @@ impl SeriesReport {
             first_ts: findings.first.map(UnixNanos::as_millis),
             last_ts: findings.last.map(UnixNanos::as_millis),
             bad_rows: findings.bad,
-            bad_rows_by_kind: KindCounts { duplicates, disorder, off_interval, ohlc: contradictions, not_positive, unreadable },
+            bad_rows_by_kind: KindCounts {
+                duplicates,
+                disorder,
+                off_interval,
+                ohlc: contradictions,
+                not_positive,
+                unreadable,
+            },
             first_bad_rows: findings.listed.iter().take(first).map(BadLine::new).collect(),
             gaps: findings.gaps,
             missing: findings.missing,
@@ -279,7 +292,13 @@ impl SeriesReport {
             line("", format!("{n} {kind}"));
         }
         for bad in &self.first_bad_rows {
-            line("", format!("{}, line {}, column {}: {}; expected {}", bad.file, bad.line, bad.column, bad.value, bad.expected));
+            line(
+                "",
+                format!(
+                    "{}, line {}, column {}: {}; expected {}",
+                    bad.file, bad.line, bad.column, bad.value, bad.expected
+                ),
+            );
         }
         if candles {
             line("gaps", format!("{} ({} candles missing)", self.gaps, self.missing));
@@ -291,7 +310,10 @@ impl SeriesReport {
             line("outliers", self.outliers.to_string());
             for outlier in &self.first_outliers {
                 let times = outlier.change.abs() / outlier.scale;
-                line("", format!("{}  {:+.2} %, {times:.0} deviations", when(Some(outlier.ts)), 100.0 * outlier.change));
+                line(
+                    "",
+                    format!("{}  {:+.2} %, {times:.0} deviations", when(Some(outlier.ts)), 100.0 * outlier.change),
+                );
             }
         }
         if self.rounded > 0 {
@@ -332,7 +354,9 @@ mod tests {
 
     #[test]
     fn lengths_are_told_in_two_units() {
-        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3_661, "1 h 1 min"), (90_000, "1 d 1 h"), (86_401, "1 d 1 s")] {
+        for (seconds, text) in
+            [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3_661, "1 h 1 min"), (90_000, "1 d 1 h"), (86_401, "1 d 1 s")]
+        {
             assert_eq!(span_text(seconds), text);
         }
     }

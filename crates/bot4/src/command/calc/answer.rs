@@ -50,7 +50,9 @@ impl Column<'_> {
         };
         let number = |(row, cell): (usize, &&str)| match *cell {
             "" => Ok(f64::NAN),
-            text => text.parse().map_err(|_| CaseError::Cell { column: self.name.clone(), row, value: text.to_owned() }),
+            text => {
+                text.parse().map_err(|_| CaseError::Cell { column: self.name.clone(), row, value: text.to_owned() })
+            }
         };
         cells.iter().enumerate().map(number).collect()
     }
@@ -83,7 +85,9 @@ impl fmt::Display for CaseError {
             Self::Calc(error) => write!(f, "{error}"),
             Self::Form(what) | Self::Run(what) => f.write_str(what),
             Self::Table(error) => write!(f, "{error}"),
-            Self::Cell { column, row, value } => write!(f, "input {column}: the value at index {row} is `{value}`; expected a number"),
+            Self::Cell { column, row, value } => {
+                write!(f, "input {column}: the value at index {row} is `{value}`; expected a number")
+            }
             Self::Param { name, value, expected } => write!(f, "parameter {name} = {value}: expected {expected}"),
             Self::MissingParam { name, expected } => write!(f, "parameter {name} is missing: expected {expected}"),
             Self::Strategy(error) => write!(f, "{error}"),
@@ -157,7 +161,10 @@ impl Kind {
     pub fn answer(&self, params: &Params, columns: &[Column<'_>]) -> Result<Answer, CaseError> {
         match self {
             Self::Function(function) => {
-                let numbers = arranged(function.inputs, columns).into_iter().map(Column::numbers).collect::<Result<Vec<_>, _>>()?;
+                let numbers = arranged(function.inputs, columns)
+                    .into_iter()
+                    .map(Column::numbers)
+                    .collect::<Result<Vec<_>, _>>()?;
                 let slices: Vec<&[f64]> = numbers.iter().map(Vec::as_slice).collect();
                 let outputs: Outputs = function.call(params, &slices)?;
                 Ok(Answer { outputs, run: None })
@@ -169,7 +176,8 @@ impl Kind {
 
 /// Columns in the order of the inputs where each input's name is that of one column and none is left over; else as given.
 fn arranged<'c, 't>(inputs: &[&str], columns: &'c [Column<'t>]) -> Vec<&'c Column<'t>> {
-    let by_name: Option<Vec<&Column<'t>>> = inputs.iter().map(|name| columns.iter().find(|c| c.name == *name)).collect();
+    let by_name: Option<Vec<&Column<'t>>> =
+        inputs.iter().map(|name| columns.iter().find(|c| c.name == *name)).collect();
     by_name.filter(|found| found.len() == columns.len()).unwrap_or_else(|| columns.iter().collect())
 }
 
@@ -184,7 +192,8 @@ mod tests {
     #[test]
     fn columns_go_by_name_and_else_by_order() {
         let kind = Kind::find("trange").unwrap();
-        let (high, low, close) = (column("high", &[3.0, 5.0]), column("low", &[1.0, 2.0]), column("close", &[2.0, 4.0]));
+        let (high, low, close) =
+            (column("high", &[3.0, 5.0]), column("low", &[1.0, 2.0]), column("close", &[2.0, 4.0]));
         let of = |columns: &[Column<'_>]| kind.answer(&Params::new(), columns).map(|a| a.outputs);
         let expected = vec![("real", Value::Series(vec![None, Some(3.0)]))];
         assert_eq!(of(&[close.clone(), low.clone(), high.clone()]).unwrap(), expected);
@@ -203,7 +212,10 @@ mod tests {
     #[test]
     fn a_cell_that_is_no_number_is_named_with_its_place() {
         let column = Column { name: "close".into(), cells: Cells::Text(vec!["1", "", "x"]) };
-        assert_eq!(column.numbers().unwrap_err().to_string(), "input close: the value at index 2 is `x`; expected a number");
+        assert_eq!(
+            column.numbers().unwrap_err().to_string(),
+            "input close: the value at index 2 is `x`; expected a number"
+        );
         let column = Column { cells: Cells::Text(vec!["1.5", "", "2e3"]), ..column };
         let numbers = column.numbers().unwrap();
         assert!(numbers[1].is_nan());

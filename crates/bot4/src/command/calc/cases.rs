@@ -35,7 +35,8 @@ pub(super) struct Case {
 pub(super) fn read(path: &Path) -> Result<CaseFile, CommandError> {
     let usage = |what: String| CommandError::usage(format!("{}: {what}", path.display()));
     let bytes = read_bytes(path).map_err(usage)?;
-    serde_json::from_slice(&bytes).map_err(|e| usage(format!("{e}; expected JSON with cases, each with id, function, params, inputs")))
+    serde_json::from_slice(&bytes)
+        .map_err(|e| usage(format!("{e}; expected JSON with cases, each with id, function, params, inputs")))
 }
 
 impl Case {
@@ -73,7 +74,10 @@ fn columns<'t>(given: Option<&Parsed>, texts: &'t mut Texts<'_>) -> Result<Vec<C
     };
     let entry = |name: &str| entries.iter().find(|(n, _)| n == name).map(|(_, value)| value);
     let Some(csv) = entry("csv") else {
-        return entries.iter().map(|(name, value)| Ok(Column { name: name.clone(), cells: Cells::Numbers(array(name, value)?) })).collect();
+        return entries
+            .iter()
+            .map(|(name, value)| Ok(Column { name: name.clone(), cells: Cells::Numbers(array(name, value)?) }))
+            .collect();
     };
     if let Some((other, _)) = entries.iter().find(|(name, _)| name != "csv" && name != "columns") {
         return Err(CaseError::Form(format!("inputs.{other}: expected nothing but csv and columns")));

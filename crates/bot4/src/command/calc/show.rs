@@ -94,16 +94,22 @@ const MISSING: &str = "-";
 /// An answer as tables: series beside their inputs row by row, then lists, then single values.
 pub(super) fn answer(table: &Table<'_>, columns: &[Column<'_>], answer: &Answer) -> String {
     let mut text = String::new();
-    let series: Vec<(&str, &[Option<f64>])> =
-        answer.outputs.iter().filter_map(|(name, value)| if let Value::Series(s) = value { Some((*name, s.as_slice())) } else { None }).collect();
+    let series: Vec<(&str, &[Option<f64>])> = answer
+        .outputs
+        .iter()
+        .filter_map(|(name, value)| if let Value::Series(s) = value { Some((*name, s.as_slice())) } else { None })
+        .collect();
     if !series.is_empty() {
         let times = table.times();
         let head = ["row".to_owned()].into_iter().chain(times.iter().map(|t| t.name.clone()));
-        let head = head.chain(columns.iter().map(|c| c.name.clone())).chain(series.iter().map(|(name, _)| (*name).to_owned()));
+        let head =
+            head.chain(columns.iter().map(|c| c.name.clone())).chain(series.iter().map(|(name, _)| (*name).to_owned()));
         row(&mut text, head);
         for at in 0..columns.first().map_or(0, Column::len) {
             let cells = [at.to_string()].into_iter().chain(times.iter().map(|t| t.text(at)));
-            let values = series.iter().map(|(_, s)| s.get(at).copied().flatten().map_or_else(|| MISSING.to_owned(), |v| v.to_string()));
+            let values = series
+                .iter()
+                .map(|(_, s)| s.get(at).copied().flatten().map_or_else(|| MISSING.to_owned(), |v| v.to_string()));
             row(&mut text, cells.chain(columns.iter().map(|c| c.text(at))).chain(values));
         }
     }
@@ -118,7 +124,8 @@ pub(super) fn answer(table: &Table<'_>, columns: &[Column<'_>], answer: &Answer)
                 items.iter().for_each(|item| row(&mut text, cells(item).into_iter()));
             }
             Value::Map(entries) => {
-                let shown = entries.iter().map(|(key, value)| format!("{key} {}", cells(value).join(" "))).collect::<Vec<_>>();
+                let shown =
+                    entries.iter().map(|(key, value)| format!("{key} {}", cells(value).join(" "))).collect::<Vec<_>>();
                 let _ = writeln!(text, "{name:<24}{}", shown.join(", "));
             }
             single => {

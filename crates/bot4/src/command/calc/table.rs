@@ -141,7 +141,11 @@ impl<'t> Table<'t> {
                 })?);
             }
         }
-        Ok(names.iter().zip(cells).map(|(name, cells)| Column { name: (*name).to_owned(), cells: Cells::Text(cells) }).collect())
+        Ok(names
+            .iter()
+            .zip(cells)
+            .map(|(name, cells)| Column { name: (*name).to_owned(), cells: Cells::Text(cells) })
+            .collect())
     }
 
     /// The column of times, if there is one.
@@ -162,7 +166,11 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name_in_any_order_and_others_are_not_looked_at() {
-        for text in ["a,Close,x\n1,2,junk\n\n3,4,\n", "a;close;x\r\n1;2;junk\r\n3;4;\r\n", "a\t\"close\"\tx\n1\t\"2\"\t\n3\t4\t"] {
+        for text in [
+            "a,Close,x\n1,2,junk\n\n3,4,\n",
+            "a;close;x\r\n1;2;junk\r\n3;4;\r\n",
+            "a\t\"close\"\tx\n1\t\"2\"\t\n3\t4\t",
+        ] {
             let table = Table::new(text, "t").unwrap();
             let columns = table.columns(&["close", "a"]).unwrap();
             assert_eq!((cells(&columns[0]), cells(&columns[1])), (vec!["2", "4"], vec!["1", "3"]), "{text:?}");
@@ -174,7 +182,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let says = |text: &str, names: &[&str]| match Table::new(text, "t.csv").and_then(|t| t.columns(names).map(drop)) {
+        let says = |text: &str, names: &[&str]| match Table::new(text, "t.csv").and_then(|t| t.columns(names).map(drop))
+        {
             Err(error) => error.to_string(),
             Ok(()) => panic!("{text:?} was taken"),
         };

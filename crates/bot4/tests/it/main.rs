@@ -1,0 +1,7 @@
+//! The program from outside: exit codes, what goes to standard output and what to standard error, answers against references.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod calc;
+mod data;
+mod support;
