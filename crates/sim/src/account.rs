@@ -28,8 +28,8 @@ pub(crate) struct Position {
 
 impl Position {
     /// Books a trade: `signed` quantity, `closing` and `opening` amounts of quote (what the closed part and the rest moved, signed as the
-    /// account sees them: negative when it pays). The cost share of a partial close is rounded down to a multiple of `unit`.
-    /// Returns what is realised; `None` on overflow, with nothing changed.
+    /// account sees them: negative when it pays). The cost share of a partial close is rounded up to a multiple of `unit`, so
+    /// that what is realised is rounded down. Returns what is realised; `None` on overflow, with nothing changed.
     pub fn trade(
         &mut self,
         strategy: StrategyIdx,
@@ -48,7 +48,7 @@ impl Position {
         } else {
             let product = self.cost.checked_mul(i128::from(closed))?;
             let divisor = i128::from(held).checked_mul(unit)?;
-            div_round(product, divisor, Rounding::Down).checked_mul(unit)?
+            div_round(product, divisor, Rounding::Up).checked_mul(unit)?
         };
         let realised = if closed == 0 { 0 } else { closing.checked_sub(share)? };
         let cost = self.cost.checked_sub(share)?.checked_sub(opening)?;
@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn the_last_close_takes_what_the_shares_left() {
         let mut p = Position::default();
-        // Long 3 for 100 in all; closed one by one at 40 each: shares of 33, 33 and 34 (down, down, the rest).
+        // Long 3 for 100 in all; closed one by one at 40 each: shares of 34, 33 and 33 (up, exact, the rest).
         p.trade(ME, 3, 0, 0, -100, 1).unwrap();
         let realised: Vec<i128> = (0..3).map(|_| p.trade(ME, -1, 1, 40, 0, 1).unwrap()).collect();
-        assert_eq!(realised, [7, 7, 6]);
+        assert_eq!(realised, [6, 7, 7]);
         assert_eq!((p.quantity, p.cost), (0, 0));
     }
 

@@ -21,7 +21,7 @@ fn no_notional_moves_and_profit_is_realised_at_the_close() {
 
 #[test]
 fn a_part_takes_its_share_of_the_cost() {
-    // 1 at 100 and 2 at 101 cost 302; a third of it is 100.66666666 (down), the rest stays for the last close.
+    // 1 at 100 and 2 at 101 cost 302; a third of it is 100.66666667 (up), the rest stays for the last close.
     check(
         "with perpetual
          submit a buy market 1
@@ -31,7 +31,7 @@ fn a_part_takes_its_share_of_the_cost() {
          submit c sell market 1
          bar 103 105 95 102
          expect a accepted; a filled 1 @ 100 taker complete; b accepted; b filled 2 @ 101 taker complete; c accepted; c filled 1 @ 103 taker complete
-         balance USDT 10002.33333334
+         balance USDT 10002.33333333
          submit d sell market 2
          bar 103 105 95 102
          expect d accepted; d filled 2 @ 103 taker complete
