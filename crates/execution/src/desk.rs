@@ -167,6 +167,13 @@ impl Desk {
                 alarm = self.protect(key, world);
                 self.release_waiting(key, world);
             }
+            // Another order of ours closed the position before this one arrived: there is nothing left to reduce, and nothing wrong.
+            (OrderInput::Rejected, Purpose::Exit | Purpose::Stop | Purpose::Target)
+                if cause == Some(RejectReason::ReduceOnly) && protect::closable(key, &world.scene).is_none() =>
+            {
+                alarm = self.protect(key, world);
+                self.release_waiting(key, world);
+            }
             // What protected a position is gone and nobody asked for it: a new one, or out.
             (OrderInput::Rejected | OrderInput::Canceled | OrderInput::Expired, Purpose::Stop) => {
                 if let (OrderInput::Rejected, Some(reason)) = (input, cause) {
@@ -214,6 +221,7 @@ impl Desk {
         let own = OwnOrders {
             duplicate: self.orders.entry_working(signal.account, signal.instrument, signal.strategy),
             crossing: self.orders.would_cross(signal.account, signal.instrument, side, limit),
+            opposing: self.orders.entry_opposing(signal.account, signal.instrument, signal.strategy, side),
         };
         let entry = world.gate.check_entry(validated, EntryIntent { spec, own }, &world.scene, world.observer)?;
         self.next_ordinal += 1;
@@ -277,6 +285,7 @@ impl Desk {
                     && w.state.status() != OrderStatus::CancelPending
             }),
             crossing: kind == OrderType::Market && self.orders.would_cross(account, instrument, side, None),
+            opposing: false,
         };
         let approved = world.gate.check_reduction(spec, own, &world.scene, world.observer)?;
         self.next_ordinal += 1;

@@ -103,6 +103,24 @@ impl Orders {
         })
     }
 
+    /// Whether another strategy has an entry on the other side on its way in an instrument.
+    #[must_use]
+    pub fn entry_opposing(
+        &self,
+        account: AccountId,
+        instrument: InstrumentIdx,
+        strategy: StrategyIdx,
+        side: Side,
+    ) -> bool {
+        self.working.iter().any(|w| {
+            w.is_entry()
+                && w.spec.instrument == instrument
+                && w.spec.account == account
+                && w.spec.strategy != strategy
+                && w.spec.side != side
+        })
+    }
+
     /// Whether a limit order of ours rests on the other side of an instrument, where an order of `side` at `price` (`None` for the market)
     /// would trade with it.
     #[must_use]

@@ -136,7 +136,14 @@ impl Gate {
         if let Some(price) = price.filter(|p| *p > Price::ZERO) {
             let room = self.profile.limits().and_then(|limits| check::room(limits, &holdings, sharers));
             let means = Means { equity: holdings.equity, free: holdings.free, room };
-            match sizing::entry_quantity(signal.size, spec.side, instrument, price, &means) {
+            match sizing::entry_quantity(
+                signal.size,
+                spec.side,
+                instrument,
+                price,
+                matches!(signal.entry, Entry::Limit(_)),
+                &means,
+            ) {
                 Ok(quantity) => spec.quantity = quantity,
                 // A size of nothing is refused after the checks that explain why nothing is left.
                 Err(refusal) => {

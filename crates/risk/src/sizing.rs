@@ -19,7 +19,8 @@ pub struct Means {
 
 /// The quantity of an entry.
 ///
-/// A spot buy by amount stays an amount: the venue makes a quantity of it at the fill, so nothing has to foresee the fill price.
+/// A spot buy by amount at the market (`limit` false) stays an amount: the venue makes a quantity of it at the fill, so nothing has to
+/// foresee the fill price. A limit order names its price, and is a quantity.
 ///
 /// # Errors
 /// A [`Refusal`] where equity is needed and not known, nothing is left to spend, or the quantity is less than one lot.
@@ -28,6 +29,7 @@ pub fn entry_quantity(
     side: Side,
     instrument: &Instrument,
     price: Price,
+    limit: bool,
     means: &Means,
 ) -> Result<OrderQuantity, Refusal> {
     let overflow = Refusal::because(DenyReason::Overflow);
@@ -47,7 +49,7 @@ pub fn entry_quantity(
     if amount <= Money::ZERO {
         return Err(Refusal::over(DenyReason::InsufficientFunds, 0.0, means.free.to_f64()));
     }
-    if instrument.kind == InstrumentKind::Spot && side == Side::Buy {
+    if instrument.kind == InstrumentKind::Spot && side == Side::Buy && !limit {
         return Ok(OrderQuantity::QuoteAmount(amount));
     }
     // The fee comes out of the same amount.
@@ -79,7 +81,8 @@ mod tests {
             free: Money::from_units(6_000),
             room: Some(Money::from_units(200)),
         };
-        let size = |request, side, instrument: &Instrument| entry_quantity(request, side, instrument, price, &means);
+        let size =
+            |request, side, instrument: &Instrument| entry_quantity(request, side, instrument, price, false, &means);
         assert_eq!(
             size(SizeRequest::AllIn, Side::Buy, &spot),
             Ok(OrderQuantity::QuoteAmount(Money::from_units(6_000)))
@@ -89,18 +92,23 @@ mod tests {
         assert_eq!(size(SizeRequest::Cap, Side::Buy, &spot), Ok(OrderQuantity::QuoteAmount(Money::from_units(200))));
         // 1000 / 100.1 = 9.990009..., down to the lot of 0.001.
         assert_eq!(size(tenth, Side::Sell, &perpetual), Ok(OrderQuantity::Base(testkit::quantity("9.99"))));
+        // A limit order is a quantity on spot, too: 1000 / 100.1 down to the lot of 0.00001.
+        assert_eq!(
+            entry_quantity(tenth, Side::Buy, &spot, price, true, &means),
+            Ok(OrderQuantity::Base(testkit::quantity("9.99000")))
+        );
         let odd = SizeRequest::Base(testkit::quantity("0.1234567"));
         assert_eq!(size(odd, Side::Buy, &spot), Ok(OrderQuantity::Base(testkit::quantity("0.12345"))));
         let dust = SizeRequest::Base(Quantity::from_raw(1));
         assert_eq!(size(dust, Side::Buy, &spot).unwrap_err().reason, DenyReason::Lot);
         let unknown = Means { equity: None, ..means };
         assert_eq!(
-            entry_quantity(tenth, Side::Buy, &spot, price, &unknown).unwrap_err().reason,
+            entry_quantity(tenth, Side::Buy, &spot, price, false, &unknown).unwrap_err().reason,
             DenyReason::EquityUnknown
         );
         let broke = Means { free: Money::ZERO, ..means };
         assert_eq!(
-            entry_quantity(SizeRequest::AllIn, Side::Buy, &spot, price, &broke).unwrap_err().reason,
+            entry_quantity(SizeRequest::AllIn, Side::Buy, &spot, price, false, &broke).unwrap_err().reason,
             DenyReason::InsufficientFunds
         );
     }

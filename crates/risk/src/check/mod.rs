@@ -106,6 +106,8 @@ pub struct OwnOrders {
     pub duplicate: bool,
     /// Another order of ours rests where this one would trade with it.
     pub crossing: bool,
+    /// Another strategy's entry on the other side of this instrument is on its way.
+    pub opposing: bool,
 }
 
 /// One order under check, with the numbers that the checks need.

@@ -11,8 +11,11 @@ pub(super) fn self_match(s: &Subject<'_>) -> Result<Measured, Refusal> {
     if s.own.crossing { Err(Refusal::because(DenyReason::SelfMatch)) } else { Ok(PASSED) }
 }
 
-/// In a one-way account the venue nets: an entry against another strategy's position would silently reduce that one.
+/// In a one-way account the venue nets: an entry against another strategy's position, held or on its way, would silently reduce that one.
 pub(super) fn opposes(s: &Subject<'_>, b: &Bench<'_>) -> Result<Measured, Refusal> {
+    if s.own.opposing {
+        return Err(Refusal::because(DenyReason::OpposesOwnPosition));
+    }
     let others = b.holdings.net_position.raw() - b.holdings.own_position.raw();
     if others * s.spec.side.sign() < 0 {
         return Err(Refusal::over(DenyReason::OpposesOwnPosition, others as f64 / 1e12, 0.0));
