@@ -4,4 +4,8 @@
 
 mod calc;
 mod data;
+mod harness;
+mod order_of_time;
+mod repeatable;
 mod support;
+mod system;
