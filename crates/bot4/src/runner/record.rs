@@ -156,8 +156,10 @@ impl Probe for Recorder {
                     }
                 }
             }
+            // A protective order ends with the position that it protects: that is no refusal.
+            ReportBody::Canceled { reason: Some(RejectReason::ReduceOnly), .. } => {}
             ReportBody::Rejected { reason, .. } | ReportBody::Canceled { reason: Some(reason), .. } => {
-                self.rejected(reason)
+                self.rejected(reason);
             }
             _ => {}
         }

@@ -289,7 +289,7 @@ pub(crate) fn probe(input: &Input, file: &str, format: Format, named: Option<Dat
             expected: "at least one row after the header".into(),
         });
     }
-    Ok(Probe { kind: table.kind, own: None, symbols: None, has_time: table.time.is_some(), first_ns })
+    Ok(Probe { kind: table.kind, own: None, symbols: None, has_time: table.time.is_some(), first_ns, count: None })
 }
 
 /// Decodes the rows of one text.

@@ -205,7 +205,14 @@ pub(crate) fn probe(input: &Input, file: &str) -> Result<Probe, HistoryError> {
         Some(time) => guarded(file, || first_time(&reader, time, file))?,
         None => None,
     };
-    Ok(Probe { kind, own: own.map(|(own, _)| own), symbols, has_time: plan.time.is_some(), first_ns })
+    Ok(Probe {
+        kind,
+        own: own.map(|(own, _)| own),
+        symbols,
+        has_time: plan.time.is_some(),
+        first_ns,
+        count: u64::try_from(reader.metadata().file_metadata().num_rows()).ok(),
+    })
 }
 
 /// Symbols of a file in the order they stand: name, first row, number of rows.

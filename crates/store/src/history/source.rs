@@ -118,6 +118,8 @@ pub struct Part {
     pub(crate) format: Format,
     /// First row and number of rows, where the file has several symbols.
     pub(crate) rows: Option<(u64, u64)>,
+    /// Number of its rows, where the file says it.
+    count: Option<u64>,
     /// Time of the first row, in nanoseconds.
     first_ns: Option<i64>,
 }
@@ -150,6 +152,12 @@ impl Series {
     pub fn title(&self) -> String {
         let what = if has_interval(self.kind) { interval_text(self.interval_s) } else { self.kind.name().to_owned() };
         format!("{} {} {what}", self.venue, self.symbol)
+    }
+
+    /// How many rows its files hold, where all of them say so: those that `from` and `to` leave out are counted too.
+    #[must_use]
+    pub fn rows(&self) -> Option<u64> {
+        self.parts.iter().try_fold(0, |sum, part| part.count.map(|n| sum + n))
     }
 
     pub(crate) fn range_ns(&self) -> (i64, i64) {
@@ -192,6 +200,8 @@ pub(crate) struct Probe {
     pub symbols: Option<Vec<(String, u64, u64)>>,
     pub has_time: bool,
     pub first_ns: Option<i64>,
+    /// Rows of the file, where it says so.
+    pub count: Option<u64>,
 }
 
 /// What bot4's own files say of themselves.
@@ -359,7 +369,14 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
             kind: probe.kind,
             interval_s,
             listing,
-            parts: vec![Part { input: input.clone(), name: file.clone(), format, rows, first_ns: probe.first_ns }],
+            parts: vec![Part {
+                input: input.clone(),
+                name: file.clone(),
+                format,
+                rows,
+                count: rows.map_or(probe.count, |(_, n)| Some(n)),
+                first_ns: probe.first_ns,
+            }],
             bad_rows: options.bad_rows,
             start: if probe.has_time { None } else { options.start },
             from: options.from,
