@@ -146,10 +146,7 @@ impl Desk {
             let notional = (world.scene.table.get(fill.instrument))
                 .and_then(|i| i.notional(i.price(fill.price), i.quantity(fill.quantity), Rounding::Up))
                 .unwrap_or(Money::ZERO);
-            // The fee in quote is part of the funds; one in another asset took none of them.
-            let in_quote = world.scene.table.get(fill.instrument).is_some_and(|i| i.quote == fill.fee_asset);
-            let fee = if in_quote { fill.fee_amount } else { Money::ZERO };
-            world.gate.exposure_mut().use_part(reservation, notional, notional.checked_add(fee).unwrap_or(Money::MAX));
+            world.gate.exposure_mut().use_part(reservation, notional);
         }
         if status.is_terminal()
             && let Some(done) = self.orders.remove(id)

@@ -5,6 +5,7 @@
 //! A minute without a print has no return; neither has the minute after it, whose change spans both.
 
 use domain::{Digest, Digestible, InstrumentIdx, MarketView, UnixNanos};
+use quant::stats::pearson;
 
 /// How many samples the window holds.
 pub const WINDOW: usize = 100;
@@ -53,23 +54,19 @@ impl CorrelationTracker {
     #[must_use]
     pub fn correlation(&self, a: InstrumentIdx, b: InstrumentIdx, samples_min: u32) -> Option<f64> {
         let (x, y) = (self.series.get(a.index())?, self.series.get(b.index())?);
-        let both = || x.returns.iter().zip(&y.returns).filter(|(p, q)| !p.is_nan() && !q.is_nan());
-        let n = both().count();
-        if n < samples_min.max(2) as usize {
+        // From the oldest minute to the newest, so that equal minutes give equal bits wherever in the ring they lie.
+        let (mut both_x, mut both_y, mut n) = ([0.0; WINDOW], [0.0; WINDOW], 0);
+        for at in (self.next..WINDOW).chain(0..self.next) {
+            let (p, q) = (x.returns[at], y.returns[at]);
+            if !p.is_nan() && !q.is_nan() {
+                (both_x[n], both_y[n]) = (p, q);
+                n += 1;
+            }
+        }
+        if n < samples_min as usize {
             return None;
         }
-        let count = n as f64;
-        let (sum_x, sum_y) = both().fold((0.0, 0.0), |(sx, sy), (p, q)| (sx + p, sy + q));
-        let (mean_x, mean_y) = (sum_x / count, sum_y / count);
-        let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
-        for (p, q) in both() {
-            let (dx, dy) = (p - mean_x, q - mean_y);
-            xx += dx * dx;
-            yy += dy * dy;
-            xy += dx * dy;
-        }
-        let scale = (xx * yy).sqrt();
-        (scale > 0.0).then(|| (xy / scale).clamp(-1.0, 1.0))
+        pearson(&both_x[..n], &both_y[..n])
     }
 }
 

@@ -3,7 +3,7 @@
 //! In:  approvals of entries (reserve), their fills (use) and their ends (release).
 //! Out: pending notional per account and instrument, and reserved funds per account and asset, for the checks.
 
-use domain::{AccountId, AssetIdx, Digest, Digestible, InstrumentIdx, Money, StrategyIdx};
+use domain::{AccountId, AssetIdx, Digest, Digestible, InstrumentIdx, Money, Quantity, StrategyIdx};
 
 /// What one entry order holds of the limits. Used up by fills, given back at the order's end; it cannot be copied, so nothing is given
 /// back twice.
@@ -73,11 +73,13 @@ impl Exposure {
         Some(Reservation { account, instrument, strategy, asset, notional, funds })
     }
 
-    /// A fill used part of a reservation: what became a position no longer counts as pending.
-    pub fn use_part(&mut self, reservation: &mut Reservation, notional: Money, funds: Money) {
-        let notional = notional.min(reservation.notional).max(Money::ZERO);
-        let funds = funds.min(reservation.funds).max(Money::ZERO);
-        self.take(reservation, notional, funds);
+    /// A fill of `notional` used part of a reservation: what became a position no longer counts as pending, and of the funds the same share
+    /// is used, rounded down, so that the rest of the order never has less reserved than it needs.
+    pub fn use_part(&mut self, reservation: &mut Reservation, notional: Money) {
+        let part = notional.min(reservation.notional).max(Money::ZERO);
+        let as_quantity = |amount: Money| Quantity::from_raw(amount.raw());
+        let funds = reservation.funds.share(as_quantity(part), as_quantity(reservation.notional));
+        self.take(reservation, part, funds.unwrap_or(Money::ZERO));
     }
 
     /// The order ended: what is left of its reservation is free again.
@@ -184,9 +186,9 @@ mod tests {
         let mut e = Exposure::default();
         let mut r = e.reserve(KEY, USDT, Money::from_units(100), Money::from_units(101)).unwrap();
         assert_eq!(e.pending_in(KEY.0, KEY.1), (Money::from_units(100), 1));
-        e.use_part(&mut r, Money::from_units(40), Money::from_units(41));
+        e.use_part(&mut r, Money::from_units(40));
         assert_eq!(e.pending_of(KEY.0, KEY.1, KEY.2), Money::from_units(60));
-        assert_eq!(e.reserved(KEY.0, USDT), Money::from_units(60));
+        assert_eq!(e.reserved(KEY.0, USDT), testkit::money("60.6"), "the funds of the rest stay reserved");
         e.release(r);
         assert_eq!(e.pending_in(KEY.0, KEY.1), (Money::ZERO, 0));
         assert_eq!((e.pending_total(KEY.0), e.reserved(KEY.0, USDT)), (Money::ZERO, Money::ZERO));
@@ -203,7 +205,7 @@ mod tests {
                 let mut r = e.reserve(key, USDT, Money::from_units(notional), Money::from_units(funds)).unwrap();
                 for fill in fills {
                     // Fills at other prices than the reference may use more than was reserved.
-                    e.use_part(&mut r, Money::from_units(fill), Money::from_units(fill + 1));
+                    e.use_part(&mut r, Money::from_units(fill));
                 }
                 open.push(r);
             }

@@ -13,9 +13,9 @@ use crate::limits::Profile;
 use crate::sizing::{self, Means};
 use crate::validate::Validated;
 use domain::{
-    AccountId, Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent,
-    MarketView, Money, Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, Price, Quantity, Rate, Rounding, Side,
-    StopPlan, StrategyIdx, UnixNanos,
+    Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, MarketView, Money,
+    Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, Price, Quantity, Rate, Rounding, Side, SizeRequest,
+    StopPlan, UnixNanos,
 };
 use portfolio::Portfolio;
 
@@ -126,47 +126,34 @@ impl Gate {
         if instrument.kind == InstrumentKind::Spot && signal.intent == Intent::EnterShort {
             return Err(Refusal::because(DenyReason::Oversell));
         }
-        let holdings = self.measure(spec.account, spec.instrument, spec.strategy, instrument, scene);
         let sharers = self.sharers.get(spec.instrument.index()).copied().unwrap_or(0);
-        let price = match signal.entry {
-            Entry::Limit(price) => Some(price),
-            Entry::Market => scene.view.mark(spec.instrument).map(|mark| instrument.price(mark)),
-        };
+        let holdings = self.measure(&spec, signal.size, instrument, scene);
+        let (price, fills_at) = prices(signal.entry, spec.side, instrument, scene.view);
         // Without a price nothing can be sized; the check of what must be known says so in its turn.
-        if let Some(price) = price.filter(|p| *p > Price::ZERO) {
-            let room = self.profile.limits().and_then(|limits| check::room(limits, &holdings, sharers));
-            let means = Means { equity: holdings.equity, free: holdings.free, room };
-            match sizing::entry_quantity(
-                signal.size,
-                spec.side,
-                instrument,
-                price,
-                matches!(signal.entry, Entry::Limit(_)),
-                &means,
-            ) {
-                Ok(quantity) => spec.quantity = quantity,
-                // A size of nothing is refused after the checks that explain why nothing is left.
-                Err(refusal) => {
-                    let subject = Subject {
-                        spec: &spec,
-                        instrument,
-                        price: Some(price),
-                        notional: Some(Money::ZERO),
-                        funds: Some(Money::ZERO),
-                        stop: stop_price(signal.stop, spec.side, price, instrument),
-                        own: intent.own,
-                    };
-                    let bench = self.bench(scene, &holdings, sharers);
-                    let first = check::run(&subject, false, self.profile.limits(), &bench, observer).err();
-                    return Err(first
-                        .filter(|r| r.reason != DenyReason::Lot && r.reason != DenyReason::MinNotional)
-                        .unwrap_or(refusal));
-                }
+        let sized = match price {
+            None => Err(Refusal::because(DenyReason::PriceUnknown)),
+            Some(price) => {
+                let room = self.profile.limits().and_then(|limits| check::room(limits, &holdings, sharers));
+                let means = Means { equity: holdings.equity, free: holdings.free, room };
+                let limit = matches!(signal.entry, Entry::Limit(_));
+                sizing::entry_quantity(signal.size, spec.side, instrument, price, limit, &means)
             }
-        }
+        };
+        let unsized_because = sized.as_ref().err().copied();
+        spec.quantity = sized.unwrap_or(OrderQuantity::Base(Quantity::ZERO));
         let (notional, funds) = cost(&spec, instrument, price);
-        let stop = price.and_then(|price| stop_price(signal.stop, spec.side, price, instrument));
-        let subject = Subject { spec: &spec, instrument, price, notional, funds, stop, own: intent.own };
+        let subject = Subject {
+            spec: &spec,
+            instrument,
+            unsized_because,
+            price,
+            fills_at,
+            notional,
+            funds,
+            stop_asked: signal.stop.is_some(),
+            stop: fills_at.and_then(|price| stop_price(signal.stop, spec.side, price, instrument)),
+            own: intent.own,
+        };
         let bench = self.bench(scene, &holdings, sharers);
         check::run(&subject, false, self.profile.limits(), &bench, observer)?;
         let (notional, funds) = (notional.unwrap_or(Money::ZERO), funds.unwrap_or(Money::ZERO));
@@ -201,7 +188,18 @@ impl Gate {
             own_position: scene.portfolio.position(spec.account, spec.instrument, spec.strategy).quantity,
             net_position: Quantity::ZERO,
         };
-        let subject = Subject { spec: &spec, instrument, price: None, notional: None, funds: None, stop: None, own };
+        let subject = Subject {
+            spec: &spec,
+            instrument,
+            unsized_because: None,
+            price: None,
+            fills_at: None,
+            notional: None,
+            funds: None,
+            stop_asked: false,
+            stop: None,
+            own,
+        };
         let bench = self.bench(scene, &holdings, 1);
         check::run(&subject, true, self.profile.limits(), &bench, observer)?;
         Ok(Approved::new(spec, OrderClass::Reducing, &self.profile, scene.ts.saturating_add(APPROVAL_VALID)))
@@ -210,6 +208,7 @@ impl Gate {
     fn bench<'a>(&'a self, scene: &Scene<'a>, holdings: &'a Holdings, sharers: u32) -> Bench<'a> {
         Bench {
             ts: scene.ts,
+            table: scene.table,
             view: scene.view,
             portfolio: scene.portfolio,
             correlation: &self.correlation,
@@ -220,86 +219,102 @@ impl Gate {
         }
     }
 
-    /// Measures the account once for all checks. What is not known stays `None`.
-    fn measure(
-        &self,
-        account: AccountId,
-        instrument_idx: InstrumentIdx,
-        strategy: StrategyIdx,
-        instrument: &Instrument,
-        scene: &Scene<'_>,
-    ) -> Holdings {
-        let limits_on = self.profile.limits().is_some();
-        let mut gross = Some(Money::ZERO);
-        let (mut gross_instrument, mut gross_strategy) = (Some(Money::ZERO), Some(Money::ZERO));
-        let mut margin = Some(Money::ZERO);
-        let (mut positions, mut held_already) = (0u32, false);
-        let mut last_counted = None;
-        let add = |sum: Option<Money>, value: Option<Money>| sum.and_then(|s| value.and_then(|v| s.checked_add(v)));
-        if limits_on {
-            for (of, held_in, by, position) in scene.portfolio.positions() {
-                if of != account || position.is_flat() {
-                    continue;
-                }
-                let rules = scene.table.get(held_in);
-                let mark = scene.view.mark(held_in);
-                let value = rules.zip(mark).and_then(|(rules, mark)| {
-                    let price = rules.price(mark);
-                    position.quantity.checked_abs().and_then(|quantity| rules.notional(price, quantity, Rounding::Up))
-                });
-                // What is too small to trade is no position.
-                if rules
-                    .zip(mark)
-                    .is_some_and(|(rules, mark)| portfolio::dust::is_dust(rules, position.quantity, rules.price(mark)))
-                {
-                    continue;
-                }
-                gross = add(gross, value);
-                if rules.is_some_and(|rules| rules.kind == InstrumentKind::LinearPerpetual) {
-                    let rate = rules.map_or(Rate::ONE, |rules| rules.margin_initial);
-                    margin = add(margin, value.and_then(|v| v.times(rate, Rounding::Up)));
-                }
-                if held_in == instrument_idx {
-                    held_already = true;
-                    gross_instrument = add(gross_instrument, value);
-                    if by == strategy {
-                        gross_strategy = add(gross_strategy, value);
-                    }
-                }
-                // Positions come ordered by instrument, so strategies that share one are neighbours.
-                if last_counted != Some(held_in) {
-                    positions += 1;
-                    last_counted = Some(held_in);
-                }
-            }
-            let (pending_here, orders_here) = self.exposure.pending_in(account, instrument_idx);
-            gross = add(gross, Some(self.exposure.pending_total(account)));
-            gross_instrument = add(gross_instrument, Some(pending_here));
-            gross_strategy = add(gross_strategy, Some(self.exposure.pending_of(account, instrument_idx, strategy)));
-            for pending in self.exposure.pending_instruments(account) {
-                let flat = scene.portfolio.net_quantity(account, pending).is_zero();
-                positions += u32::from(flat);
-            }
-            held_already |= orders_here > 0;
-        }
-        let equity = scene.portfolio.equity(account, scene.table, scene.view);
-        let reserved = self.exposure.reserved(account, instrument.settle);
-        let available = match instrument.kind {
-            InstrumentKind::Spot => Some(scene.portfolio.balance(account, instrument.quote)),
-            // Margin that positions bind is not free; profit that is not realised may cover it.
-            InstrumentKind::LinearPerpetual => equity.and_then(|e| margin.and_then(|m| e.checked_sub(m))),
+    /// Measures the account once for all checks, as far as the checks that will be made need it. What is not known stays `None`.
+    ///
+    /// Limits are fractions of equity, which is in the report currency: an instrument that is not quoted in it has no known equity here.
+    fn measure(&self, spec: &OrderSpec, size: SizeRequest, instrument: &Instrument, scene: &Scene<'_>) -> Holdings {
+        let (account, strategy, portfolio) = (spec.account, spec.strategy, scene.portfolio);
+        let mut holdings = Holdings {
+            equity: None,
+            gross: Some(Money::ZERO),
+            gross_instrument: Some(Money::ZERO),
+            gross_strategy: Some(Money::ZERO),
+            positions: 0,
+            held_already: false,
+            free: Money::ZERO,
+            own_position: portfolio.position(account, spec.instrument, strategy).quantity,
+            net_position: portfolio.net_quantity(account, spec.instrument),
         };
-        let free = available.and_then(|a| a.checked_sub(reserved)).unwrap_or(Money::ZERO).max(Money::ZERO);
-        Holdings {
-            equity,
-            gross,
-            gross_instrument,
-            gross_strategy,
-            positions,
-            held_already,
-            free,
-            own_position: scene.portfolio.position(account, instrument_idx, strategy).quantity,
-            net_position: scene.portfolio.net_quantity(account, instrument_idx),
+        let limits_on = self.profile.limits().is_some();
+        if limits_on {
+            self.count(&mut holdings, spec, instrument, scene);
+        }
+        if (limits_on || matches!(size, SizeRequest::EquityFraction(_)))
+            && instrument.quote == portfolio.report_currency()
+        {
+            holdings.equity = portfolio.equity(account, scene.table, scene.view);
+        }
+        if limits_on || !matches!(size, SizeRequest::Base(_)) {
+            // Margin that positions bind is not free; profit that is not realised may cover it, and buys nothing on spot.
+            let margin = portfolio.margin(account, instrument.settle, scene.table, scene.view).and_then(|m| m.free());
+            let available = match instrument.kind {
+                InstrumentKind::Spot => margin.map(|free| free.min(portfolio.balance(account, instrument.quote))),
+                InstrumentKind::LinearPerpetual => margin,
+            };
+            let reserved = self.exposure.reserved(account, instrument.settle);
+            let free = available.and_then(|a| a.checked_sub(reserved));
+            holdings.free = free.unwrap_or(Money::ZERO).max(Money::ZERO);
+        }
+        holdings
+    }
+
+    /// Adds up positions and entries on their way: gross amounts, and instruments in use. The same instrument on another venue belongs to
+    /// the instrument's amount; what is too small to trade is no position.
+    fn count(&self, h: &mut Holdings, spec: &OrderSpec, instrument: &Instrument, scene: &Scene<'_>) {
+        let add = |sum: &mut Option<Money>, value: Option<Money>| {
+            *sum = sum.and_then(|s| value.and_then(|v| s.checked_add(v)));
+        };
+        let mut last_counted = None;
+        for (of, held_in, by, position) in scene.portfolio.positions() {
+            if of != spec.account || check::is_dust(held_in, position.quantity, scene.table, scene.view) {
+                continue;
+            }
+            let rules = scene.table.get(held_in).filter(|rules| rules.quote == scene.portfolio.report_currency());
+            let value = rules.zip(scene.view.mark(held_in)).and_then(|(rules, mark)| {
+                rules.notional(rules.price(mark), position.quantity.checked_abs()?, Rounding::Up)
+            });
+            add(&mut h.gross, value);
+            h.held_already |= held_in == spec.instrument;
+            if check::same_market(held_in, instrument, scene.table) {
+                add(&mut h.gross_instrument, value);
+                if by == spec.strategy {
+                    add(&mut h.gross_strategy, value);
+                }
+            }
+            // Positions come ordered by instrument, so strategies that share one are neighbours.
+            if last_counted != Some(held_in) {
+                h.positions += 1;
+                last_counted = Some(held_in);
+            }
+        }
+        add(&mut h.gross, Some(self.exposure.pending_total(spec.account)));
+        for pending in self.exposure.pending_instruments(spec.account) {
+            if check::same_market(pending, instrument, scene.table) {
+                add(&mut h.gross_instrument, Some(self.exposure.pending_in(spec.account, pending).0));
+                add(&mut h.gross_strategy, Some(self.exposure.pending_of(spec.account, pending, spec.strategy)));
+            }
+            h.held_already |= pending == spec.instrument;
+            let counted = scene.portfolio.positions().any(|(of, held_in, _, position)| {
+                of == spec.account
+                    && held_in == pending
+                    && !check::is_dust(held_in, position.quantity, scene.table, scene.view)
+            });
+            h.positions += u32::from(!counted);
+        }
+    }
+}
+
+/// The price at which an entry is measured and the one at which it would fill now: its limit or the market. An order that the market
+/// would fill at a better price than its limit takes that price: a buy then costs less than its limit and is still measured there, a sell
+/// is worth more than its limit and is measured at the market. `None` without a positive price.
+fn prices(entry: Entry, side: Side, instrument: &Instrument, view: &MarketView) -> (Option<Price>, Option<Price>) {
+    let market = view.mark(instrument.idx).map(|mark| instrument.price(mark)).filter(|p| *p > Price::ZERO);
+    match (entry, side) {
+        (Entry::Market, _) => (market, market),
+        (Entry::Limit(limit), Side::Buy) => (Some(limit), Some(market.map_or(limit, |m| m.min(limit)))),
+        (Entry::Limit(limit), Side::Sell) => {
+            let price = Some(market.map_or(limit, |m| m.max(limit)));
+            (price, price)
         }
     }
 }

@@ -21,6 +21,10 @@ pub(super) fn price(s: &Subject<'_>, limits: Option<&Limits>, b: &Bench<'_>) -> 
         _ => return Err(Refusal::because(DenyReason::PriceUnknown)),
     }
     let Some(limits) = limits else { return Ok(PASSED) };
+    // A limit order names a price of its own, which says nothing of the market.
+    if b.view.mark(s.spec.instrument).is_none() {
+        return Err(Refusal::because(DenyReason::PriceUnknown));
+    }
     let age = b.ts.since(b.view.get(s.spec.instrument).ts);
     let (value, limit) = (age.0 as f64 / 1e9, limits.price_age_max_s as f64);
     if age > limits.price_age_max() {

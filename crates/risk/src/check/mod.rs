@@ -18,7 +18,9 @@ use crate::correlation::CorrelationTracker;
 use crate::deny_reason::Refusal;
 use crate::limits::Limits;
 use domain::observe::CheckSeen;
-use domain::{Instrument, MarketView, Money, Observer, OrderSpec, Price, Quantity, UnixNanos};
+use domain::{
+    Instrument, InstrumentIdx, InstrumentTable, MarketView, Money, Observer, OrderSpec, Price, Quantity, UnixNanos,
+};
 use portfolio::Portfolio;
 
 /// One pre-trade check.
@@ -44,7 +46,7 @@ pub enum Check {
     PositionCount,
     /// It is not too much like what is held.
     Correlation,
-    /// It carries a stop on the right side.
+    /// It carries a stop where limits demand one, and the stop that it carries is on the right side.
     Stop,
     /// Funds or margin cover it.
     Funds,
@@ -90,7 +92,7 @@ pub const CHECKS: [Row; 17] = [
     row(Check::PositionSize, true, false, false),
     row(Check::PositionCount, true, false, false),
     row(Check::Correlation, true, false, false),
-    row(Check::Stop, true, false, false),
+    row(Check::Stop, true, false, true),
     row(Check::Funds, true, false, false),
     row(Check::Leverage, true, false, false),
     row(Check::Tick, true, true, true),
@@ -117,13 +119,20 @@ pub struct Subject<'a> {
     pub spec: &'a OrderSpec,
     /// Its instrument.
     pub instrument: &'a Instrument,
-    /// The price it is measured at: its limit, else the last price. `None` if there is none.
+    /// Why no quantity could be made of the size that was asked for. The check of the lot says so, after those that explain why nothing
+    /// is left.
+    pub unsized_because: Option<Refusal>,
+    /// The price it is measured at, the one at which it costs most: its limit, else the last price. `None` if there is none.
     pub price: Option<Price>,
+    /// The price at which it would fill now: `price`, or the market where that is better. `None` if there is none.
+    pub fills_at: Option<Price>,
     /// Quantity x that price, or the amount to spend; rounded up. `None` if there is no price.
     pub notional: Option<Money>,
     /// What it may take of the quote (or settle) asset, fee included, rounded up. `None` if there is no price.
     pub funds: Option<Money>,
-    /// Where its stop would be if it filled at that price.
+    /// Whether a stop was asked for.
+    pub stop_asked: bool,
+    /// Where its stop would be if it filled now; `None` if none was asked for, or there is no such price.
     pub stop: Option<Price>,
     /// What else of ours is working.
     pub own: OwnOrders,
@@ -132,11 +141,11 @@ pub struct Subject<'a> {
 /// What the account holds, measured once for all checks. Amounts are in quote at the last price, rounded up.
 #[derive(Clone, Copy, Debug)]
 pub struct Holdings {
-    /// Equity in the report currency; `None` if it is not known.
+    /// Equity in the report currency; `None` if it is not known or no check needs it.
     pub equity: Option<Money>,
     /// Gross exposure of all positions and entries on their way; `None` if a price is missing.
     pub gross: Option<Money>,
-    /// The part of that in this instrument.
+    /// The part of that in this instrument, on this venue and others.
     pub gross_instrument: Option<Money>,
     /// The part of that which is this strategy's.
     pub gross_strategy: Option<Money>,
@@ -157,6 +166,8 @@ pub struct Holdings {
 pub struct Bench<'a> {
     /// Engine time.
     pub ts: UnixNanos,
+    /// Instruments and their rules.
+    pub table: &'a InstrumentTable,
     /// The market.
     pub view: &'a MarketView,
     /// The ledger.
@@ -228,19 +239,13 @@ fn one(check: Check, s: &Subject<'_>, limits: Option<&Limits>, b: &Bench<'_>) ->
         (Check::PositionSize, Some(limits)) => position_size::check(s, limits, b),
         (Check::PositionCount, Some(limits)) => position_count::check(limits, b),
         (Check::Correlation, Some(limits)) => correlation::check(s, limits, b),
-        (Check::Stop, Some(limits)) => stop::check(s, limits),
+        (Check::Stop, _) => stop::check(s, limits),
         (Check::Funds, Some(_)) => funds::check(s, b),
         (Check::Leverage, Some(limits)) => leverage::check(s, limits, b),
         // `run` never asks for these without limits.
-        (
-            Check::PositionSize
-            | Check::PositionCount
-            | Check::Correlation
-            | Check::Stop
-            | Check::Funds
-            | Check::Leverage,
-            None,
-        ) => Ok(PASSED),
+        (Check::PositionSize | Check::PositionCount | Check::Correlation | Check::Funds | Check::Leverage, None) => {
+            Ok(PASSED)
+        }
     }
 }
 
@@ -267,3 +272,16 @@ const fn name(check: Check) -> &'static str {
 }
 
 pub use position_size::room;
+
+/// Whether two instruments are the same one, on one venue or on two.
+pub(crate) fn same_market(other: InstrumentIdx, instrument: &Instrument, table: &InstrumentTable) -> bool {
+    let exchanged = |i: &Instrument| (i.kind, i.base, i.quote);
+    other == instrument.idx || table.get(other).is_some_and(|other| exchanged(other) == exchanged(instrument))
+}
+
+/// Whether a position is too small to be traded away. What has no price is a position.
+pub(crate) fn is_dust(held_in: InstrumentIdx, quantity: Quantity, table: &InstrumentTable, view: &MarketView) -> bool {
+    let rules = table.get(held_in).zip(view.mark(held_in));
+    quantity.is_zero()
+        || rules.is_some_and(|(rules, mark)| portfolio::dust::is_dust(rules, quantity, rules.price(mark)))
+}

@@ -16,9 +16,10 @@ pub(super) fn opposes(s: &Subject<'_>, b: &Bench<'_>) -> Result<Measured, Refusa
     if s.own.opposing {
         return Err(Refusal::because(DenyReason::OpposesOwnPosition));
     }
-    let others = b.holdings.net_position.raw() - b.holdings.own_position.raw();
-    if others * s.spec.side.sign() < 0 {
-        return Err(Refusal::over(DenyReason::OpposesOwnPosition, others as f64 / 1e12, 0.0));
+    let others = b.holdings.net_position.checked_sub(b.holdings.own_position);
+    let others = others.ok_or(Refusal::because(DenyReason::Overflow))?;
+    if others.raw().signum() * s.spec.side.sign() < 0 {
+        return Err(Refusal::over(DenyReason::OpposesOwnPosition, others.to_f64(), 0.0));
     }
     Ok(PASSED)
 }

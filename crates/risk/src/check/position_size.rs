@@ -28,7 +28,8 @@ pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<M
         h.gross_strategy.and_then(|held| held.checked_add(notional)).ok_or(Refusal::because(DenyReason::Overflow))?;
     let (value, limit) =
         (after.to_f64() / equity.to_f64(), limits.position_fraction_max.to_f64() / f64::from(b.sharers.max(1)));
-    if notional > room {
+    // Where nothing is left even an order that was sized to nothing is one too many.
+    if notional > room || room.is_zero() {
         return Err(Refusal::over(DenyReason::PositionSize, value, limit).with_safe(room));
     }
     Ok(Measured { value, limit })
