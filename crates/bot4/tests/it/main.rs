@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod allocation;
 mod calc;
 mod data;
 mod harness;
 mod order_of_time;
+mod perpetual;
+mod reference;
 mod repeatable;
 mod support;
 mod system;
