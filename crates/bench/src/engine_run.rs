@@ -61,7 +61,8 @@ fn once(table: &InstrumentTable, listed: &[Listed], rows: &[Rows], config: &RunC
     let mut begin = plan.begin();
     let before = cpu_s();
     let driven = drive(&mut plan.session, inputs, &mut plan.recorder, &mut Silent, &AtomicBool::new(false), &mut begin).map_err(|e| e.to_string())?;
-    let cpu = cpu_s() - before - driven.load_s;
+    // Copying rows into chunks is in it: the clock of the reading is not the clock of the processor.
+    let cpu = cpu_s() - before;
     let equity = plan.session.engine.equity(bot4::runner::plan::ACCOUNT).ok_or("the account has no value")?;
     let r = &plan.recorder;
     let refusals = r.refusals().map(|(_, n)| n).sum();

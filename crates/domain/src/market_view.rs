@@ -69,21 +69,26 @@ impl MarketView {
         match body {
             EventBody::Candle(c) => self.traded(ts, c.instrument, c.close, c.flags),
             EventBody::Trade(t) => self.traded(ts, t.instrument, t.price, t.flags),
-            EventBody::Quote(q) => {
-                if let Some(view) = self.instruments.get_mut(q.instrument.index()) {
-                    view.best = Some((q.bid, q.ask));
-                    view.ts = ts;
-                    view.warmup = q.flags.has(MarketFlags::WARMUP);
-                }
-            }
+            EventBody::Quote(q) => self.quoted(ts, q.instrument, (q.bid, q.ask), q.flags),
             _ => {}
         }
     }
 
+    /// A price was traded at; a candle's close counts.
     #[inline]
-    fn traded(&mut self, ts: UnixNanos, idx: InstrumentIdx, price: i64, flags: MarketFlags) {
+    pub fn traded(&mut self, ts: UnixNanos, idx: InstrumentIdx, price: i64, flags: MarketFlags) {
         if let Some(view) = self.instruments.get_mut(idx.index()) {
             view.last = Some(price);
+            view.ts = ts;
+            view.warmup = flags.has(MarketFlags::WARMUP);
+        }
+    }
+
+    /// The best bid and ask changed.
+    #[inline]
+    pub fn quoted(&mut self, ts: UnixNanos, idx: InstrumentIdx, best: (i64, i64), flags: MarketFlags) {
+        if let Some(view) = self.instruments.get_mut(idx.index()) {
+            view.best = Some(best);
             view.ts = ts;
             view.warmup = flags.has(MarketFlags::WARMUP);
         }

@@ -5,9 +5,9 @@
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, BookDelta, Candle, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx,
-    InstrumentTable, MarketFlags, MarketView, Money, NoObserver, Output, Quote, ReportBody, Signal, StrategyIdx,
-    TimerFired, Trade, UnixNanos,
+    AccountId, AccountReport, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx,
+    InstrumentTable, MarketFlags, MarketView, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx,
+    TimerFired, UnixNanos,
 };
 use execution::{Alarm, Desk, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
@@ -135,12 +135,19 @@ impl Engine {
         self.digest.word(event.id.raw());
         let first = out.len();
         match &event.body {
-            EventBody::Candle(Candle { instrument, flags, .. })
-            | EventBody::Trade(Trade { instrument, flags, .. })
-            | EventBody::Quote(Quote { instrument, flags, .. })
-            | EventBody::BookDelta(BookDelta { instrument, flags, .. }) => {
-                self.on_market(ts, &event.body, *instrument, *flags, out, observer);
+            EventBody::Candle(c) => {
+                self.view.traded(ts, c.instrument, c.close, c.flags);
+                self.on_market(ts, &event.body, c.instrument, c.flags, out, observer);
             }
+            EventBody::Trade(t) => {
+                self.view.traded(ts, t.instrument, t.price, t.flags);
+                self.on_market(ts, &event.body, t.instrument, t.flags, out, observer);
+            }
+            EventBody::Quote(q) => {
+                self.view.quoted(ts, q.instrument, (q.bid, q.ask), q.flags);
+                self.on_market(ts, &event.body, q.instrument, q.flags, out, observer);
+            }
+            EventBody::BookDelta(d) => self.on_market(ts, &event.body, d.instrument, d.flags, out, observer),
             EventBody::Report(report) => self.on_report(ts, report, out, observer),
             EventBody::Timer(timer) => self.on_timer(ts, *timer, out, observer),
             EventBody::ModelOutput(answer) => {
@@ -180,11 +187,10 @@ impl Engine {
         out: &mut Vec<Command>,
         observer: &mut O,
     ) {
-        self.view.apply(ts, body);
-        let mut next = 0;
+        let at = instrument.index();
         // Strategies cannot subscribe while they speak, so the list stays as it is.
-        while let Some(&number) = self.subscribers.get(instrument.index()).and_then(|list| list.get(next)) {
-            next += 1;
+        for next in 0..self.subscribers.get(at).map_or(0, Vec::len) {
+            let Some(&number) = self.subscribers.get(at).and_then(|list| list.get(next)) else { break };
             self.ask(ts, StrategyIdx(number), Some((instrument, flags)), out, observer, |s, context, outputs| {
                 s.on_market(context, body, outputs);
             });

@@ -36,7 +36,8 @@ pub struct EquityStatistics {
     drawdown: DrawdownTracker,
     daily: ReturnTracker,
     day: u64,
-    hour: u64,
+    /// Where the hour under way ends, in nanoseconds.
+    hour_end: u64,
     last: Option<EquityPoint>,
     curve: Option<Vec<EquityPoint>>,
     hold: Option<Hold>,
@@ -50,7 +51,7 @@ impl EquityStatistics {
             drawdown: DrawdownTracker::new(),
             daily: ReturnTracker::new(),
             day: u64::MAX,
-            hour: u64::MAX,
+            hour_end: 0,
             last: None,
             curve: None,
             hold: None,
@@ -79,16 +80,19 @@ impl EquityStatistics {
     /// Takes the account's value at a time when all market events of that time are in.
     #[inline]
     pub fn push(&mut self, ts: UnixNanos, equity: f64, view: &MarketView) {
-        self.drawdown.update(equity);
+        // A bar that closes at midnight belongs to the day that ends there.
+        let inside = ts.0.saturating_sub(1);
+        if inside >= self.hour_end {
+            self.turn(inside);
+        }
+        // A value that stays the same (nothing is held) neither falls nor rises.
+        if self.last.is_none_or(|last| last.equity != equity) {
+            self.drawdown.update(equity);
+        }
         let hold = match &mut self.hold {
             None => f64::NAN,
             Some(hold) => hold.value(view),
         };
-        // A bar that closes at midnight belongs to the day that ends there.
-        let inside = ts.0.saturating_sub(1);
-        if inside / NANOS_PER_HOUR != self.hour {
-            self.turn(inside);
-        }
         self.last = Some(EquityPoint { ts, equity, hold });
     }
 
@@ -103,7 +107,7 @@ impl EquityStatistics {
                 self.daily.push(last.equity);
             }
         }
-        self.hour = inside / NANOS_PER_HOUR;
+        self.hour_end = (inside / NANOS_PER_HOUR + 1).saturating_mul(NANOS_PER_HOUR);
         self.day = inside / NANOS_PER_DAY;
     }
 
