@@ -182,7 +182,8 @@ impl Blueprint {
 /// Makes the strategy for one instrument.
 ///
 /// # Errors
-/// [`ParamError`] if a parameter is out of its range.
+/// [`ParamError`] if a parameter is out of its range, or the bars cannot be made of candles of `input_s` seconds (`None` for trades and
+/// quotes, of which any can).
 pub fn build(
     blueprint: &Blueprint,
     strategy: StrategyIdx,
@@ -191,6 +192,16 @@ pub fn build(
     input_s: Option<u32>,
 ) -> Result<Box<dyn Strategy>, ParamError> {
     let asked = blueprint.bar_s()?;
+    // Shorter bars cannot be made of longer candles, and a candle that lies in two bars would belong to neither.
+    if let (Some(bar_s), Some(input_s)) = (asked, input_s)
+        && (input_s == 0 || bar_s % input_s != 0)
+    {
+        return Err(ParamError::OutOfRange {
+            name: "bar".into(),
+            value: blueprint.params.text("bar").unwrap_or_default().to_owned(),
+            allowed: format!("a multiple of the candles' own length, {input_s} s"),
+        });
+    }
     let setup = Setup {
         strategy,
         account,
@@ -259,6 +270,23 @@ mod tests {
                 .unwrap();
             assert_eq!(built.name(), kind.name);
             assert_eq!(built.instruments(), [instrument.idx]);
+        }
+    }
+
+    #[test]
+    fn bars_are_multiples_of_the_candles() {
+        let mut table = InstrumentTable::default();
+        let instrument = testkit::add_spot(&mut table, "BTCUSDT", 2, 5);
+        let of = |bar: &str, input_s| {
+            let asked = blueprint("donchian", &[bar]).unwrap();
+            build(&asked, StrategyIdx(0), AccountId(0), &instrument, input_s).map(|_| ()).map_err(|e| e.to_string())
+        };
+        for bar in ["bar=1m", "bar=7m", "bar=4h", "bar=1d"] {
+            assert_eq!(of(bar, Some(60)), Ok(()), "{bar}");
+        }
+        for bar in ["bar=30s", "bar=90s"] {
+            assert!(of(bar, Some(60)).unwrap_err().contains("a multiple of the candles' own length, 60 s"), "{bar}");
+            assert_eq!(of(bar, None), Ok(()), "{bar} of trades");
         }
     }
 
