@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod allocation;
+mod bad_input;
 mod calc;
+mod command_line;
 mod data;
 mod harness;
 mod order_of_time;

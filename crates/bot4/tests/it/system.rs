@@ -1,10 +1,15 @@
 //! The ledger against the venue: whatever strategies do, both hold the same to the last unit, and no order is lost.
 
-use crate::harness::{Gambler, Log, assert_agree, assert_identity, begin, go_on, input, session};
+use crate::harness::{
+    Gambler, Log, Scripted, assert_agree, assert_identity, begin, candles, go_on, input, run, session, signal,
+};
 use bot4::runner::session::Session;
 use bot4::runner::source::Input;
-use domain::{Candle, Instrument, InstrumentTable, Nanos, Quote, Rate, Side, Trade, UnixNanos};
-use risk::{Limits, Profile};
+use domain::{
+    Candle, Instrument, InstrumentTable, Intent, Nanos, Output, Quote, Rate, Side, Signal, SizeRequest, StopPlan,
+    Trade, UnixNanos,
+};
+use risk::{DenyReason, Limits, Profile};
 use sim::{Exec, FeeAsset, Funding, Jitter, Latency, LimitFill, Slippage, VenueConfig};
 use std::collections::BTreeMap;
 use store::history::{DataKind, Row, Rows};
@@ -216,4 +221,31 @@ fn on_trades_and_quotes_with_latency_they_agree_whenever_nothing_is_on_its_way()
         all.add(play(&mut session, &table, &rows, &about));
     }
     assert!(all.fills > 2_000 && all.refusals > 300 && all.compared > 10_000, "{all:?}");
+}
+
+#[test]
+fn an_entry_that_is_too_large_is_refused_with_the_largest_safe_size() {
+    let mut table = InstrumentTable::default();
+    let btc = testkit::add_spot(&mut table, "BTCUSDT", 2, 5);
+    let wish = |size| Signal {
+        stop: Some(StopPlan::Fraction(Rate::from_bps(100))),
+        ..signal(Intent::EnterLong, size, btc.idx)
+    };
+    let minute = |n: u64| UnixNanos(testkit::T0.0 + n * 60_000_000_000);
+    // 2 % of 10,000 is 200: two units at 100 are just within, and one more lot is not.
+    let sizes = [
+        SizeRequest::AllIn,
+        SizeRequest::Base(testkit::quantity("2.00001")),
+        SizeRequest::Base(testkit::quantity("2")),
+    ];
+    let script = (1..).zip(sizes).map(|(n, size)| (minute(n), btc.idx, Output::Signal(wish(size)))).collect();
+    let profile = Profile::Standard(Limits::default());
+    let mut session = session(&table, VenueConfig::frictionless(), profile, vec![Scripted::new(script)]);
+    let rows: Vec<Candle> = (0..5).map(|n| testkit::candle(&btc, n, [10_000; 4], 1_000_000)).collect();
+    let mut log = Log::default();
+    run(&mut session, &table, "10000", vec![candles(&btc, &rows)], &mut log);
+    let refused: Vec<_> = log.refusals.iter().map(|(_, r)| (r.reason, r.largest_safe)).collect();
+    assert_eq!(refused, [(DenyReason::PositionSize, Some(testkit::money("200"))); 2]);
+    assert_eq!(log.refusals[0].1.limit, Some(0.02));
+    assert_eq!(log.fills.len(), 1);
 }
