@@ -138,6 +138,17 @@ mod tests {
     }
 
     #[test]
+    fn the_last_hundred_minutes_give_the_same_bits_wherever_the_ring_begins() {
+        let price = |seed: u64, m: u64| Some(100_000 + (Seeded::new(seed ^ (m << 8)).within(-400, 400)));
+        // Forty minutes more before the same hundred (and the one whose close their first return needs).
+        let late = run(141, |m| (price(1, m + 1000), price(2, m + 1000)));
+        let exact = run(101, |m| (price(1, m + 1040), price(2, m + 1040)));
+        let bits = |t: &CorrelationTracker| t.correlation(A, B, 80).unwrap().to_bits();
+        assert_eq!(bits(&late), bits(&exact));
+        assert_eq!(late.correlation(A, InstrumentIdx(9), 2), None, "an instrument that was never added");
+    }
+
+    #[test]
     fn a_flat_series_has_no_correlation() {
         let tracker = run(120, |m| (Some(1000), Some(1000 + (m % 3) as i64)));
         assert_eq!(tracker.correlation(A, B, 80), None);

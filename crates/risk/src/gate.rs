@@ -259,14 +259,14 @@ impl Gate {
     }
 
     /// Adds up positions and entries on their way: gross amounts, and instruments in use. The same instrument on another venue belongs to
-    /// the instrument's amount; what is too small to trade is no position.
+    /// the instrument's amount; what is too small to trade has an amount, and is no position.
     fn count(&self, h: &mut Holdings, spec: &OrderSpec, instrument: &Instrument, scene: &Scene<'_>) {
         let add = |sum: &mut Option<Money>, value: Option<Money>| {
             *sum = sum.and_then(|s| value.and_then(|v| s.checked_add(v)));
         };
         let mut last_counted = None;
         for (of, held_in, by, position) in scene.portfolio.positions() {
-            if of != spec.account || check::is_dust(held_in, position.quantity, scene.table, scene.view) {
+            if of != spec.account {
                 continue;
             }
             let rules = scene.table.get(held_in).filter(|rules| rules.quote == scene.portfolio.report_currency());
@@ -274,13 +274,16 @@ impl Gate {
                 rules.notional(rules.price(mark), position.quantity.checked_abs()?, Rounding::Up)
             });
             add(&mut h.gross, value);
-            h.held_already |= held_in == spec.instrument;
             if check::same_market(held_in, instrument, scene.table) {
                 add(&mut h.gross_instrument, value);
                 if by == spec.strategy {
                     add(&mut h.gross_strategy, value);
                 }
             }
+            if check::is_dust(held_in, position.quantity, scene.table, scene.view) {
+                continue;
+            }
+            h.held_already |= held_in == spec.instrument;
             // Positions come ordered by instrument, so strategies that share one are neighbours.
             if last_counted != Some(held_in) {
                 h.positions += 1;
@@ -368,5 +371,94 @@ impl Digestible for Gate {
         self.exposure.digest(d);
         self.correlation.digest(d);
         self.sharers.iter().for_each(|&n| d.word(u64::from(n)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::stage::{ACCOUNT, Stage, USDT};
+    use domain::Signal;
+
+    #[test]
+    fn stops_lie_on_the_tick_nearer_to_the_entry() {
+        let mut table = InstrumentTable::default();
+        let mut btc = testkit::add_spot(&mut table, "BTCUSDT", 2, 5);
+        btc.tick = testkit::price("0.5");
+        let stop = |plan, side| stop_price(Some(plan), side, testkit::price("100"), &btc).map(|p| p.to_string());
+        let some = |text: &str| Some(text.to_owned());
+        let distance = |text| StopPlan::Distance(testkit::price(text));
+        assert_eq!(stop(distance("3.3"), Side::Buy), some("97"));
+        assert_eq!(stop(distance("3.3"), Side::Sell), some("103"));
+        assert_eq!(stop(StopPlan::Fraction(testkit::rate("0.0201")), Side::Buy), some("98"));
+        assert_eq!(stop(StopPlan::Fraction(testkit::rate("0.0201")), Side::Sell), some("102"));
+        assert_eq!(stop(StopPlan::Price(testkit::price("90.1")), Side::Buy), some("90.5"));
+        assert_eq!(stop(distance("100"), Side::Buy), None);
+        assert_eq!(stop(StopPlan::Distance(Price::MAX), Side::Buy), None);
+        assert_eq!(stop(StopPlan::Distance(Price::MAX), Side::Sell), None);
+        assert_eq!(stop_price(None, Side::Buy, testkit::price("100"), &btc), None);
+    }
+
+    #[test]
+    fn an_approval_reserves_notional_and_funds_until_its_end() {
+        let mut stage = Stage::new(Profile::Standard(Limits::default()));
+        let btc = stage.spot("BTCUSDT");
+        stage.mark(btc, 100);
+        let entry = stage.enter(&stage.signal(Intent::EnterLong, btc, SizeRequest::Cap)).unwrap();
+        assert_eq!(entry.spec.quantity, OrderQuantity::QuoteAmount(Money::from_units(200)));
+        assert_eq!(entry.approved.class(), OrderClass::Entry);
+        let exposure = stage.gate.exposure();
+        assert_eq!(exposure.pending_in(ACCOUNT, btc), (Money::from_units(200), 1));
+        assert_eq!(exposure.reserved(ACCOUNT, USDT), Money::from_units(200));
+        stage.gate.exposure_mut().release(entry.reservation);
+        assert_eq!(stage.gate.exposure().pending_total(ACCOUNT), Money::ZERO);
+        assert_eq!(stage.gate.exposure().reserved(ACCOUNT, USDT), Money::ZERO);
+    }
+
+    #[test]
+    fn a_refusal_reserves_nothing() {
+        let mut stage = Stage::limited();
+        let btc = InstrumentIdx(0);
+        assert!(stage.enter(&stage.long(btc, "3")).is_err());
+        assert_eq!(stage.gate.exposure().pending_in(ACCOUNT, btc), (Money::ZERO, 0));
+    }
+
+    #[test]
+    fn the_cap_on_a_perpetual_leaves_room_for_its_fee() {
+        let mut stage = Stage::limited();
+        let entry = stage.enter(&stage.signal(Intent::EnterShort, InstrumentIdx(0), SizeRequest::Cap)).unwrap();
+        // 200 / 100.1, down to the lot.
+        assert_eq!(entry.spec.quantity, OrderQuantity::Base(testkit::quantity("1.998001")));
+    }
+
+    #[test]
+    fn without_limits_a_fixed_quantity_needs_no_equity_and_a_fraction_does() {
+        let mut stage = Stage::new(Profile::Off);
+        let btc = stage.spot("BTCUSDT");
+        stage.mark(btc, 100);
+        let asset = stage.table.asset("SOL", 8).unwrap();
+        stage.portfolio.transfer(ACCOUNT, asset, Money::from_units(1)).unwrap();
+        stage.enter(&stage.long(btc, "1")).unwrap();
+        stage.enter(&stage.signal(Intent::EnterLong, btc, SizeRequest::AllIn)).unwrap();
+        let fraction = stage.signal(Intent::EnterLong, btc, SizeRequest::EquityFraction(testkit::rate("0.1")));
+        assert_eq!(stage.enter(&fraction).unwrap_err().reason, DenyReason::EquityUnknown);
+    }
+
+    #[test]
+    fn a_size_of_nothing_is_explained_by_the_check_that_left_nothing() {
+        let mut stage = Stage::limited();
+        let all = stage.signal(Intent::EnterLong, InstrumentIdx(0), SizeRequest::AllIn);
+        stage.paused = true;
+        assert_eq!(stage.enter(&all).unwrap_err().reason, DenyReason::Paused);
+        stage.paused = false;
+        stage.portfolio.transfer(ACCOUNT, USDT, Money::from_units(-10_000)).unwrap();
+        assert_eq!(stage.enter(&all).unwrap_err().reason, DenyReason::EquityUnknown);
+        let mut off = Stage::new(Profile::Off);
+        let btc = off.spot("BTCUSDT");
+        off.mark(btc, 100);
+        off.portfolio.transfer(ACCOUNT, USDT, Money::from_units(-10_000)).unwrap();
+        let all = Signal { stop: None, ..off.signal(Intent::EnterLong, btc, SizeRequest::AllIn) };
+        assert_eq!(off.enter(&all).unwrap_err().reason, DenyReason::InsufficientFunds);
     }
 }

@@ -15,6 +15,8 @@ pub mod exposure;
 pub mod gate;
 pub mod limits;
 pub mod sizing;
+#[cfg(test)]
+mod stage;
 pub mod validate;
 
 pub use approved::{Approved, ReleaseError, VenueKind};

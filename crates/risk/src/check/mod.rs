@@ -285,3 +285,171 @@ pub(crate) fn is_dust(held_in: InstrumentIdx, quantity: Quantity, table: &Instru
     quantity.is_zero()
         || rules.is_some_and(|(rules, mark)| portfolio::dust::is_dust(rules, quantity, rules.price(mark)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deny_reason::DenyReason;
+    use crate::limits::{Limits, Profile};
+    use crate::stage::{ACCOUNT, Stage};
+    use domain::{Entry, MarketFlags, OrderType, Rate, Side, Signal, StopPlan, StrategyIdx};
+
+    const BTC: InstrumentIdx = InstrumentIdx(0);
+
+    /// One order, and a world in which everything else is in order.
+    struct Case {
+        stage: Stage,
+        entry: Signal,
+        reduction: OrderSpec,
+        own: OwnOrders,
+    }
+
+    /// Strategy 0 is long 1 BTC at 100; it buys half of one, or sells one.
+    fn sound(profile: Profile) -> Case {
+        let mut stage = Stage::new(profile);
+        let btc = stage.perpetual("BTCUSDT");
+        stage.mark(btc, 100);
+        stage.trade(0, btc, Side::Buy, "1", 100);
+        let entry = stage.long(btc, "0.5");
+        let reduction = stage.order(btc, Side::Sell, OrderType::Market, "1");
+        Case { stage, entry, reduction, own: OwnOrders::default() }
+    }
+
+    /// The sound case with the one thing that a check stands against, and what it says.
+    fn spoilt(check: Check, off: bool) -> (Case, DenyReason) {
+        let limits = match check {
+            Check::PositionCount => Limits { positions_max: 1, ..Limits::default() },
+            Check::Leverage => Limits { leverage_max: Rate::from_bps(140), ..Limits::default() },
+            _ => Limits::default(),
+        };
+        let mut c = sound(if off { Profile::Off } else { Profile::Standard(limits) });
+        let reason = match check {
+            Check::Paused => {
+                c.stage.paused = true;
+                DenyReason::Paused
+            }
+            Check::Warmup => {
+                c.stage.print(BTC, 100_000_000, MarketFlags::WARMUP);
+                DenyReason::Warmup
+            }
+            Check::Price => {
+                c.stage.print(BTC, 0, MarketFlags::default());
+                DenyReason::PriceUnknown
+            }
+            Check::Equity => {
+                let asset = c.stage.table.asset("SOL", 8).unwrap();
+                c.stage.portfolio.transfer(ACCOUNT, asset, Money::from_units(1)).unwrap();
+                DenyReason::EquityUnknown
+            }
+            Check::Duplicate => {
+                c.own.duplicate = true;
+                DenyReason::Duplicate
+            }
+            Check::SelfMatch => {
+                c.own.crossing = true;
+                DenyReason::SelfMatch
+            }
+            Check::OpposesOwnPosition => {
+                c.stage.trade(1, BTC, Side::Sell, "0.2", 100);
+                DenyReason::OpposesOwnPosition
+            }
+            Check::PositionSize => {
+                c.stage.trade(0, BTC, Side::Buy, "0.6", 100);
+                DenyReason::PositionSize
+            }
+            Check::PositionCount => {
+                let other = c.stage.elsewhere(BTC);
+                c.stage.mark(other, 10);
+                c.stage.trade(0, other, Side::Buy, "1", 10);
+                DenyReason::PositionCount
+            }
+            Check::Correlation => {
+                let eth = c.stage.perpetual("ETHUSDT");
+                c.stage.mark(eth, 100);
+                c.stage.trade(1, eth, Side::Buy, "1", 100);
+                DenyReason::CorrelationUnknown
+            }
+            Check::Stop => {
+                c.entry.stop = Some(StopPlan::Price(testkit::price("101")));
+                DenyReason::StopInvalid
+            }
+            Check::Funds => {
+                let key = (ACCOUNT, BTC, StrategyIdx(9));
+                let all = Money::from_units(9_994);
+                assert!(c.stage.gate.exposure_mut().reserve(key, crate::stage::USDT, Money::ZERO, all).is_some());
+                DenyReason::InsufficientFunds
+            }
+            Check::Leverage => DenyReason::Leverage,
+            Check::Tick => {
+                let off_tick = testkit::price("99.0000005");
+                c.entry.entry = Entry::Limit(off_tick);
+                c.reduction.kind = OrderType::Limit { price: off_tick };
+                DenyReason::Tick
+            }
+            Check::Lot => {
+                c.stage.rules(BTC, |i| i.max_quantity = testkit::quantity("0.4"));
+                DenyReason::Lot
+            }
+            Check::MinNotional => {
+                c.stage.rules(BTC, |i| i.min_notional = Money::from_units(120));
+                DenyReason::MinNotional
+            }
+            Check::Oversell => {
+                c.stage.trade(0, BTC, Side::Sell, "0.1", 100);
+                DenyReason::Oversell
+            }
+        };
+        (c, reason)
+    }
+
+    #[test]
+    fn every_row_refuses_exactly_what_the_table_says() {
+        for row in &CHECKS {
+            for off in [false, true] {
+                let in_force = !off || row.without_limits;
+                let (mut c, reason) = spoilt(row.check, off);
+                let entry = c.stage.enter_beside(&c.entry, c.own).err().map(|r| r.reason);
+                let expected = (row.entries && in_force).then_some(reason);
+                assert_eq!(entry, expected, "entry, {:?}, limits off: {off}", row.check);
+                let (mut c, reason) = spoilt(row.check, off);
+                let reduction = c.stage.reduce(c.reduction, c.own).err().map(|r| r.reason);
+                let expected = (row.reductions && in_force).then_some(reason);
+                assert_eq!(reduction, expected, "reduction, {:?}, limits off: {off}", row.check);
+            }
+        }
+        for profile in [Profile::Standard(Limits::default()), Profile::Off] {
+            let mut c = sound(profile);
+            c.stage.reduce(c.reduction, c.own).unwrap();
+            c.stage.enter(&c.entry).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_reduction_faces_tick_lot_oversell_duplicate_and_self_match_alone() {
+        let reductions: Vec<Check> = CHECKS.iter().filter(|row| row.reductions).map(|row| row.check).collect();
+        assert_eq!(reductions, [Check::Duplicate, Check::SelfMatch, Check::Tick, Check::Lot, Check::Oversell]);
+    }
+
+    #[test]
+    fn an_observer_hears_every_check_up_to_the_refusal() {
+        #[derive(Default)]
+        struct Heard(Vec<(&'static str, bool)>);
+        impl Observer for Heard {
+            fn check(&mut self, _: UnixNanos, seen: &CheckSeen) {
+                self.0.push((seen.name, seen.passed));
+            }
+        }
+        let (c, _) = spoilt(Check::PositionSize, false);
+        let Stage { table, view, portfolio, mut gate, ts, .. } = c.stage;
+        let scene = crate::Scene { ts, table: &table, view: &view, portfolio: &portfolio, paused: false };
+        let spec = OrderSpec { side: Side::Buy, ..c.reduction };
+        let validated = crate::validate::validate(&c.entry).unwrap();
+        let mut heard = Heard::default();
+        gate.check_entry(&validated, crate::EntryIntent { spec, own: c.own }, &scene, &mut heard).unwrap_err();
+        let names: Vec<&str> = heard.0.iter().map(|(name, _)| *name).collect();
+        let before = CHECKS.iter().filter(|row| row.entries).map(|row| name(row.check));
+        assert_eq!(names, before.take(names.len()).collect::<Vec<_>>());
+        assert_eq!(heard.0.last(), Some(&("position_size", false)));
+        assert!(heard.0.iter().rev().skip(1).all(|(_, passed)| *passed));
+    }
+}

@@ -1,0 +1,5 @@
+//! Integration tests of the gate.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod door;
+mod limits;
