@@ -80,7 +80,7 @@ fn report(name: &str, runs: usize, mut run: impl FnMut() -> Result<(f64, Counted
 }
 
 /// All single-instrument runs.
-pub fn all(npy: Option<&Path>, runs: usize, only: &str) -> Result<(), String> {
+pub fn all(npy: Option<&Path>, runs: usize, only: &str, candles: usize) -> Result<(), String> {
     let report = |name: &str, runs: usize, run: &mut dyn FnMut() -> Result<(f64, Counted), String>| {
         if name.contains(only) { report(name, runs, run).map(|_| ()) } else { Ok(()) }
     };
@@ -90,7 +90,7 @@ pub fn all(npy: Option<&Path>, runs: usize, only: &str) -> Result<(), String> {
     let level = ["enter=level", "fast=20", "slow=50"];
     let ema = |stop| blueprint("ema-cross", &level, tenth(), stop);
     let stop = StopRule::Atr { period: 14, multiple: Rate::from_raw(50 * Rate::ONE.raw()) };
-    let bars = Rows::Candles(data::candles(npy, &instrument, 1_000_000)?);
+    let bars = Rows::Candles(data::candles(npy, &instrument, candles)?);
     let minute = listed(Some(60));
     let run = |rows: &Rows, listed: &[Listed], profile: Profile, keep: bool, stop: StopRule| {
         once(&table, listed, std::slice::from_ref(rows), &config(vec![ema(stop)?], profile, keep))

@@ -36,6 +36,9 @@ enum What {
         /// Only the measurements whose name contains this.
         #[arg(long, default_value = "")]
         only: String,
+        /// How many candles.
+        #[arg(long, default_value_t = 1_000_000)]
+        bars: usize,
     },
     /// Two instruments, three strategies, risk and ledger on.
     Combined,
@@ -56,7 +59,7 @@ enum What {
 fn main() {
     let cli = Cli::parse();
     let result = match &cli.what {
-        What::Engine { only } => engine_run::all(cli.npy.as_deref(), cli.runs, only),
+        What::Engine { only, bars } => engine_run::all(cli.npy.as_deref(), cli.runs, only, *bars),
         What::Combined => engine_run::combined(cli.runs),
         What::Step => step_time::run(),
         What::Load { paths } => loading::run(paths, cli.runs),

@@ -5,9 +5,8 @@
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx,
-    InstrumentTable, MarketFlags, MarketView, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx,
-    TimerFired, UnixNanos,
+    AccountId, AccountReport, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
+    MarketFlags, MarketView, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
 };
 use execution::{Alarm, Desk, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
@@ -54,6 +53,7 @@ pub struct Engine {
     clamped: u64,
     paused: bool,
     sampler_armed: bool,
+    day_armed: bool,
     faults: Vec<Fault>,
     trips: RoundTrips,
     booked: Option<Booked>,
@@ -90,6 +90,7 @@ impl Engine {
             clamped: 0,
             paused: false,
             sampler_armed: false,
+            day_armed: false,
             faults: Vec::new(),
             trips: RoundTrips::new(),
             booked: None,
@@ -134,20 +135,37 @@ impl Engine {
         }
         self.digest.word(event.id.raw());
         let first = out.len();
-        match &event.body {
+        let market = match &event.body {
             EventBody::Candle(c) => {
                 self.view.traded(ts, c.instrument, c.close, c.flags);
-                self.on_market(ts, &event.body, c.instrument, c.flags, out, observer);
+                Some((c.instrument, c.flags))
             }
             EventBody::Trade(t) => {
                 self.view.traded(ts, t.instrument, t.price, t.flags);
-                self.on_market(ts, &event.body, t.instrument, t.flags, out, observer);
+                Some((t.instrument, t.flags))
             }
             EventBody::Quote(q) => {
                 self.view.quoted(ts, q.instrument, (q.bid, q.ask), q.flags);
-                self.on_market(ts, &event.body, q.instrument, q.flags, out, observer);
+                Some((q.instrument, q.flags))
             }
-            EventBody::BookDelta(d) => self.on_market(ts, &event.body, d.instrument, d.flags, out, observer),
+            EventBody::BookDelta(d) => Some((d.instrument, d.flags)),
+            other => {
+                self.on_other(ts, other, out, observer);
+                None
+            }
+        };
+        if let Some((instrument, flags)) = market {
+            self.on_market(ts, &event.body, instrument, flags, out, observer);
+        }
+        if out.len() != first {
+            out.iter().skip(first).for_each(|command| command.digest(&mut self.digest));
+        }
+    }
+
+    /// Everything but market data.
+    fn on_other<O: Observer>(&mut self, ts: UnixNanos, body: &EventBody, out: &mut Vec<Command>, observer: &mut O) {
+        match body {
+            EventBody::Candle(_) | EventBody::Trade(_) | EventBody::Quote(_) | EventBody::BookDelta(_) => {}
             EventBody::Report(report) => self.on_report(ts, report, out, observer),
             EventBody::Timer(timer) => self.on_timer(ts, *timer, out, observer),
             EventBody::ModelOutput(answer) => {
@@ -165,15 +183,15 @@ impl Engine {
                             self.subscribers.resize_with(idx.index() + 1, Vec::new);
                         }
                         self.arm_sampler(ts, out);
+                        if !std::mem::replace(&mut self.day_armed, true) {
+                            self.arm_day(ts, out);
+                        }
                     }
                     Err(error) => self.fault(Fault::Instrument(error.to_string())),
                 }
             }
             EventBody::Control(Control::Pause) => self.paused = true,
             EventBody::Control(Control::Resume) => self.paused = !self.faults.is_empty(),
-        }
-        if out.len() != first {
-            out.iter().skip(first).for_each(|command| command.digest(&mut self.digest));
         }
     }
 
@@ -346,8 +364,8 @@ impl Engine {
 
     fn on_timer<O: Observer>(&mut self, ts: UnixNanos, timer: TimerFired, out: &mut Vec<Command>, observer: &mut O) {
         match timer {
-            // The turn of the trading day is an input like any other: it is in the journal and in the digest.
-            TimerFired::Day => {}
+            // The turn of the trading day is an input like any other: it is in the digest, and limits by day will begin anew here.
+            TimerFired::Day => self.arm_day(ts, out),
             TimerFired::Minute => {
                 self.gate.sample(ts, &self.view);
                 self.sampler_armed = false;
@@ -357,6 +375,11 @@ impl Engine {
                 self.ask(ts, strategy, None, out, observer, |s, context, outputs| s.on_timer(context, id, outputs));
             }
         }
+    }
+
+    /// Asks for the next midnight (UTC), where the trading day turns.
+    fn arm_day(&self, ts: UnixNanos, out: &mut Vec<Command>) {
+        out.push(Command::Timer { at: UnixNanos::start_of_day(ts.day() + 1), timer: TimerFired::Day });
     }
 
     /// Asks for the next correlation sample. A single instrument has nothing to correlate with, and no limits need none.

@@ -48,6 +48,14 @@ pub(crate) struct Estimate {
     /// Report currency outside positions.
     cash: f64,
     lines: Vec<Line>,
+    /// Whether every line is nothing: the account holds report currency only.
+    idle: bool,
+}
+
+impl Estimate {
+    fn find_idle(&mut self) {
+        self.idle = self.lines.iter().all(|line| line.quantity == 0.0 && line.cost == 0.0);
+    }
 }
 
 impl Portfolio {
@@ -91,6 +99,9 @@ impl Portfolio {
     pub fn equity_estimate(&self, account: AccountId, view: &MarketView) -> Option<f64> {
         let estimate = &self.book(account)?.estimate;
         let mut total = estimate.cash;
+        if estimate.idle {
+            return Some(total);
+        }
         for line in &estimate.lines {
             if line.quantity == 0.0 && line.cost == 0.0 {
                 continue;
@@ -238,6 +249,7 @@ impl Portfolio {
             }
         }
         book.estimate.lines = lines;
+        book.estimate.idle = false;
         for asset in (0..=u16::MAX).take(book.assets.len()) {
             book.refresh_asset(AssetIdx(asset), report);
         }
@@ -285,6 +297,7 @@ impl Book {
         } else if let Some(line) = self.estimate.lines.get_mut(asset.index()) {
             line.quantity = free;
         }
+        self.estimate.find_idle();
     }
 
     #[inline]
@@ -301,6 +314,7 @@ impl Book {
                 InstrumentKind::LinearPerpetual => valuation::to_f64(held.net.cost),
             };
         }
+        self.estimate.find_idle();
     }
 }
 
