@@ -10,6 +10,7 @@ use crate::money;
 use crate::order::{Kind, Order};
 use crate::slippage::slipped;
 use crate::venue::Venue;
+use domain::decimal::{Rounding, div_round};
 use domain::{
     AssetIdx, Fill, Liquidity, Money, OrderStatus, RejectReason, ReportBody, Side, TimeInForce, VenueOrderId,
 };
@@ -171,7 +172,7 @@ impl Venue {
             if checked {
                 self.check_margin(order.account(), at, side, quantity, price, fee)?;
             }
-            self.book_position(at, order, price, quantity, &booked).ok_or(TOO_LARGE)?;
+            self.book_position(at, order, quantity, &booked).ok_or(TOO_LARGE)?;
             return Ok(booked);
         }
         let (base_asset, quote_asset) = (rules.base, rules.quote);
@@ -204,7 +205,7 @@ impl Venue {
     }
 
     /// Books a trade of a perpetual: no notional moves, only fee and what is realised. `None` on overflow, with nothing changed.
-    fn book_position(&mut self, at: usize, order: &Order, price: i64, quantity: i64, booked: &Booked) -> Option<()> {
+    fn book_position(&mut self, at: usize, order: &Order, quantity: i64, booked: &Booked) -> Option<()> {
         let market = &mut self.markets[at];
         let (idx, settle, side) = (market.rules.idx, market.rules.settle, order.side());
         let account = self.accounts.get_mut(order.account().index())?;
@@ -215,16 +216,23 @@ impl Venue {
         };
         let opposed = (held > 0) != (signed > 0) && held != 0;
         let closed = if opposed { held.checked_abs()?.min(quantity) } else { 0 };
-        let sign = -side.sign();
-        let closing = if closed == 0 { 0 } else { sign * market.scale.traded(side, price, closed)? };
-        let opening =
-            if closed == quantity { 0 } else { sign * market.scale.traded(side, price, quantity - closed)? };
+        // What moves is rounded once, for the whole trade. Of one that goes through zero the part that closes is rounded against us, and
+        // the rest opens.
+        let (whole, unit) = (-side.sign() * booked.amount, market.quote_unit);
+        let closing = match closed {
+            0 => 0,
+            all if all == quantity => whole,
+            part => {
+                let divisor = i128::from(quantity).checked_mul(unit)?;
+                div_round(whole.checked_mul(i128::from(part))?, divisor, Rounding::Down).checked_mul(unit)?
+            }
+        };
+        let opening = whole - closing;
         let before = account.balance(settle).total;
         // What is realised is at most what the position cost and brought in: with room for both the posting cannot overflow.
         let room = booked.amount.checked_add(booked.fee)?.checked_add(account.position_mut(idx).cost.checked_abs()?)?;
         before.checked_add(room)?;
         before.checked_sub(room)?;
-        let unit = market.quote_unit;
         let realised = account.position_mut(idx).trade(order.strategy(), signed, closed, closing, opening, unit)?;
         account.post(settle, realised - booked.fee)?;
         let after = account.position(idx);
