@@ -171,6 +171,17 @@ impl Desk {
                 alarm = self.protect(key, world);
                 self.release_waiting(key, world);
             }
+            // Less than the venue takes at that price. While the entry still fills, its next fill or its end asks again; after that what
+            // cannot be protected is closed at the market, and what cannot even be closed is dust.
+            (OrderInput::Rejected, Purpose::Exit | Purpose::Stop | Purpose::Target)
+                if cause == Some(RejectReason::MinNotional) =>
+            {
+                if purpose == Purpose::Stop && !self.orders.entry_working(key.0, key.1, key.2) {
+                    self.plans.drop_stop(key);
+                    alarm = self.exit(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason));
+                }
+            }
+            (OrderInput::Canceled | OrderInput::Expired, Purpose::Entry { .. }) => alarm = self.protect(key, world),
             // What protected a position is gone and nobody asked for it: a new one, or out.
             (OrderInput::Rejected | OrderInput::Canceled | OrderInput::Expired, Purpose::Stop) => {
                 if let (OrderInput::Rejected, Some(reason)) = (input, cause) {
