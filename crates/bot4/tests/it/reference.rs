@@ -74,7 +74,7 @@ fn two_strategies_on_minutes_of_two_instruments_with_default_risk() {
     let config = config(&strategies, SizeRequest::Cap, "atr:14:3", Profile::Standard(Limits::default()), venue);
     let walk = |i: &Instrument, seed, start: i64| candles(i, &random_walk(i, seed, 20_000, start, start / 400));
     let inputs = vec![walk(&btc, 1, 4_000_000), walk(&eth, 2, 250_000)];
-    hold(&config, &table, Some(60), inputs, (93, 64, "4f73d4a43c47cf0141c7c47b770ce00e"));
+    hold(&config, &table, Some(60), inputs, (93, 64, "e68726f28cd371524c52a2e3b0ea0543"));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn trades_with_latency_and_slippage() {
         &table,
         None,
         vec![input(btc.idx, Rows::Trades(trades))],
-        (1521, 1012, "7c39f3809d557f7b3352714578ab7bc8"),
+        (1521, 1012, "46d82fdb00fea45c6f754b5c8a8776d9"),
     );
 }
 
@@ -124,5 +124,5 @@ fn a_perpetual_both_ways_with_funding() {
     let limits = Limits { position_fraction_max: Rate::from_bps(30_000), ..Limits::default() };
     let config = config(&strategies, size, "atr:14:4", Profile::Research(limits), venue);
     let inputs = vec![candles(&btc, &random_walk(&btc, 4, 20_000, 4_000_000, 8_000))];
-    hold(&config, &table, Some(60), inputs, (1331, 887, "3a27208f166dc66d33dade6196478de4"));
+    hold(&config, &table, Some(60), inputs, (1331, 887, "eae5a7628ba15d8a42e881a13b1100aa"));
 }
