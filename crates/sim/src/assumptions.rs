@@ -91,7 +91,7 @@ impl Venue {
             lines.push(match config.funding {
                 None => "no funding is paid".to_owned(),
                 Some(f) => format!(
-                    "funding of {} of the marked value is paid by longs to shorts every {}",
+                    "funding of {} of the marked value (on candles the last open or close) is paid by longs to shorts every {}",
                     percent(f.rate),
                     seconds(f.every.0)
                 ),

@@ -102,11 +102,12 @@ impl Venue {
             self.check_liquidation(at, candle.low, candle.high);
             self.path(at, candle, Pass::Limits);
             self.check_liquidation(at, candle.close, candle.close);
-            if let Some(market) = self.markets.get_mut(at) {
-                market.mark = Some(candle.open);
-            }
             self.listen(at);
             self.refresh();
+        }
+        // The bar is over but for its last instant: funding that falls due at its end is on its close.
+        if let Some(market) = self.markets.get_mut(at) {
+            market.mark = Some(candle.close);
         }
         self.path_bar = self.path_bar.max(Some(candle.ts_open));
     }

@@ -116,7 +116,8 @@ fn recompute(i: &Instrument, days: &[Candle], fills: &[(UnixNanos, Fill)]) -> (i
     let mut open = 0;
     for day in days {
         let (from, to) = (day.ts_open, day.ts_close());
-        // What trades from the open on, each funding time (the day's end included) with what is held then, at the price of the open.
+        // What trades from the open on, each funding time (the day's end included) with what is held then, at the last price known: the
+        // open within the day, the close at its end.
         let mut next = (from.0 / HOURS_8 + 1) * HOURS_8;
         loop {
             let due = fills.peek().map_or(u64::MAX, |(ts, _)| ts.0);
@@ -133,7 +134,8 @@ fn recompute(i: &Instrument, days: &[Candle], fills: &[(UnixNanos, Fill)]) -> (i
                 held += sign * i128::from(f.quantity);
             } else if next <= to.0 {
                 // 0.01 % of the value, paid by longs and rounded against us.
-                funded -= up(held * i128::from(day.open) * scale, 10_000 * UNIT) * UNIT;
+                let mark = if next == to.0 { day.close } else { day.open };
+                funded -= up(held * i128::from(mark) * scale, 10_000 * UNIT) * UNIT;
                 open += u64::from(held != 0);
                 next += HOURS_8;
             } else {

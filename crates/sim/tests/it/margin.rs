@@ -210,7 +210,7 @@ fn quotes_liquidate_at_the_middle() {
 
 #[test]
 fn funding_is_paid_by_longs_on_the_mark() {
-    // Every two minutes 1 % of the marked value: 2 x 102 x 0.01 = 2.04, then 2 x 103.
+    // Every two minutes 1 % of the marked value, at the close of the bar that ends then: 2 x 103 x 0.01 = 2.06, then 2 x 104.
     check(
         "with perpetual; funding 0.01 120000
          submit a buy market 2
@@ -218,12 +218,12 @@ fn funding_is_paid_by_longs_on_the_mark() {
          open 102 103 101 103
          path
          close
-         expect a accepted; a filled 2 @ 100 taker complete; funding -2.04
+         expect a accepted; a filled 2 @ 100 taker complete; funding -2.06
          submit b sell market 4
          bar 103 103 103 103
          bar 104 104 104 104
          expect b accepted; b filled 4 @ 103 taker complete; funding 2.08
-         balance USDT 10006.04",
+         balance USDT 10006.02",
     );
 }
 
