@@ -52,7 +52,7 @@ pub struct RunArgs {
     /// Asset of spot fees: quote, or as the venue takes them (buys pay in base).
     #[arg(long, value_name = "quote|venue")]
     pub fee_asset: Option<String>,
-    /// Slippage of orders that take: none, bps:N, or impact[:SPREAD_BPS:COEFFICIENT_BPS] (half spread and square root of the volume share).
+    /// Slippage of orders that take: none, bps:N, or `impact[:SPREAD_BPS:COEFFICIENT_BPS]` (half spread and square root of the volume share).
     #[arg(long, value_name = "MODEL", default_value = "none")]
     pub slippage: String,
     /// Largest share of a bar's volume that our orders get: none or a fraction such as 0.1.
