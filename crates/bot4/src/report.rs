@@ -219,8 +219,6 @@ impl Summary {
             });
         }
         let closed = m.recorder.trades;
-        let mut state = engine.state_digest();
-        domain::Digestible::digest(&m.session.venue, &mut state);
         Self {
             run: m.run,
             risk_profile: m.profile,
@@ -255,7 +253,7 @@ impl Summary {
                 max_drawdown,
             }),
             digest: engine.digest().to_string(),
-            state_digest: state.to_string(),
+            state_digest: m.session.state_digest().to_string(),
             data: m.data,
             faults: engine.faults().iter().map(ToString::to_string).collect(),
             assumptions: m.session.venue.assumptions().into_iter().chain(m.assumptions).collect(),

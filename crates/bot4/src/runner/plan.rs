@@ -220,7 +220,9 @@ impl Plan {
     }
 
     /// [`Plan::begin`] with another probe.
-    pub fn begin_for<P: Probe>(&self) -> impl FnMut(&mut Session, UnixNanos, &mut P) -> Result<(), SessionError> + use<P> {
+    pub fn begin_for<P: Probe>(
+        &self,
+    ) -> impl FnMut(&mut Session, UnixNanos, &mut P) -> Result<(), SessionError> + use<P> {
         let (instruments, quote, cash) = (self.instruments.clone(), self.quote, self.cash);
         move |session, ts, probe| {
             for instrument in &instruments {

@@ -6,7 +6,8 @@
 
 use crate::runner::record::Probe;
 use domain::{
-    AccountReport, Candle, Event, EventBody, InputId, InstrumentIdx, ModelOutput, Quote, TimerFired, Trade, UnixNanos,
+    AccountReport, Candle, Digest, Digestible, Event, EventBody, InputId, InstrumentIdx, ModelOutput, Quote,
+    TimerFired, Trade, UnixNanos,
 };
 use engine::Engine;
 use risk::Command;
@@ -82,6 +83,28 @@ impl Session {
         self.setup += 1;
         self.step(ts, &Event { id, body }, probe);
         self.settle(ts, probe)
+    }
+
+    /// Digest of the whole state: engine, venue, timers and answers that are due.
+    #[must_use]
+    pub fn state_digest(&self) -> Digest {
+        let mut d = self.engine.state_digest();
+        self.venue.digest(&mut d);
+        for (at, timer) in &self.timers {
+            let key = match timer {
+                TimerFired::Day => 1,
+                TimerFired::Minute => 2,
+                TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
+            };
+            d.word(at.0);
+            d.word(key);
+        }
+        for (at, answer) in &self.answers {
+            d.word(at.0);
+            d.word(u64::from(answer.strategy.0) | u64::from(answer.model) << 16);
+            d.word(answer.as_of.0);
+        }
+        d
     }
 
     /// Whether phases of a bar of this instrument have anything to do.
