@@ -158,12 +158,12 @@ impl<R: Rule> RuleStrategy<R> {
             // More than dust at this price is more than dust at any higher one.
             self.substantial = (position.quantity, self.reference);
         }
+        let (free, shorts) = (!context.entry_working, self.shorts(instrument));
+        let (long, short) = (held && position.is_long(), held && position.is_short());
         let intent = match stance {
-            Stance::Up if !context.entry_working && !(held && position.is_long()) => Intent::EnterLong,
-            Stance::Down if self.shorts(instrument) && !context.entry_working && !(held && position.is_short()) => {
-                Intent::EnterShort
-            }
-            Stance::Down if !self.shorts(instrument) && (held || context.entry_working) => Intent::Exit,
+            Stance::Up if free && !long => Intent::EnterLong,
+            Stance::Down if shorts && free && !short => Intent::EnterShort,
+            Stance::Down if !shorts && (held || !free) => Intent::Exit,
             Stance::Up | Stance::Down | Stance::Keep => return,
         };
         let entry = intent != Intent::Exit;
