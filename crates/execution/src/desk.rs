@@ -3,6 +3,7 @@
 //! In:  validated signals; reports of venues, after the ledger has booked them.
 //! Out: commands. Every submit passed the gate in this step; what waits, waits unapproved and is checked again.
 
+use crate::closing::{Closing, Ended};
 use crate::order_state::{IllegalTransition, OrderInput, OrderState};
 use crate::orders::{Orders, Purpose, Working};
 use crate::protect::{self, Plans};
@@ -36,6 +37,8 @@ pub enum Alarm {
     Illegal(ClientOrderId, IllegalTransition),
     /// The venue refused an order that reduces a position.
     ReductionRejected(ClientOrderId, RejectReason),
+    /// The venue ended one order after the other that reduces a position: it stays as it is.
+    EndedByVenue(ClientOrderId),
     /// A position could not be given its stop; it is closed at the market.
     Unprotected(DenyReason),
 }
@@ -46,6 +49,7 @@ impl fmt::Display for Alarm {
             Self::UnknownOrder(id) => write!(f, "report on an order that is not known: {id}"),
             Self::Illegal(id, error) => write!(f, "order {id}: {error}"),
             Self::ReductionRejected(id, reason) => write!(f, "the venue refused reduction {id}: {}", reason.name()),
+            Self::EndedByVenue(id) => write!(f, "the venue ended reduction {id}, and those before it"),
             Self::Unprotected(reason) => write!(f, "a position could not be given its stop: {}", reason.key()),
         }
     }
@@ -59,6 +63,8 @@ pub type Key = (AccountId, InstrumentIdx, StrategyIdx);
 pub struct Desk {
     orders: Orders,
     plans: Plans,
+    closing: Closing,
+    ended: Ended,
     waiting: Vec<Validated>,
     epoch: u32,
     next_ordinal: u64,
@@ -68,7 +74,15 @@ impl Desk {
     /// A desk whose orders carry this epoch.
     #[must_use]
     pub fn new(epoch: u32) -> Self {
-        Self { orders: Orders::default(), plans: Plans::default(), waiting: Vec::new(), epoch, next_ordinal: 1 }
+        Self {
+            orders: Orders::default(),
+            plans: Plans::default(),
+            closing: Closing::default(),
+            ended: Ended::default(),
+            waiting: Vec::new(),
+            epoch,
+            next_ordinal: 1,
+        }
     }
 
     /// The orders that work.
@@ -90,20 +104,25 @@ impl Desk {
         let key = (signal.account, signal.instrument, signal.strategy);
         // The newest word of a strategy replaces what of its own still waits.
         self.waiting.retain(|w| (w.signal().account, w.signal().instrument, w.signal().strategy) != key);
-        match signal.intent {
-            Intent::Exit => self.exit(key, world),
-            Intent::EnterLong | Intent::EnterShort => {
-                let side = if signal.intent == Intent::EnterLong { Side::Buy } else { Side::Sell };
-                let held = world.scene.portfolio.position(key.0, key.1, key.2).quantity;
-                if held.raw() * side.sign() < 0 && protect::closable(key, &world.scene).is_some() {
-                    // A reversal: first flat, then the entry, which is checked when it can go.
-                    self.exit(key, world)?;
-                    self.waiting.push(*validated);
-                    return Ok(());
-                }
-                self.enter(validated, side, world)
-            }
+        let side = match signal.intent {
+            Intent::Exit => return self.exit(key, world),
+            Intent::EnterLong => Side::Buy,
+            Intent::EnterShort => Side::Sell,
+        };
+        let (mut opposite, mut leaving) = (holds_against(key, side, &world.scene), false);
+        for entry in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.is_entry()) {
+            opposite |= entry.spec.side != side;
+            leaving |= !entry.stays();
         }
+        if opposite {
+            // A reversal: first flat, then the entry, which is checked when it can go.
+            self.exit(key, world)?;
+        }
+        if opposite || leaving {
+            self.waiting.push(*validated);
+            return Ok(());
+        }
+        self.enter_or_wait(validated, side, world)
     }
 
     /// Acts on what a venue said of an order. Fills must have been booked in the ledger before.
@@ -129,13 +148,8 @@ impl Desk {
             | ReportBody::Funding { .. }
             | ReportBody::Transfer { .. } => return None,
         };
-        let Some(order) = self.orders.get_mut(id) else {
-            // A fill of an order that is not in the list still changed a position: what protects it must follow.
-            if let ReportBody::Filled { fill, .. } = body {
-                self.protect((fill.account, fill.instrument, fill.strategy), world);
-            }
-            return Some(Alarm::UnknownOrder(id));
-        };
+        let Some(order) = self.orders.get_mut(id) else { return self.on_stranger(id, body, world) };
+        let asked_for = order.state.status() == OrderStatus::CancelPending;
         let status = match order.state.apply(input) {
             Ok(status) => status,
             Err(error) => return Some(Alarm::Illegal(id, error)),
@@ -148,58 +162,117 @@ impl Desk {
                 .unwrap_or(Money::ZERO);
             world.gate.exposure_mut().use_part(reservation, notional);
         }
-        if status.is_terminal()
+        let ended = status.is_terminal();
+        if ended
             && let Some(done) = self.orders.remove(id)
             && let Some(reservation) = done.reservation
         {
             world.gate.exposure_mut().release(reservation);
         }
-        let mut alarm = None;
-        match (input, purpose) {
-            (OrderInput::Filled { .. }, Purpose::Entry { stop, target }) => {
-                self.plans.set(key, stop, target);
-                alarm = self.protect(key, world);
-            }
-            (OrderInput::Filled { .. }, Purpose::Exit | Purpose::Stop | Purpose::Target) => {
-                alarm = self.protect(key, world);
-                self.release_waiting(key, world);
-            }
-            // Another order of ours closed the position before this one arrived: there is nothing left to reduce, and nothing wrong.
-            (OrderInput::Rejected, Purpose::Exit | Purpose::Stop | Purpose::Target)
-                if cause == Some(RejectReason::ReduceOnly) && protect::closable(key, &world.scene).is_none() =>
-            {
-                alarm = self.protect(key, world);
-                self.release_waiting(key, world);
-            }
-            // Less than the venue takes at that price. While the entry still fills, its next fill or its end asks again; after that what
-            // cannot be protected is closed at the market, and what cannot even be closed is dust.
-            (OrderInput::Rejected, Purpose::Exit | Purpose::Stop | Purpose::Target)
-                if cause == Some(RejectReason::MinNotional) =>
-            {
-                if purpose == Purpose::Stop && !self.orders.entry_working(key.0, key.1, key.2) {
-                    self.plans.drop_stop(key);
-                    alarm = self.exit(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason));
+        let alarm = match input {
+            OrderInput::Filled { .. } => {
+                if let Purpose::Entry { stop, target } = purpose {
+                    self.plans.set(key, stop, target);
                 }
+                self.closing.filled(key);
+                self.settle(key, world)
             }
-            (OrderInput::Canceled | OrderInput::Expired, Purpose::Entry { .. }) => alarm = self.protect(key, world),
-            // What protected a position is gone and nobody asked for it: a new one, or out.
-            (OrderInput::Rejected | OrderInput::Canceled | OrderInput::Expired, Purpose::Stop) => {
-                if let (OrderInput::Rejected, Some(reason)) = (input, cause) {
-                    self.plans.drop_stop(key);
-                    alarm = Some(Alarm::ReductionRejected(id, reason));
-                    if let Err(refusal) = self.exit(key, world) {
-                        alarm = Some(Alarm::Unprotected(refusal.reason));
-                    }
+            OrderInput::Rejected | OrderInput::Canceled | OrderInput::Expired => {
+                if input != OrderInput::Rejected {
+                    self.ended.push(id, purpose);
+                }
+                if asked_for || matches!(purpose, Purpose::Entry { .. }) {
+                    self.settle(key, world)
                 } else {
-                    alarm = self.protect(key, world);
+                    let rejected = cause.filter(|_| input == OrderInput::Rejected);
+                    self.on_lost(id, key, purpose, rejected, world)
                 }
             }
-            (OrderInput::Rejected, Purpose::Exit | Purpose::Target) => {
-                alarm = cause.map(|reason| Alarm::ReductionRejected(id, reason));
+            OrderInput::Accepted | OrderInput::CancelSent | OrderInput::CancelRejected | OrderInput::AnswerOverdue => {
+                None
             }
-            _ => {}
+        };
+        if ended {
+            self.release_crossed(key, world);
         }
         alarm
+    }
+
+    /// A report on an order that is not in the list. A fill that comes after the end of one of ours is a fill; anything else is strange.
+    fn on_stranger<O: Observer>(
+        &mut self,
+        id: ClientOrderId,
+        body: &ReportBody,
+        world: &mut World<'_, '_, O>,
+    ) -> Option<Alarm> {
+        let ReportBody::Filled { fill, .. } = body else { return Some(Alarm::UnknownOrder(id)) };
+        let key = (fill.account, fill.instrument, fill.strategy);
+        let known = self.ended.find(id);
+        if let Some(Purpose::Entry { stop, target }) = known {
+            self.plans.set(key, stop, target);
+        }
+        // Known or not, it changed a position: what protects that must follow.
+        let alarm = self.settle(key, world);
+        if known.is_some() { alarm } else { Some(Alarm::UnknownOrder(id)) }
+    }
+
+    /// The venue refused or ended an order that reduces a position, and nobody asked for it.
+    fn on_lost<O: Observer>(
+        &mut self,
+        id: ClientOrderId,
+        key: Key,
+        purpose: Purpose,
+        rejected: Option<RejectReason>,
+        world: &mut World<'_, '_, O>,
+    ) -> Option<Alarm> {
+        if protect::closable(key, &world.scene).is_none() {
+            // Another order of ours closed the position before: there is nothing left to reduce, and nothing wrong.
+            return self.settle(key, world);
+        }
+        match (purpose, rejected) {
+            // Less than the venue takes at that price. While the entry still fills, its next fill or its end asks again; after that what
+            // cannot be protected is closed at the market, and what cannot even be closed is dust.
+            (Purpose::Stop, Some(RejectReason::MinNotional)) => {
+                if self.orders.entry_working(key.0, key.1, key.2) {
+                    return None;
+                }
+                self.flee(key, world)
+            }
+            (Purpose::Exit, Some(RejectReason::MinNotional)) => {
+                self.closing.end(key);
+                None
+            }
+            (Purpose::Target, Some(RejectReason::MinNotional)) => None,
+            // The market is at that price already: what the order was for happens now.
+            (Purpose::Stop, Some(RejectReason::WouldTrigger)) => self.flee(key, world),
+            (Purpose::Target, Some(RejectReason::WouldTrigger)) => {
+                self.exit(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason))
+            }
+            // A stop that the venue will not hold protects nothing: out of the position.
+            (Purpose::Stop, Some(reason)) => self.flee(key, world).or(Some(Alarm::ReductionRejected(id, reason))),
+            (Purpose::Target, Some(reason)) => Some(Alarm::ReductionRejected(id, reason)),
+            _ => {
+                let again = self.closing.failed(key);
+                let alarm =
+                    if again || purpose != Purpose::Stop { self.settle(key, world) } else { self.flee(key, world) };
+                let given_up = rejected.map_or(Alarm::EndedByVenue(id), |reason| Alarm::ReductionRejected(id, reason));
+                alarm.or((!again).then_some(given_up))
+            }
+        }
+    }
+
+    /// Closes a position that cannot have its stop.
+    fn flee<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        self.plans.drop_stop(key);
+        self.exit(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason))
+    }
+
+    /// After anything that may have changed a position: protects it, goes on closing it, and lets go what waited for that.
+    fn settle<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        let alarm = self.protect(key, world);
+        let closing = self.close(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason));
+        self.release_waiting(key, world);
+        alarm.or(closing)
     }
 
     /// Sends an entry, if the gate lets it.
@@ -233,6 +306,7 @@ impl Desk {
         };
         let entry = world.gate.check_entry(validated, EntryIntent { spec, own }, &world.scene, world.observer)?;
         self.next_ordinal += 1;
+        self.closing.end((signal.account, signal.instrument, signal.strategy));
         let purpose = Purpose::Entry { stop: signal.stop, target: signal.target };
         self.orders.add(Working {
             spec: entry.spec,
@@ -247,21 +321,60 @@ impl Desk {
         Ok(())
     }
 
+    /// Sends an entry; one that would trade with an older order of ours waits until that is gone.
+    fn enter_or_wait<O: Observer>(
+        &mut self,
+        validated: &Validated,
+        side: Side,
+        world: &mut World<'_, '_, O>,
+    ) -> Result<(), Refusal> {
+        match self.enter(validated, side, world) {
+            Err(refusal) if refusal.reason == DenyReason::SelfMatch => {
+                self.waiting.push(*validated);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     /// Takes entries off and closes what is held. Stops stay until the position is gone.
     fn exit<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
-        let mut exit_working = false;
-        for order in self.orders.of_mut(key.0, key.1, key.2) {
-            match order.purpose {
-                Purpose::Entry { .. } => cancel(order, world.out),
-                Purpose::Exit => exit_working = true,
-                Purpose::Stop | Purpose::Target => {}
-            }
+        for order in self.orders.of_mut(key.0, key.1, key.2).filter(|order| order.is_entry()) {
+            cancel(order, world.out);
         }
-        let Some((side, quantity)) = protect::closable(key, &world.scene) else { return Ok(()) };
-        if exit_working {
+        self.closing.begin(key);
+        self.close(key, world)
+    }
+
+    /// Goes on closing a position that is to be closed: until nothing is held and no entry can still fill, an exit works.
+    fn close<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
+        let Some((side, quantity)) = protect::closable(key, &world.scene) else {
+            if !self.orders.entry_working(key.0, key.1, key.2) {
+                self.closing.end(key);
+            }
+            return Ok(());
+        };
+        if !self.closing.wants_exit(key) {
             return Ok(());
         }
-        self.reduce(key, side, OrderType::Market, quantity, Purpose::Exit, world)
+        let protected = self.orders.of_mut(key.0, key.1, key.2).any(|w| w.purpose == Purpose::Stop && w.stays());
+        for exit in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.purpose == Purpose::Exit && w.stays()) {
+            if protected || exit.left() >= Some(quantity) {
+                return Ok(());
+            }
+            // It left when less was held, and nothing protects the rest: one for all of it takes its place.
+            cancel(exit, world.out);
+        }
+        match self.reduce(key, side, OrderType::Market, quantity, Purpose::Exit, world) {
+            // The older entry is taken off first, and the reduction goes when that is done.
+            Err(refusal) if refusal.reason == DenyReason::SelfMatch => {
+                for order in self.orders.crossing_mut(key.0, key.1, side, None).filter(|order| order.is_entry()) {
+                    cancel(order, world.out);
+                }
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Sends an order that only reduces a position.
@@ -290,7 +403,7 @@ impl Desk {
             duplicate: self.orders.iter().any(|w| {
                 w.purpose == purpose
                     && (w.spec.account, w.spec.instrument, w.spec.strategy) == (account, instrument, strategy)
-                    && w.state.status() != OrderStatus::CancelPending
+                    && w.stays()
             }),
             crossing: kind == OrderType::Market && self.orders.would_cross(account, instrument, side, None),
             opposing: false,
@@ -313,18 +426,22 @@ impl Desk {
             let slot = match order.purpose {
                 Purpose::Stop => 0,
                 Purpose::Target => 1,
+                // An exit that finds nothing left, or the other side, must not meet the next position.
+                Purpose::Exit if wanted.as_ref().is_none_or(|(side, _)| *side != order.spec.side) => {
+                    cancel(order, world.out);
+                    continue;
+                }
                 Purpose::Entry { .. } | Purpose::Exit => continue,
             };
-            let Some((_, levels)) = &wanted else {
+            let Some((side, levels)) = &wanted else {
                 cancel(order, world.out);
                 continue;
             };
             let fits = levels[slot].is_some_and(|(kind, quantity)| {
-                kind == order.spec.kind
-                    && OrderQuantity::Base(quantity) == order.spec.quantity
-                    && order.state.filled().is_zero()
+                // One that is filled in part still covers what is left.
+                kind == order.spec.kind && *side == order.spec.side && order.left() == Some(quantity)
             });
-            if fits && order.state.status() != OrderStatus::CancelPending {
+            if fits && order.stays() {
                 have[slot] = true;
             } else {
                 cancel(order, world.out);
@@ -352,20 +469,18 @@ impl Desk {
         alarm
     }
 
-    /// A reversal's second half, once nothing is held.
+    /// Lets an entry of this strategy go that waited: for the end of the position it reverses, of an entry that is being taken off, or of
+    /// an order that it would have traded with.
     fn release_waiting<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) {
-        if protect::closable(key, &world.scene).is_some() {
+        let of = |w: &Validated| (w.signal().account, w.signal().instrument, w.signal().strategy);
+        let Some(at) = self.waiting.iter().position(|w| of(w) == key) else { return };
+        let signal = *self.waiting[at].signal();
+        let side = if signal.intent == Intent::EnterLong { Side::Buy } else { Side::Sell };
+        if holds_against(key, side, &world.scene) || self.orders.entry_working(key.0, key.1, key.2) {
             return;
         }
-        let Some(at) =
-            self.waiting.iter().position(|w| (w.signal().account, w.signal().instrument, w.signal().strategy) == key)
-        else {
-            return;
-        };
         let validated = self.waiting.remove(at);
-        let signal = *validated.signal();
-        let side = if signal.intent == Intent::EnterLong { Side::Buy } else { Side::Sell };
-        if let Err(refusal) = self.enter(&validated, side, world) {
+        if let Err(refusal) = self.enter_or_wait(&validated, side, world) {
             let decision = risk::Decision::Refused {
                 strategy: signal.strategy,
                 instrument: signal.instrument,
@@ -376,9 +491,40 @@ impl Desk {
         }
     }
 
+    /// An order ended: what of other strategies in its instrument waited for it goes on.
+    fn release_crossed<O: Observer>(&mut self, (account, instrument, _): Key, world: &mut World<'_, '_, O>) {
+        let mut at = 0;
+        while let Some(key) = self.closing.nth(at) {
+            if (key.0, key.1) == (account, instrument) {
+                // What is refused here stays to be closed, and is asked for again.
+                let _refused = self.close(key, world).is_err();
+            }
+            at += usize::from(self.closing.nth(at) == Some(key));
+        }
+        // What waits again goes to the end of the list, so each is asked once.
+        let mut at = 0;
+        for _ in 0..self.waiting.len() {
+            let Some(signal) = self.waiting.get(at).map(Validated::signal) else { break };
+            let key = (signal.account, signal.instrument, signal.strategy);
+            let before = self.waiting.len();
+            if (key.0, key.1) == (account, instrument) {
+                self.release_waiting(key, world);
+            }
+            let same_place =
+                self.waiting.get(at).map(|w| (w.signal().account, w.signal().instrument, w.signal().strategy));
+            at += usize::from(self.waiting.len() == before && same_place == Some(key));
+        }
+    }
+
     const fn next_id(&self, account: AccountId) -> ClientOrderId {
         ClientOrderId::new(account, self.epoch, self.next_ordinal)
     }
+}
+
+/// Whether a strategy holds what an entry on `side` would have to close first.
+fn holds_against(key: Key, side: Side, scene: &Scene<'_>) -> bool {
+    let held = scene.portfolio.position(key.0, key.1, key.2).quantity;
+    held.raw().signum() * side.sign() < 0 && protect::closable(key, scene).is_some()
 }
 
 /// Sends a cancel, unless one is on its way.
@@ -396,6 +542,8 @@ impl Digestible for Desk {
     fn digest(&self, d: &mut Digest) {
         self.orders.digest(d);
         self.plans.digest(d);
+        self.closing.digest(d);
+        self.ended.digest(d);
         for waiting in &self.waiting {
             waiting.signal().digest(d);
         }

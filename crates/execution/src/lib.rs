@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod closing;
 pub mod desk;
 pub mod order_state;
 pub mod orders;

@@ -104,8 +104,8 @@ impl OrderState {
                 }
             }
             (S::Submitted | S::OutcomeUnknown, I::Accepted) => S::Accepted,
-            // An answer that crossed our cancel.
-            (S::CancelPending, I::Accepted) => S::CancelPending,
+            // An answer that crossed our cancel, or that a fill overtook.
+            (from @ (S::CancelPending | S::PartiallyFilled), I::Accepted) => from,
             (S::Submitted | S::OutcomeUnknown | S::CancelPending, I::Rejected) if self.filled.is_zero() => S::Rejected,
             (S::Submitted | S::Accepted | S::PartiallyFilled | S::OutcomeUnknown, I::CancelSent) => S::CancelPending,
             (S::Submitted | S::Accepted | S::PartiallyFilled | S::CancelPending | S::OutcomeUnknown, I::Canceled) => {
@@ -154,9 +154,10 @@ mod tests {
 
     #[test]
     fn the_usual_lives() {
-        let cases: [(&[OrderInput], OrderStatus, i64); 8] = [
+        let cases: [(&[OrderInput], OrderStatus, i64); 9] = [
             (&[I::Accepted, fill(1, false), fill(2, true)], S::Filled, 3),
             (&[fill(3, true)], S::Filled, 3),
+            (&[fill(1, false), I::Accepted, fill(2, true)], S::Filled, 3),
             (&[I::Rejected], S::Rejected, 0),
             (&[I::Accepted, I::CancelSent, I::Canceled], S::Canceled, 0),
             (&[I::Accepted, I::CancelSent, fill(1, false), I::Canceled], S::Canceled, 1),

@@ -1,11 +1,12 @@
 //! Our orders that are not at their end, by client order id.
 //!
-//! Ids grow, so the list is sorted by appending and found by bisection; the few orders that work at a time make removal cheap.
+//! Ordinals grow over all accounts, so the list is sorted by appending and found by bisection; the few orders that work at a time make removal cheap.
 //! Orders at their end leave the list: their records are the journal's.
 
 use crate::order_state::OrderState;
 use domain::{
-    AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderSpec, Price, Side, StopPlan, StrategyIdx,
+    AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderQuantity, OrderSpec, OrderStatus, Price,
+    Quantity, Side, StopPlan, StrategyIdx,
 };
 use risk::Reservation;
 
@@ -46,6 +47,37 @@ impl Working {
     pub const fn is_entry(&self) -> bool {
         matches!(self.purpose, Purpose::Entry { .. })
     }
+
+    /// Whether nobody has asked for it to be taken off.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        self.state.status() != OrderStatus::CancelPending
+    }
+
+    /// How much of it is not filled; `None` for an amount to spend, whose quantity only the venue knows.
+    #[must_use]
+    pub fn left(&self) -> Option<Quantity> {
+        match self.spec.quantity {
+            OrderQuantity::Base(quantity) | OrderQuantity::Contracts(quantity) => {
+                quantity.checked_sub(self.state.filled())
+            }
+            OrderQuantity::QuoteAmount(_) => None,
+        }
+    }
+
+    /// Whether it rests with a limit on the other side, where an order of `side` at `price` would trade with it.
+    fn crosses(&self, account: AccountId, instrument: InstrumentIdx, side: Side, price: Option<Price>) -> bool {
+        let rests =
+            self.spec.account == account && self.spec.instrument == instrument && self.spec.side == side.opposite();
+        let Some(resting) = self.spec.kind.limit_price().filter(|_| rests && self.spec.kind.trigger().is_none()) else {
+            return false;
+        };
+        match (side, price) {
+            (_, None) => true,
+            (Side::Buy, Some(price)) => price >= resting,
+            (Side::Sell, Some(price)) => price <= resting,
+        }
+    }
 }
 
 /// All orders that work, oldest first.
@@ -55,11 +87,11 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Adds an order; its id is larger than all before it.
+    /// Adds an order; its epoch and ordinal are larger than all before it.
     pub fn add(&mut self, order: Working) {
         debug_assert!(
-            self.working.last().is_none_or(|last| last.spec.client_id < order.spec.client_id),
-            "client order ids grow"
+            self.working.last().is_none_or(|last| age(last.spec.client_id) < age(order.spec.client_id)),
+            "epoch and ordinal grow"
         );
         self.working.push(order);
     }
@@ -125,17 +157,18 @@ impl Orders {
     /// would trade with it.
     #[must_use]
     pub fn would_cross(&self, account: AccountId, instrument: InstrumentIdx, side: Side, price: Option<Price>) -> bool {
-        self.working.iter().any(|w| {
-            let rests = w.spec.account == account && w.spec.instrument == instrument && w.spec.side == side.opposite();
-            let Some(resting) = w.spec.kind.limit_price().filter(|_| rests && w.spec.kind.trigger().is_none()) else {
-                return false;
-            };
-            match (side, price) {
-                (_, None) => true,
-                (Side::Buy, Some(price)) => price >= resting,
-                (Side::Sell, Some(price)) => price <= resting,
-            }
-        })
+        self.working.iter().any(|w| w.crosses(account, instrument, side, price))
+    }
+
+    /// The orders that [`Orders::would_cross`] is about, oldest first.
+    pub fn crossing_mut(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentIdx,
+        side: Side,
+        price: Option<Price>,
+    ) -> impl Iterator<Item = &mut Working> {
+        self.working.iter_mut().filter(move |w| w.crosses(account, instrument, side, price))
     }
 
     /// How many orders work.
@@ -152,7 +185,33 @@ impl Orders {
     }
 
     fn find(&self, id: ClientOrderId) -> Option<usize> {
-        self.working.binary_search_by_key(&id, |w| w.spec.client_id).ok()
+        let at = self.working.binary_search_by_key(&age(id), |w| age(w.spec.client_id)).ok()?;
+        self.working.get(at).filter(|w| w.spec.client_id == id).map(|_| at)
+    }
+}
+
+/// What orders are sorted by: the account, which stands before it in an id, is not part of it.
+const fn age(id: ClientOrderId) -> (u32, u64) {
+    (id.epoch(), id.ordinal())
+}
+
+impl Digestible for Purpose {
+    fn digest(&self, d: &mut Digest) {
+        match *self {
+            Self::Entry { stop, target } => {
+                d.word(1);
+                d.wide(target.map_or(i128::MIN, Price::raw));
+                match stop {
+                    None => d.word(0),
+                    Some(StopPlan::Price(price)) => d.wide(price.raw()),
+                    Some(StopPlan::Distance(distance)) => d.wide(!distance.raw()),
+                    Some(StopPlan::Fraction(fraction)) => d.int(fraction.raw()),
+                }
+            }
+            Self::Exit => d.word(2),
+            Self::Stop => d.word(3),
+            Self::Target => d.word(4),
+        }
     }
 }
 
@@ -162,21 +221,7 @@ impl Digestible for Orders {
             w.spec.digest(d);
             d.word(w.state.status() as u64);
             d.wide(w.state.filled().raw());
-            match w.purpose {
-                Purpose::Entry { stop, target } => {
-                    d.word(1);
-                    d.wide(target.map_or(i128::MIN, Price::raw));
-                    match stop {
-                        None => d.word(0),
-                        Some(StopPlan::Price(price)) => d.wide(price.raw()),
-                        Some(StopPlan::Distance(distance)) => d.wide(!distance.raw()),
-                        Some(StopPlan::Fraction(fraction)) => d.int(fraction.raw()),
-                    }
-                }
-                Purpose::Exit => d.word(2),
-                Purpose::Stop => d.word(3),
-                Purpose::Target => d.word(4),
-            }
+            w.purpose.digest(d);
             if let Some(reservation) = &w.reservation {
                 reservation.digest(d);
             }

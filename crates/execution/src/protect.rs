@@ -72,7 +72,8 @@ impl Digestible for Plans {
     }
 }
 
-/// The side and quantity that would close a position; `None` where nothing is held that the venue would take.
+/// The side and quantity that would close a position, or the largest part of it that one order can; `None` where nothing is held that the
+/// venue would take.
 #[must_use]
 pub fn closable(key: Key, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
     let position = scene.portfolio.position(key.0, key.1, key.2);
@@ -81,7 +82,7 @@ pub fn closable(key: Key, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
     }
     let instrument = scene.table.get(key.1)?;
     let side = if position.is_long() { Side::Sell } else { Side::Buy };
-    let quantity = instrument.floor_to_lot(position.quantity.checked_abs()?);
+    let quantity = instrument.floor_to_lot(position.quantity.checked_abs()?.min(instrument.max_quantity));
     if quantity < instrument.min_quantity || quantity.is_zero() {
         return None;
     }

@@ -1,0 +1,235 @@
+//! A desk with a gate, a ledger and a market, whose venue is the test: it says what the venue says, and reads what the desk says.
+
+use domain::{
+    AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Entry, EventBody, Fill, InstrumentIdx,
+    InstrumentTable, Intent, Liquidity, MarketView, Money, NoObserver, OrderQuantity, OrderSpec, OrderType, Quantity,
+    Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, UnixNanos, VenueOrderId,
+};
+use execution::{Alarm, Desk, World};
+use portfolio::Portfolio;
+use risk::{Command, Decision, Gate, Limits, Profile, Refusal, Scene, VenueKind};
+
+pub const ACCOUNT: AccountId = AccountId(0);
+pub const SPOT: InstrumentIdx = InstrumentIdx(0);
+pub const PERP: InstrumentIdx = InstrumentIdx(1);
+pub const BASE: AssetIdx = AssetIdx(0);
+
+pub struct Floor {
+    pub table: InstrumentTable,
+    pub view: MarketView,
+    pub portfolio: Portfolio,
+    pub gate: Gate,
+    pub desk: Desk,
+    pub ts: UnixNanos,
+    pub paused: bool,
+    out: Vec<Command>,
+    /// Orders as they left.
+    pub sent: Vec<OrderSpec>,
+    trades: u64,
+}
+
+/// Limits wide enough that only the stop is demanded.
+pub fn wide() -> Profile {
+    let many = Rate::from_raw(1_000 * Rate::ONE.raw());
+    Profile::Research(Limits {
+        position_fraction_max: many,
+        leverage_max: many,
+        correlation_max: 1.0,
+        correlation_samples_min: 2,
+        ..Limits::default()
+    })
+}
+
+impl Floor {
+    pub fn new() -> Self {
+        Self::with(wide())
+    }
+
+    /// A spot instrument and a perpetual at 100, with two decimals of price and quantity, and a million USDT.
+    pub fn with(profile: Profile) -> Self {
+        let mut table = InstrumentTable::default();
+        let instruments =
+            [testkit::add_spot(&mut table, "BTCUSDT", 2, 2), testkit::add_perpetual(&mut table, "ETHUSDT", 2, 2)];
+        let mut portfolio = Portfolio::new(instruments[0].quote);
+        let mut view = MarketView::default();
+        let mut gate = Gate::new(profile);
+        for instrument in &instruments {
+            portfolio.define(instrument);
+            view.add_instrument(instrument.idx);
+            gate.add_sharer(instrument.idx);
+        }
+        portfolio.transfer(ACCOUNT, instruments[0].quote, Money::from_units(1_000_000)).unwrap();
+        let mut floor = Self {
+            table,
+            view,
+            portfolio,
+            gate,
+            desk: Desk::new(1),
+            ts: testkit::T0,
+            paused: false,
+            out: Vec::new(),
+            sent: Vec::new(),
+            trades: 0,
+        };
+        floor.price(SPOT, 100);
+        floor.price(PERP, 100);
+        floor
+    }
+
+    pub fn price(&mut self, idx: InstrumentIdx, price: i64) {
+        let trade = testkit::trade(self.table.get(idx).unwrap(), 0, price * 100, 1, Side::Buy);
+        self.view.apply(self.ts, &EventBody::Trade(trade));
+    }
+
+    /// A market entry of one unit with a stop of 5 %.
+    pub fn entry(intent: Intent, instrument: InstrumentIdx) -> Signal {
+        Signal {
+            intent,
+            size: SizeRequest::Base(Quantity::from_units(1)),
+            entry: Entry::Market,
+            stop: Some(StopPlan::Fraction(Rate::from_bps(500))),
+            target: None,
+            confidence: 1.0,
+            statistics: None,
+            reference: 0,
+            tag: 0,
+            account: ACCOUNT,
+            instrument,
+            strategy: StrategyIdx(0),
+        }
+    }
+
+    pub fn exit_of(instrument: InstrumentIdx) -> Signal {
+        Signal { size: SizeRequest::Position, stop: None, ..Self::entry(Intent::Exit, instrument) }
+    }
+
+    pub fn signal(&mut self, signal: &Signal) -> Result<(), Refusal> {
+        let validated = risk::validate::validate(signal)?;
+        self.act(|desk, world| desk.on_signal(&validated, world))
+    }
+
+    fn act<T>(&mut self, act: impl FnOnce(&mut Desk, &mut World<'_, '_, NoObserver>) -> T) -> T {
+        let Self { table, view, portfolio, gate, desk, ts, paused, out, .. } = self;
+        let scene = Scene { ts: *ts, table, view, portfolio, paused: *paused };
+        act(desk, &mut World { scene, gate, out, observer: &mut NoObserver })
+    }
+
+    /// The venue says this; the ledger has booked it.
+    pub fn report(&mut self, body: ReportBody) -> Option<Alarm> {
+        self.act(|desk, world| desk.on_report(&body, world))
+    }
+
+    pub fn id(ordinal: u64) -> ClientOrderId {
+        ClientOrderId::new(ACCOUNT, 1, ordinal)
+    }
+
+    pub fn accept(&mut self, ordinal: u64) -> Option<Alarm> {
+        self.report(ReportBody::Accepted { client_id: Self::id(ordinal), venue_id: VenueOrderId(ordinal) })
+    }
+
+    pub fn reject(&mut self, ordinal: u64, reason: RejectReason) -> Option<Alarm> {
+        self.report(ReportBody::Rejected { client_id: Self::id(ordinal), reason })
+    }
+
+    pub fn canceled(&mut self, ordinal: u64, reason: Option<RejectReason>) -> Option<Alarm> {
+        self.report(ReportBody::Canceled { client_id: Self::id(ordinal), reason })
+    }
+
+    /// Order `ordinal` trades at a whole price, for a fee in its quote asset of nothing.
+    pub fn fill(&mut self, ordinal: u64, quantity: &str, price: i64, complete: bool) -> Option<Alarm> {
+        self.fill_for(ordinal, quantity, price, complete, "0")
+    }
+
+    /// The same with a fee in the base asset.
+    pub fn fill_for(&mut self, ordinal: u64, quantity: &str, price: i64, complete: bool, fee: &str) -> Option<Alarm> {
+        let spec = *self.sent.iter().find(|spec| spec.client_id == Self::id(ordinal)).unwrap();
+        let rules = self.table.get(spec.instrument).unwrap();
+        self.trades += 1;
+        let fill = Fill {
+            client_id: spec.client_id,
+            fee_amount: testkit::money(fee),
+            venue_id: VenueOrderId(ordinal),
+            trade_id: self.trades,
+            price: price * 100,
+            quantity: rules.quantity_mantissa(testkit::quantity(quantity)).unwrap(),
+            instrument: spec.instrument,
+            account: spec.account,
+            strategy: spec.strategy,
+            fee_asset: if fee == "0" { rules.quote } else { rules.base },
+            side: spec.side,
+            liquidity: Liquidity::Taker,
+        };
+        self.book(fill, complete)
+    }
+
+    pub fn book(&mut self, fill: Fill, complete: bool) -> Option<Alarm> {
+        self.portfolio.apply_fill(&self.table, &fill).unwrap();
+        self.report(ReportBody::Filled { fill, complete })
+    }
+
+    /// What the desk said since the last look, in words.
+    pub fn said(&mut self) -> Vec<String> {
+        let ts = self.ts;
+        let commands: Vec<Command> = self.out.drain(..).collect();
+        commands
+            .into_iter()
+            .map(|command| match command {
+                Command::Submit(approved) => {
+                    let spec = approved.release(ts, VenueKind::Simulated).unwrap();
+                    self.sent.push(spec);
+                    words(&spec)
+                }
+                Command::Cancel { client_id, .. } => format!("cancel #{}", client_id.ordinal()),
+                Command::Record(Decision::Refused { refusal, .. }) => format!("refused {}", refusal.reason.key()),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+
+    /// Asserts what the desk said since the last look.
+    #[track_caller]
+    pub fn expect(&mut self, expected: &[&str]) {
+        assert_eq!(self.said(), expected);
+    }
+
+    pub fn held(&self, idx: InstrumentIdx) -> Quantity {
+        self.portfolio.position(ACCOUNT, idx, StrategyIdx(0)).quantity
+    }
+
+    /// Asserts that nothing is left of anything: no order, no plan, no reservation.
+    #[track_caller]
+    pub fn expect_clean(&self) {
+        assert_eq!(self.desk.orders().len(), 0, "{:?}", self.desk.orders());
+        assert_eq!(self.gate.exposure().pending_total(ACCOUNT), Money::ZERO);
+        let quote = self.table.get(SPOT).unwrap().quote;
+        assert_eq!(self.gate.exposure().reserved(ACCOUNT, quote), Money::ZERO);
+    }
+
+    pub fn digest(&self) -> Digest {
+        let mut d = Digest::default();
+        self.desk.digest(&mut d);
+        d
+    }
+}
+
+fn words(spec: &OrderSpec) -> String {
+    let side = if spec.side == Side::Buy { "buy" } else { "sell" };
+    let quantity = match spec.quantity {
+        OrderQuantity::Base(q) | OrderQuantity::Contracts(q) => q.to_string(),
+        OrderQuantity::QuoteAmount(amount) => format!("for {amount}"),
+    };
+    let kind = match spec.kind {
+        OrderType::Market => "market".to_owned(),
+        OrderType::Limit { price } => format!("limit {price}"),
+        OrderType::StopMarket { trigger } => format!("stop {trigger}"),
+        OrderType::TakeProfit { trigger } => format!("target {trigger}"),
+        other => format!("{other:?}"),
+    };
+    format!("#{} {side} {quantity} {kind}", spec.client_id.ordinal())
+}
+
+/// A report that concerns no order.
+pub fn transfer(amount: i64) -> AccountReport {
+    let body = ReportBody::Transfer { account: ACCOUNT, asset: BASE, amount: Money::from_units(amount) };
+    AccountReport { ts_event: testkit::T0, body }
+}
