@@ -40,11 +40,25 @@ pub fn trades(npy: Option<&Path>, i: &Instrument, n: usize) -> Result<Vec<Trade>
         let ts = UnixNanos(ts);
         let aggressor = if buy { Side::Buy } else { Side::Sell };
         let trade_id = rows.len() as u64;
-        rows.push(Trade { ts_event: ts, ts_recv: ts, price, quantity, trade_id, instrument: i.idx, flags: MarketFlags::default(), aggressor });
+        rows.push(Trade {
+            ts_event: ts,
+            ts_recv: ts,
+            price,
+            quantity,
+            trade_id,
+            instrument: i.idx,
+            flags: MarketFlags::default(),
+            aggressor,
+        });
     };
     match npy {
         Some(folder) => records(&folder.join("trades.npy"), 25, n, |b| {
-            push(u64_at(b, 0), (f64_at(b, 8) * 100.0).round() as i64, (f64_at(b, 16) * 1000.0).round() as i64, b[24] != 0);
+            push(
+                u64_at(b, 0),
+                (f64_at(b, 8) * 100.0).round() as i64,
+                (f64_at(b, 16) * 1000.0).round() as i64,
+                b[24] != 0,
+            );
         })?,
         None => {
             let mut random = Seeded::new(43);
@@ -66,7 +80,16 @@ pub fn quotes(npy: Option<&Path>, i: &Instrument, n: usize) -> Result<Vec<Quote>
     let mut push = |ts: u64, bid: i64, ask: i64, sizes: (i64, i64)| {
         let ts = UnixNanos(ts);
         let (bid_quantity, ask_quantity) = sizes;
-        rows.push(Quote { ts_event: ts, ts_recv: ts, bid, bid_quantity, ask, ask_quantity, instrument: i.idx, flags: MarketFlags::default() });
+        rows.push(Quote {
+            ts_event: ts,
+            ts_recv: ts,
+            bid,
+            bid_quantity,
+            ask,
+            ask_quantity,
+            instrument: i.idx,
+            flags: MarketFlags::default(),
+        });
     };
     match npy {
         Some(folder) => records(&folder.join("quotes.npy"), 40, n, |b| {

@@ -49,18 +49,32 @@ fn wide() -> Profile {
 
 fn config(strategies: Vec<Blueprint>, profile: Profile, keep: bool) -> RunConfig {
     let fee = Some(Rate::from_bps(10));
-    RunConfig { cash: Money::from_units(1_000_000_000), strategies, venue: VenueConfig::frictionless(), profile, units: Units::Lot, fees: (fee, fee), keep }
+    RunConfig {
+        cash: Money::from_units(1_000_000_000),
+        strategies,
+        venue: VenueConfig::frictionless(),
+        profile,
+        units: Units::Lot,
+        fees: (fee, fee),
+        keep,
+    }
 }
 
 /// One run over rows in memory: CPU seconds of the drive and what was counted.
-fn once(table: &InstrumentTable, listed: &[Listed], rows: &[Rows], config: &RunConfig) -> Result<(f64, Counted), String> {
+fn once(
+    table: &InstrumentTable,
+    listed: &[Listed],
+    rows: &[Rows],
+    config: &RunConfig,
+) -> Result<(f64, Counted), String> {
     let mut plan = Plan::new(config, table, listed).map_err(|e| e.to_string())?;
     let inputs = (listed.iter().zip(rows))
         .map(|(l, rows)| Input { source: Box::new(InMemory::new(rows.clone())), instrument: l.instrument.idx })
         .collect();
     let mut begin = plan.begin();
     let before = cpu_s();
-    let driven = drive(&mut plan.session, inputs, &mut plan.recorder, &mut Silent, &AtomicBool::new(false), &mut begin).map_err(|e| e.to_string())?;
+    let driven = drive(&mut plan.session, inputs, &mut plan.recorder, &mut Silent, &AtomicBool::new(false), &mut begin)
+        .map_err(|e| e.to_string())?;
     // Copying rows into chunks is in it: the clock of the reading is not the clock of the processor.
     let cpu = cpu_s() - before;
     let equity = plan.session.engine.equity(bot4::runner::plan::ACCOUNT).ok_or("the account has no value")?;
@@ -70,12 +84,20 @@ fn once(table: &InstrumentTable, listed: &[Listed], rows: &[Rows], config: &RunC
         return Err(format!("fault: {fault}"));
     }
     let digest = plan.session.engine.digest().to_string();
-    Ok((cpu, Counted { events: driven.events, orders: r.orders, fills: r.fills, refusals, digest, equity: equity.to_f64() }))
+    Ok((
+        cpu,
+        Counted { events: driven.events, orders: r.orders, fills: r.fills, refusals, digest, equity: equity.to_f64() },
+    ))
 }
 
 fn report(name: &str, runs: usize, mut run: impl FnMut() -> Result<(f64, Counted), String>) -> Result<f64, String> {
     let (cpu, c) = fastest(runs, &mut run)?;
-    line(name, c.events, cpu, json!({"orders": c.orders, "fills": c.fills, "refusals": c.refusals, "final_equity": c.equity, "digest": c.digest}));
+    line(
+        name,
+        c.events,
+        cpu,
+        json!({"orders": c.orders, "fills": c.fills, "refusals": c.refusals, "final_equity": c.equity, "digest": c.digest}),
+    );
     Ok(cpu)
 }
 
@@ -99,7 +121,9 @@ pub fn all(npy: Option<&Path>, runs: usize, only: &str, candles: usize) -> Resul
     report("candles, no records", runs, &mut || run(&bars, &minute, Profile::Off, false, StopRule::None))?;
     report("candles, risk on, records", runs, &mut || run(&bars, &minute, wide(), true, stop))?;
     let quiet = || blueprint("buy-and-hold", &["enter_bar=999999999"], tenth(), StopRule::None);
-    report("candles, no orders", runs, &mut || once(&table, &minute, std::slice::from_ref(&bars), &config(vec![quiet()?], Profile::Off, false)))?;
+    report("candles, no orders", runs, &mut || {
+        once(&table, &minute, std::slice::from_ref(&bars), &config(vec![quiet()?], Profile::Off, false))
+    })?;
     if "many fills".contains(only) {
         linear(&table, &minute, &instrument, &bars, runs)?;
     }
@@ -141,7 +165,10 @@ fn linear(table: &InstrumentTable, listed: &[Listed], i: &Instrument, bars: &Row
 pub fn combined(runs: usize) -> Result<(), String> {
     let mut table = InstrumentTable::default();
     let (a, b) = (data::instrument(&mut table, "BTCUSDT"), data::instrument(&mut table, "ETHUSDT"));
-    let listed = [Listed { instrument: a.clone(), interval_s: Some(60) }, Listed { instrument: b.clone(), interval_s: Some(60) }];
+    let listed = [
+        Listed { instrument: a.clone(), interval_s: Some(60) },
+        Listed { instrument: b.clone(), interval_s: Some(60) },
+    ];
     let rows = [
         Rows::Candles(testkit::generate::random_walk(&a, 1, 500_000, 3_000_000, 2_000)),
         Rows::Candles(testkit::generate::random_walk(&b, 2, 500_000, 200_000, 150)),
@@ -154,6 +181,8 @@ pub fn combined(runs: usize) -> Result<(), String> {
             blueprint("donchian", &["entry=10", "exit=5", "instrument=BTCUSDT"], tenth(), stop)?,
         ])
     };
-    report("combined: 2 instruments, 3 strategies, risk on", runs, || once(&table, &listed, &rows, &config(strategies()?, wide(), true)))?;
+    report("combined: 2 instruments, 3 strategies, risk on", runs, || {
+        once(&table, &listed, &rows, &config(strategies()?, wide(), true))
+    })?;
     Ok(())
 }

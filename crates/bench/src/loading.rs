@@ -10,7 +10,8 @@ use store::history::{self, DataKind, Input, Options, Rows, SeriesReader};
 /// Reads files as they are, all rows, decoded and checked.
 pub fn run(paths: &[PathBuf], runs: usize) -> Result<(), String> {
     for path in paths {
-        let series = history::discover(&[Input::from(path.as_path())], &Options::default()).map_err(|e| e.to_string())?;
+        let series =
+            history::discover(&[Input::from(path.as_path())], &Options::default()).map_err(|e| e.to_string())?;
         for s in &series {
             let (cpu, rows) = fastest(runs, || {
                 let before = cpu_s();
@@ -22,7 +23,12 @@ pub fn run(paths: &[PathBuf], runs: usize) -> Result<(), String> {
                 }
                 Ok((cpu_s() - before, n))
             })?;
-            line("read", rows, cpu, json!({"series": s.title(), "file": path.file_name().map(|n| n.to_string_lossy())}));
+            line(
+                "read",
+                rows,
+                cpu,
+                json!({"series": s.title(), "file": path.file_name().map(|n| n.to_string_lossy())}),
+            );
         }
     }
     Ok(())

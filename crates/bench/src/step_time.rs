@@ -58,7 +58,8 @@ pub fn run() -> Result<(), String> {
     let mut tape = Tape { recorder: Recorder::new(ACCOUNT, false, EquityStatistics::lean()), events: Vec::new() };
     let mut begin_tape = first.begin_for::<Tape>();
     let inputs = vec![Input { source: Box::new(InMemory::new(rows)), instrument: instrument.idx }];
-    drive(&mut first.session, inputs, &mut tape, &mut Silent, &AtomicBool::new(false), &mut begin_tape).map_err(|e| e.to_string())?;
+    drive(&mut first.session, inputs, &mut tape, &mut Silent, &AtomicBool::new(false), &mut begin_tape)
+        .map_err(|e| e.to_string())?;
     let mut best: Option<Vec<u64>> = None;
     for _ in 0..5 {
         let mut engine = plan()?.session.engine;

@@ -1,7 +1,7 @@
 //! Dimensionless rates: fees, margins, funding, fractions of equity.
 
 use crate::decimal::{self, DecimalError};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 
 /// A dimensionless rate as an integer count of 1e-12 (0.001 = 0.1 %). Holds up to about 9.2 million.
@@ -75,10 +75,35 @@ impl Serialize for Rate {
     }
 }
 
+/// A rate is text (`"0.02"`), or a plain number, which counts as the decimal that it is written as.
 impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        struct AnyForm;
+        impl de::Visitor<'_> for AnyForm {
+            type Value = Rate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal number with at most 12 decimals")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Rate, E> {
+                Rate::parse(text).map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Rate, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Rate, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Rate, E> {
+                // The shortest text that reads back as this double is what was written.
+                self.visit_str(&number.to_string())
+            }
+        }
+        deserializer.deserialize_any(AnyForm)
     }
 }
 
@@ -90,5 +115,17 @@ mod tests {
     fn basis_points_are_hundredths_of_a_percent() {
         assert_eq!(Rate::from_bps(10), Rate::parse("0.001").unwrap());
         assert_eq!(Rate::parse("0.02").unwrap().divided_by(3).unwrap().to_string(), "0.006666666666");
+    }
+
+    #[test]
+    fn text_and_numbers_are_read_alike() {
+        let read = |json: &str| serde_json::from_str::<Rate>(json);
+        assert_eq!(read("\"0.02\"").unwrap(), Rate::from_bps(200));
+        assert_eq!(read("0.02").unwrap(), Rate::from_bps(200));
+        assert_eq!(read("3").unwrap(), Rate::from_raw(3 * Rate::ONE.raw()));
+        assert_eq!(read("-0.0001").unwrap(), Rate::from_bps(-1));
+        for bad in ["\"x\"", "true", "1e300", "0.0000000000001", "99999999"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 }

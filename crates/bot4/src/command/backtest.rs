@@ -7,7 +7,6 @@ use crate::report::{DataLine, Material, Summary, write_files};
 use crate::runner::drive::{DriveError, Driven, drive};
 use crate::runner::plan::{self, Plan, RunConfig, Units};
 use crate::runner::record::Recorder;
-use crate::runner::session::Session;
 use clap::Args;
 use domain::{Money, Nanos, Quantity, Rate, SizeRequest};
 use risk::{Limits, Profile};
@@ -346,7 +345,7 @@ fn simulate(
     })?;
     plan.recorder.equity.finish();
     let data = data_line(&findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    let summary = summarise(&plan.session, &plan.recorder, &driven, plan.instruments(), config, defaults.run, data);
+    let summary = summarise(&plan, &driven, config, defaults.run, data);
     Ok(Finished { summary, recorder: plan.recorder })
 }
 
@@ -366,15 +365,8 @@ fn data_line(findings: &[Findings]) -> DataLine {
 
 /// Puts the summary of a driven session together.
 #[must_use]
-pub fn summarise(
-    session: &Session,
-    recorder: &Recorder,
-    driven: &Driven,
-    instruments: &[domain::Instrument],
-    config: &RunConfig,
-    run: &'static str,
-    data: DataLine,
-) -> Summary {
+pub fn summarise(plan: &Plan, driven: &Driven, config: &RunConfig, run: &'static str, data: DataLine) -> Summary {
+    let instruments = plan.instruments();
     let mut strategies = Vec::new();
     for blueprint in &config.strategies {
         for i in instruments.iter().filter(|i| blueprint.instrument().is_none_or(|symbol| symbol == i.symbol)) {
@@ -399,6 +391,7 @@ pub fn summarise(
             if limits.stop_required { "required" } else { "not required" }
         ));
     }
+    assumptions.extend_from_slice(&plan.notes);
     for i in instruments {
         assumptions.push(format!(
             "{}: tick {}, lot {}, minimum notional {}, fees {} maker {} taker",
@@ -407,8 +400,8 @@ pub fn summarise(
     }
     Summary::new(Material {
         run,
-        session,
-        recorder,
+        session: &plan.session,
+        recorder: &plan.recorder,
         driven,
         instruments,
         cash: config.cash,

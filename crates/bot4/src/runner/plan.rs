@@ -74,6 +74,8 @@ pub struct Plan {
     instruments: Vec<Instrument>,
     quote: AssetIdx,
     cash: Money,
+    /// What the run assumes beside the venue.
+    pub notes: Vec<String>,
 }
 
 /// One instrument of a run and the length of its candles (`None` for trades and quotes).
@@ -164,6 +166,11 @@ impl Plan {
             }
             Profile::Off => Profile::Off,
         };
+        let mut notes = Vec::new();
+        if let Some(limits) = profile.limits() {
+            let old = limits.price_age_max_s;
+            notes.push(format!("limits: correlations are of returns over {longest} s; a price counts for {old} s"));
+        }
         let engine_config = EngineConfig {
             profile,
             report_currency: quote,
@@ -211,7 +218,7 @@ impl Plan {
             EquityStatistics::lean()
         };
         let recorder = Recorder::new(ACCOUNT, config.keep, equity);
-        Ok(Self { session: Session::new(engine, venue), recorder, instruments, quote, cash: config.cash })
+        Ok(Self { session: Session::new(engine, venue), recorder, instruments, quote, cash: config.cash, notes })
     }
 
     /// What begins a run: the definitions and the deposit, at the time of the first row.
