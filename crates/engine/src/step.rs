@@ -264,8 +264,8 @@ impl Engine {
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             match output {
-                // History that warms up is not traded on.
-                Output::Signal(_) if warmup => {}
+                // History that warms up causes no commands, of whatever kind.
+                _ if warmup => {}
                 Output::Signal(signal) => self.on_signal(ts, &Signal { strategy: number, ..signal }, out, observer),
                 Output::Timer(request) => out.push(Command::Timer {
                     at: request.at,
@@ -472,7 +472,8 @@ impl Engine {
     pub fn state_digest(&self) -> Digest {
         let mut d = Digest::default();
         d.word(self.now.0);
-        d.word(u64::from(self.paused));
+        let flags = [self.paused, self.faults.is_empty(), self.sampler_armed, self.day_armed];
+        flags.iter().for_each(|&flag| d.word(u64::from(flag)));
         self.table.instruments().iter().for_each(|i| i.digest(&mut d));
         self.view.digest(&mut d);
         self.portfolio.digest(&mut d);

@@ -1,0 +1,6 @@
+//! Integration tests of the engine's step.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod commands;
+mod determinism;
+mod hall;
