@@ -109,7 +109,7 @@ fn trades_with_latency_and_slippage() {
         &table,
         None,
         vec![input(btc.idx, Rows::Trades(trades))],
-        (1521, 1012, "46d82fdb00fea45c6f754b5c8a8776d9"),
+        (1653, 1100, "addc3e9ab415b615ff13e1ffd7d36a0d"),
     );
 }
 
