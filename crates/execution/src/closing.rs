@@ -60,6 +60,12 @@ impl Closing {
         }
     }
 
+    /// Whether there is nothing to be done about any position: the usual case.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The position at this place among those that are to be closed.
     #[must_use]
     pub fn nth(&self, at: usize) -> Option<Key> {

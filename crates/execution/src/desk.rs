@@ -348,6 +348,9 @@ impl Desk {
 
     /// Goes on closing a position that is to be closed: until nothing is held and no entry can still fill, an exit works.
     fn close<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
+        if self.closing.is_empty() {
+            return Ok(());
+        }
         let Some((side, quantity)) = protect::closable(key, &world.scene) else {
             if !self.orders.entry_working(key.0, key.1, key.2) {
                 self.closing.end(key);
