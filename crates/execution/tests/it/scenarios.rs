@@ -460,18 +460,37 @@ fn an_exit_waits_for_its_own_resting_entry_too() {
 }
 
 #[test]
-fn an_entry_that_would_trade_with_an_older_one_waits_for_it() {
+fn an_entry_that_would_trade_with_an_older_one_waits_and_is_checked_when_that_is_gone() {
+    let other = Signal { strategy: StrategyIdx(1), ..short() };
+    let waiting = || {
+        let mut floor = Floor::new();
+        floor.signal(&Signal { entry: at("90"), ..long() }).unwrap();
+        floor.expect(&["#1 buy 1 limit 90"]);
+        floor.signal(&other).unwrap();
+        floor.expect(&[]);
+        floor
+    };
+    let mut gone = waiting();
+    gone.signal(&exit()).unwrap();
+    gone.expect(&["cancel #1"]);
+    assert_eq!(gone.canceled(1, None), None);
+    gone.expect(&["#2 sell 1 market"]);
+    let mut filled = waiting();
+    assert_eq!(filled.fill(1, "1", 90, true), None);
+    filled.expect(&["#2 sell 1 stop 85.5", "refused opposes_own_position"]);
+}
+
+#[test]
+fn orders_cross_on_opposite_sides_of_one_instrument_and_account() {
     let mut floor = Floor::new();
-    // The first strategy is long and adds below the market; the second may not oppose it, so it cannot cross either. On the same side
-    // nothing crosses.
     floor.signal(&Signal { entry: at("90"), ..long() }).unwrap();
-    floor.expect(&["#1 buy 1 limit 90"]);
-    assert!(floor.desk.orders().would_cross(ACCOUNT, PERP, Side::Sell, None));
-    assert!(floor.desk.orders().would_cross(ACCOUNT, PERP, Side::Sell, Some(testkit::price("90"))));
-    assert!(!floor.desk.orders().would_cross(ACCOUNT, PERP, Side::Sell, Some(testkit::price("90.01"))));
-    assert!(!floor.desk.orders().would_cross(ACCOUNT, PERP, Side::Buy, None));
-    assert!(!floor.desk.orders().would_cross(ACCOUNT, SPOT, Side::Sell, None));
-    assert!(!floor.desk.orders().would_cross(AccountId(1), PERP, Side::Sell, None));
+    let orders = floor.desk.orders();
+    assert!(orders.would_cross(ACCOUNT, PERP, Side::Sell, None));
+    assert!(orders.would_cross(ACCOUNT, PERP, Side::Sell, Some(testkit::price("90"))));
+    assert!(!orders.would_cross(ACCOUNT, PERP, Side::Sell, Some(testkit::price("90.01"))));
+    assert!(!orders.would_cross(ACCOUNT, PERP, Side::Buy, None));
+    assert!(!orders.would_cross(ACCOUNT, SPOT, Side::Sell, None));
+    assert!(!orders.would_cross(AccountId(1), PERP, Side::Sell, None));
 }
 
 #[test]
