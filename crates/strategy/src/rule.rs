@@ -155,8 +155,9 @@ impl<R: Rule> RuleStrategy<R> {
         // A flat position needs no look at dust.
         let held = !position.is_flat() && context.holds(instrument);
         if held {
-            // More than dust at this price is more than dust at any higher one.
-            self.substantial = (position.quantity, self.reference);
+            // More than dust at the mark is more than dust at any higher price.
+            let mark = context.view.mark(self.setup.instrument).unwrap_or(i64::MAX);
+            self.substantial = (position.quantity, self.reference.max(mark));
         }
         let (free, shorts) = (!context.entry_working, self.shorts(instrument));
         let (long, short) = (held && position.is_long(), held && position.is_short());
