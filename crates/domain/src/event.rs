@@ -106,6 +106,11 @@ pub enum ReportBody {
         /// Theirs.
         venue_id: VenueOrderId,
     },
+    /// A stop, trailing stop or take-profit was set off: from now on it trades like a market or limit order. Comes before its fills.
+    Triggered {
+        /// Our number.
+        client_id: ClientOrderId,
+    },
     /// The order was never taken.
     Rejected {
         /// Our number.

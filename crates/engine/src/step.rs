@@ -328,6 +328,7 @@ impl Engine {
             }
             ReportBody::Transfer { account, asset, amount } => self.portfolio.transfer(*account, *asset, *amount),
             ReportBody::Accepted { .. }
+            | ReportBody::Triggered { .. }
             | ReportBody::Rejected { .. }
             | ReportBody::Canceled { .. }
             | ReportBody::Expired { .. }

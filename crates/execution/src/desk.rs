@@ -142,7 +142,8 @@ impl Desk {
                 let order = self.orders.get_mut(client_id)?;
                 return order.state.apply(OrderInput::CancelRejected).err().map(|e| Alarm::Illegal(client_id, e));
             }
-            ReportBody::Amended { .. }
+            ReportBody::Triggered { .. }
+            | ReportBody::Amended { .. }
             | ReportBody::AmendRejected { .. }
             | ReportBody::Status { .. }
             | ReportBody::Funding { .. }
@@ -160,14 +161,14 @@ impl Desk {
             let notional = (world.scene.table.get(fill.instrument))
                 .and_then(|i| i.notional(i.price(fill.price), i.quantity(fill.quantity), Rounding::Up))
                 .unwrap_or(Money::ZERO);
-            world.gate.exposure_mut().use_part(reservation, notional);
+            world.gate.use_part(reservation, notional);
         }
         let ended = status.is_terminal();
         if ended
             && let Some(done) = self.orders.remove(id)
             && let Some(reservation) = done.reservation
         {
-            world.gate.exposure_mut().release(reservation);
+            world.gate.release(reservation);
         }
         let alarm = match input {
             OrderInput::Filled { .. } => {

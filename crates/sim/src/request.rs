@@ -104,6 +104,7 @@ pub(crate) fn digest_report(body: &ReportBody, d: &mut Digest) {
             order(9, client_id, status.map_or(u64::MAX, |s| s as u64));
             d.int(*filled);
         }
+        ReportBody::Triggered { client_id } => order(12, client_id, 0),
         ReportBody::Funding { account, instrument, asset, amount } => {
             d.word(10);
             d.word(u64::from(account.0) | u64::from(instrument.0) << 16 | u64::from(asset.0) << 32);

@@ -65,6 +65,10 @@ impl Referee {
                 order.over = true;
                 if worked { Ok(()) } else { Err("ended and did not work".into()) }
             }
+            ReportBody::Triggered { client_id } => {
+                let order = self.order(client_id)?;
+                if order.accepted && !order.over { Ok(()) } else { Err("set off and did not work".into()) }
+            }
             ReportBody::Amended { client_id } => {
                 let order = self.order(client_id)?;
                 if order.over { Err("amended after its end".into()) } else { Ok(()) }

@@ -181,6 +181,7 @@ impl World {
                 .replace("btc", "BTC")
                 .replace("usdt", "USDT")
             }
+            ReportBody::Triggered { client_id } => format!("{} triggered", name(client_id)),
             ReportBody::Canceled { client_id, reason: None } => format!("{} canceled", name(client_id)),
             ReportBody::Canceled { client_id, reason: Some(reason) } => {
                 format!("{} canceled {}", name(client_id), reason.name())
