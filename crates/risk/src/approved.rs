@@ -132,12 +132,12 @@ mod tests {
             assert_eq!(approve(&profile).release(UnixNanos(1), VenueKind::Real), Err(ReleaseError::ResearchProfile));
             assert!(approve(&profile).release(UnixNanos(1), VenueKind::Simulated).is_ok());
         }
-        assert!(approve(&Profile::Standard(limits)).release(UnixNanos(1), VenueKind::Real).is_ok());
+        assert!(approve(&Profile::standard()).release(UnixNanos(1), VenueKind::Real).is_ok());
     }
 
     #[test]
     fn an_approval_runs_out() {
-        let profile = Profile::Standard(Limits::default());
+        let profile = Profile::standard();
         assert!(approve(&profile).release(UnixNanos(100), VenueKind::Real).is_ok());
         let late = approve(&profile).release(UnixNanos(101), VenueKind::Simulated);
         assert_eq!(late, Err(ReleaseError::Expired { valid_until: UnixNanos(100), now: UnixNanos(101) }));

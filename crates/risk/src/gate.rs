@@ -14,7 +14,7 @@ use crate::sizing::{self, Means};
 use crate::validate::Validated;
 use domain::{
     Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, MarketView, Money,
-    Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, Price, Quantity, Rate, Rounding, Side, SizeRequest,
+    Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side, SizeRequest,
     StopPlan, UnixNanos,
 };
 use portfolio::Portfolio;
@@ -37,10 +37,10 @@ pub struct Scene<'a> {
 /// How long an approval may wait before it must be asked for again.
 const APPROVAL_VALID: Nanos = Nanos::from_secs(5);
 
-/// An entry as `execution` wants to send it; its quantity is the gate's to say.
+/// An entry as `execution` wants to send it. Quantity, kind, side and whose it is are the gate's to say: they come from the signal.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryIntent {
-    /// The order, but for its quantity, which is overwritten.
+    /// The order: its number and how long it works count.
     pub spec: OrderSpec,
     /// What else of ours is working.
     pub own: OwnOrders,
@@ -98,8 +98,19 @@ impl Gate {
         self.correlation.sample(ts, view);
     }
 
-    /// Pending exposure, to be told of fills and ends.
-    pub const fn exposure_mut(&mut self) -> &mut Exposure {
+    /// A fill used part of a reservation: what became a position no longer counts as pending.
+    pub fn use_part(&mut self, reservation: &mut Reservation, notional: Money) {
+        self.exposure.use_part(reservation, notional);
+    }
+
+    /// An order ended: what is left of its reservation is free again.
+    pub fn release(&mut self, reservation: Reservation) {
+        self.exposure.release(reservation);
+    }
+
+    /// Pending exposure, for this crate's tests.
+    #[cfg(test)]
+    pub(crate) const fn exposure_mut(&mut self) -> &mut Exposure {
         &mut self.exposure
     }
 
@@ -121,7 +132,25 @@ impl Gate {
         observer: &mut O,
     ) -> Result<ApprovedEntry, Refusal> {
         let signal = validated.signal();
-        let mut spec = intent.spec;
+        // The order says what the signal says, whatever it was handed over as: what is measured is what leaves.
+        let side = match signal.intent {
+            Intent::EnterLong => Side::Buy,
+            Intent::EnterShort => Side::Sell,
+            Intent::Exit => return Err(Refusal::because(DenyReason::SignalInvalid)),
+        };
+        let kind = match signal.entry {
+            Entry::Market => OrderType::Market,
+            Entry::Limit(price) => OrderType::Limit { price },
+        };
+        let mut spec = OrderSpec {
+            kind,
+            side,
+            account: signal.account,
+            instrument: signal.instrument,
+            strategy: signal.strategy,
+            reduce_only: false,
+            ..intent.spec
+        };
         let instrument = scene.table.get(spec.instrument).ok_or(Refusal::because(DenyReason::InstrumentUnknown))?;
         if instrument.kind == InstrumentKind::Spot && signal.intent == Intent::EnterShort {
             return Err(Refusal::because(DenyReason::Oversell));
@@ -176,6 +205,10 @@ impl Gate {
         scene: &Scene<'_>,
         observer: &mut O,
     ) -> Result<Approved, Refusal> {
+        // The venue, too, must hold it to what it is said to be.
+        if !spec.reduce_only {
+            return Err(Refusal::because(DenyReason::Oversell));
+        }
         let instrument = scene.table.get(spec.instrument).ok_or(Refusal::because(DenyReason::InstrumentUnknown))?;
         let holdings = Holdings {
             equity: None,
@@ -377,7 +410,6 @@ impl Digestible for Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
     use crate::stage::{ACCOUNT, Stage, USDT};
     use domain::Signal;
 
@@ -402,7 +434,7 @@ mod tests {
 
     #[test]
     fn an_approval_reserves_notional_and_funds_until_its_end() {
-        let mut stage = Stage::new(Profile::Standard(Limits::default()));
+        let mut stage = Stage::new(Profile::standard());
         let btc = stage.spot("BTCUSDT");
         stage.mark(btc, 100);
         let entry = stage.enter(&stage.signal(Intent::EnterLong, btc, SizeRequest::Cap)).unwrap();

@@ -25,5 +25,5 @@ pub use command::{Command, CommandRecord, Decision};
 pub use deny_reason::{DenyReason, Refusal};
 pub use exposure::Reservation;
 pub use gate::{EntryIntent, Gate, Scene};
-pub use limits::{LimitError, Limits, Profile};
+pub use limits::{LimitError, Limits, Profile, StandardLimits};
 pub use validate::Validated;

@@ -96,11 +96,49 @@ impl Limits {
     }
 }
 
+/// The limits of paper and live: the hard ones or tighter. Nothing else can be put in here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StandardLimits(Limits);
+
+impl StandardLimits {
+    /// Tighter limits.
+    ///
+    /// # Errors
+    /// [`LimitError`] names the first limit that is looser than the hard one, or none.
+    pub fn tightened(limits: Limits) -> Result<Self, LimitError> {
+        limits.validate()?;
+        let hard = Limits::default();
+        let looser = |name, value: String| Err(LimitError { name, value, expected: "at most the hard limit: standard limits can only be tightened" });
+        if limits.position_fraction_max > hard.position_fraction_max {
+            return looser("position_fraction_max", limits.position_fraction_max.to_string());
+        }
+        if limits.positions_max > hard.positions_max {
+            return looser("positions_max", limits.positions_max.to_string());
+        }
+        if limits.correlation_max > hard.correlation_max {
+            return looser("correlation_max", limits.correlation_max.to_string());
+        }
+        if limits.leverage_max > hard.leverage_max {
+            return looser("leverage_max", limits.leverage_max.to_string());
+        }
+        if !limits.stop_required {
+            return looser("stop_required", "false".into());
+        }
+        if limits.correlation_samples_min < hard.correlation_samples_min {
+            return looser("correlation_samples_min", limits.correlation_samples_min.to_string());
+        }
+        if limits.price_age_max_s > hard.price_age_max_s {
+            return looser("price_age_max_s", limits.price_age_max_s.to_string());
+        }
+        Ok(Self(limits))
+    }
+}
+
 /// Which limits a run has. Carried by every approval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Profile {
     /// The limits of paper and live.
-    Standard(Limits),
+    Standard(StandardLimits),
     /// Limits chosen for a backtest; real venues refuse the orders.
     Research(Limits),
     /// No limits, for comparing with packages that have none; real venues refuse the orders. The venue's own rules still hold.
@@ -108,11 +146,29 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// The hard limits.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self::Standard(StandardLimits(Limits::default()))
+    }
+
+    /// The same profile with prices that may be at least so old: a price of candles is as old as they are long.
+    #[must_use]
+    pub fn with_price_age(mut self, seconds: u64) -> Self {
+        match &mut self {
+            Self::Standard(StandardLimits(limits)) | Self::Research(limits) => {
+                limits.price_age_max_s = limits.price_age_max_s.max(seconds);
+            }
+            Self::Off => {}
+        }
+        self
+    }
+
     /// The limits, unless they are off.
     #[must_use]
     pub const fn limits(&self) -> Option<&Limits> {
         match self {
-            Self::Standard(limits) | Self::Research(limits) => Some(limits),
+            Self::Standard(StandardLimits(limits)) | Self::Research(limits) => Some(limits),
             Self::Off => None,
         }
     }
@@ -159,6 +215,24 @@ mod tests {
             (Limits { price_age_max_s: 0, ..good }, "price_age_max_s"),
         ] {
             assert_eq!(bad.validate().unwrap_err().name, name);
+        }
+    }
+
+    #[test]
+    fn standard_limits_can_only_be_tightened() {
+        let hard = Limits::default();
+        StandardLimits::tightened(hard).unwrap();
+        StandardLimits::tightened(Limits { position_fraction_max: Rate::from_bps(100), positions_max: 3, ..hard }).unwrap();
+        for (loose, name) in [
+            (Limits { position_fraction_max: Rate::from_bps(201), ..hard }, "position_fraction_max"),
+            (Limits { positions_max: 11, ..hard }, "positions_max"),
+            (Limits { correlation_max: 0.71, ..hard }, "correlation_max"),
+            (Limits { leverage_max: Rate::from_raw(hard.leverage_max.raw() + 1), ..hard }, "leverage_max"),
+            (Limits { stop_required: false, ..hard }, "stop_required"),
+            (Limits { correlation_samples_min: 79, ..hard }, "correlation_samples_min"),
+            (Limits { price_age_max_s: 301, ..hard }, "price_age_max_s"),
+        ] {
+            assert_eq!(StandardLimits::tightened(loose).unwrap_err().name, name);
         }
     }
 }

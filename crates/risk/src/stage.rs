@@ -3,7 +3,7 @@
 use crate::check::OwnOrders;
 use crate::deny_reason::Refusal;
 use crate::gate::{ApprovedEntry, EntryIntent, Gate, Scene};
-use crate::limits::{Limits, Profile};
+use crate::limits::Profile;
 use crate::validate::validate;
 use domain::{
     AccountId, AssetIdx, ClientOrderId, Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentTable, Intent,
@@ -38,7 +38,7 @@ impl Stage {
 
     /// With the hard limits, and one perpetual (number 0) at a price of 100.
     pub fn limited() -> Self {
-        let mut stage = Self::new(Profile::Standard(Limits::default()));
+        let mut stage = Self::new(Profile::standard());
         let btc = stage.perpetual("BTCUSDT");
         stage.mark(btc, 100);
         stage

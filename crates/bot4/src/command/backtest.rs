@@ -156,7 +156,7 @@ pub fn configure(args: &RunArgs, defaults: &Defaults) -> Result<RunConfig, Comma
     let rate =
         |name: &str, text: &str| Rate::parse(text).map_err(|_| usage(name, text, "a decimal number such as 0.001"));
     let profile = match args.risk.as_str() {
-        "default" => Profile::Standard(Limits::default()),
+        "default" => Profile::standard(),
         other if !defaults.research => {
             return Err(usage("--risk", other, "default: paper has the limits of live trading"));
         }

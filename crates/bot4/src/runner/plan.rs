@@ -155,17 +155,7 @@ impl Plan {
         }
         // Samples are as far apart as the longest candles: prints between them do not exist.
         let longest = listed.iter().filter_map(|l| l.interval_s).max().unwrap_or(60).max(60);
-        let profile = match config.profile {
-            Profile::Standard(mut limits) => {
-                limits.price_age_max_s = limits.price_age_max_s.max(2 * u64::from(longest));
-                Profile::Standard(limits)
-            }
-            Profile::Research(mut limits) => {
-                limits.price_age_max_s = limits.price_age_max_s.max(2 * u64::from(longest));
-                Profile::Research(limits)
-            }
-            Profile::Off => Profile::Off,
-        };
+        let profile = config.profile.with_price_age(2 * u64::from(longest));
         let mut notes = Vec::new();
         if let Some(limits) = profile.limits() {
             let old = limits.price_age_max_s;

@@ -191,7 +191,7 @@ fn steps_with_risk_on_allocate_nothing() {
         testkit::add_perpetual(&mut table, "SOLUSDT", 3, 2),
     ];
     let config = EngineConfig {
-        profile: Profile::Standard(wide()),
+        profile: Profile::Research(wide()),
         report_currency: instruments[0].quote,
         epoch: 1,
         correlation_every: Nanos::from_secs(60),

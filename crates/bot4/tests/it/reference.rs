@@ -71,7 +71,7 @@ fn two_strategies_on_minutes_of_two_instruments_with_default_risk() {
         ..VenueConfig::frictionless()
     };
     let strategies = [("sma-cross", "bar=15m"), ("donchian", "bar=1h")];
-    let config = config(&strategies, SizeRequest::Cap, "atr:14:3", Profile::Standard(Limits::default()), venue);
+    let config = config(&strategies, SizeRequest::Cap, "atr:14:3", Profile::standard(), venue);
     let walk = |i: &Instrument, seed, start: i64| candles(i, &random_walk(i, seed, 20_000, start, start / 400));
     let inputs = vec![walk(&btc, 1, 4_000_000), walk(&eth, 2, 250_000)];
     hold(&config, &table, Some(60), inputs, (93, 64, "e68726f28cd371524c52a2e3b0ea0543"));

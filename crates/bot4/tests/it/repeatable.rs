@@ -7,7 +7,7 @@ use bot4::runner::source::Input;
 use domain::{
     Candle, Digest, Digestible, Entry, Instrument, InstrumentTable, Intent, Output, Signal, SizeRequest, UnixNanos,
 };
-use risk::{Limits, Profile};
+use risk::Profile;
 use sim::{Request, VenueConfig};
 use std::sync::atomic::AtomicBool;
 use strategy::{Blueprint, Params, StopRule};
@@ -78,7 +78,7 @@ fn planned(config: &RunConfig, rows: &[Vec<Candle>], chunk: Option<usize>) -> En
 #[test]
 fn a_run_with_somebody_listening_to_everything_is_the_same_run() {
     let (table, instruments, rows) = market();
-    let config = config(&STRATEGIES, Profile::Standard(Limits::default()), true);
+    let config = config(&STRATEGIES, Profile::standard(), true);
     let quiet = planned(&config, &rows, None);
     let listed: Vec<Listed> =
         instruments.iter().map(|i| Listed { instrument: i.clone(), interval_s: Some(60) }).collect();
@@ -100,7 +100,7 @@ fn a_run_with_somebody_listening_to_everything_is_the_same_run() {
 #[test]
 fn the_same_run_twice_with_or_without_records_and_in_any_chunks() {
     let (_, _, rows) = market();
-    for profile in [Profile::Off, Profile::Standard(Limits::default())] {
+    for profile in [Profile::Off, Profile::standard()] {
         let kept = config(&STRATEGIES, profile, true);
         let first = planned(&kept, &rows, None);
         assert!(first.3 > 100, "{first:?}");

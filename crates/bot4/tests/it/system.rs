@@ -244,7 +244,7 @@ fn an_entry_that_is_too_large_is_refused_with_the_largest_safe_size() {
         SizeRequest::Base(testkit::quantity("2")),
     ];
     let script = (1..).zip(sizes).map(|(n, size)| (minute(n), btc.idx, Output::Signal(wish(size)))).collect();
-    let profile = Profile::Standard(Limits::default());
+    let profile = Profile::standard();
     let mut session = session(&table, VenueConfig::frictionless(), profile, vec![Scripted::new(script)]);
     let rows: Vec<Candle> = (0..5).map(|n| testkit::candle(&btc, n, [10_000; 4], 1_000_000)).collect();
     let mut log = Log::default();

@@ -174,7 +174,7 @@ fn the_sampler_is_armed_by_the_second_instrument_and_then_by_itself() {
     };
     let day = (UnixNanos(testkit::T0.0 + 86_400_000_000_000), TimerFired::Day);
     let minute = |n: u64| (UnixNanos(testkit::T0.0 + (n * 60 + 5) * 1_000_000_000), TimerFired::Minute);
-    let (mut hall, each) = sampled(Profile::Standard(Limits::default()));
+    let (mut hall, each) = sampled(Profile::standard());
     // At 61 s the sample of the minute that ended at 60 s is still to come, at 65 s.
     assert_eq!(each, [vec![day], vec![minute(1)], vec![]]);
     hall.ts = minute(1).0;
@@ -193,11 +193,11 @@ fn the_sampler_is_armed_by_the_second_instrument_and_then_by_itself() {
 
 #[test]
 fn an_engine_that_cannot_be_is_refused() {
-    let good = config(Profile::Standard(Limits::default()));
+    let good = config(Profile::standard());
     let sampling = EngineConfig { correlation_lateness: good.correlation_every, ..good.clone() };
     assert!(matches!(Engine::new(sampling).err(), Some(EngineError::Sampling { .. })));
     let limits = Limits { correlation_max: f64::NAN, ..Limits::default() };
-    let error = Engine::new(config(Profile::Standard(limits))).err().unwrap();
+    let error = Engine::new(config(Profile::Research(limits))).err().unwrap();
     assert!(error.to_string().contains("correlation_max"), "{error}");
     assert!(Engine::new(EngineConfig { report_currency: AssetIdx(3), ..good }).is_ok());
 }

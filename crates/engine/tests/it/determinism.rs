@@ -111,7 +111,7 @@ type Change = (&'static str, fn(&mut Hall));
 #[test]
 fn every_part_of_the_state_is_in_its_digest() {
     let at_rest = || {
-        let mut hall = Hall::with(Profile::Standard(Limits::default()), &["BTCUSDT", "ETHUSDT"], Script::default());
+        let mut hall = Hall::with(Profile::standard(), &["BTCUSDT", "ETHUSDT"], Script::default());
         hall.candle(100);
         hall
     };

@@ -109,7 +109,7 @@ pub struct Hall {
 impl Hall {
     /// With the hard limits, BTCUSDT at two decimals, 100,000 USDT and this strategy.
     pub fn new(script: Script) -> Self {
-        Self::with(Profile::Standard(Limits::default()), &["BTCUSDT"], script)
+        Self::with(Profile::standard(), &["BTCUSDT"], script)
     }
 
     pub fn with(profile: Profile, symbols: &[&str], script: Script) -> Self {

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_rather_than_computed() {
-        for profile in [Profile::Standard(Limits::default()), Profile::Off] {
+        for profile in [Profile::standard(), Profile::Off] {
             let mut stage = Stage::new(profile);
             let btc = stage.perpetual("BTCUSDT");
             stage.print(btc, i64::MAX, MarketFlags::default());

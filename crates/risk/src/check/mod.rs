@@ -322,7 +322,7 @@ mod tests {
             Check::Leverage => Limits { leverage_max: Rate::from_bps(140), ..Limits::default() },
             _ => Limits::default(),
         };
-        let mut c = sound(if off { Profile::Off } else { Profile::Standard(limits) });
+        let mut c = sound(if off { Profile::Off } else { Profile::Research(limits) });
         let reason = match check {
             Check::Paused => {
                 c.stage.paused = true;
@@ -417,7 +417,7 @@ mod tests {
                 assert_eq!(reduction, expected, "reduction, {:?}, limits off: {off}", row.check);
             }
         }
-        for profile in [Profile::Standard(Limits::default()), Profile::Off] {
+        for profile in [Profile::standard(), Profile::Off] {
             let mut c = sound(profile);
             c.stage.reduce(c.reduction, c.own).unwrap();
             c.stage.enter(&c.entry).unwrap();

@@ -22,7 +22,7 @@ mod tests {
 
     /// Eleven instruments at 100.
     fn stage() -> Stage {
-        let mut stage = Stage::new(Profile::Standard(Limits::default()));
+        let mut stage = Stage::new(Profile::standard());
         for name in ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K"] {
             let idx = stage.spot(&format!("{name}USDT"));
             stage.mark(idx, 100);
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn entries_on_their_way_count_once_beside_dust_and_positions() {
-        let mut stage = Stage::new(Profile::Standard(Limits { positions_max: 1, ..Limits::default() }));
+        let mut stage = Stage::new(Profile::Research(Limits { positions_max: 1, ..Limits::default() }));
         let (a, b) = (stage.spot("AUSDT"), stage.spot("BUSDT"));
         stage.mark(a, 100);
         stage.mark(b, 100);

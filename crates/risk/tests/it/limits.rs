@@ -155,19 +155,19 @@ impl World {
         let fill = fill(rules, self.ordinal, order.strategy, order.side, price, quantity);
         self.portfolio.apply_fill(&self.table, &fill).unwrap();
         let notional = rules.notional(rules.price(price), rules.quantity(quantity), Rounding::Up).unwrap();
-        self.gate.exposure_mut().use_part(&mut order.reservation, notional);
+        self.gate.use_part(&mut order.reservation, notional);
         order.left -= quantity;
         order.pending = order.pending.checked_sub(notional).unwrap().max(Money::ZERO);
         if order.left == 0 {
             let done = self.working.remove(which);
-            self.gate.exposure_mut().release(done.reservation);
+            self.gate.release(done.reservation);
         }
     }
 
     fn cancel(&mut self, which: usize) {
         if !self.working.is_empty() {
             let done = self.working.remove(which % self.working.len());
-            self.gate.exposure_mut().release(done.reservation);
+            self.gate.release(done.reservation);
         }
     }
 
