@@ -5,6 +5,7 @@
 //! An event says what happened, never what to do about it.
 
 use crate::account::{AccountId, AssetIdx};
+use crate::digest::{Digest, Digestible};
 use crate::fill::Fill;
 use crate::instrument::{Instrument, InstrumentIdx};
 use crate::market::{BookDelta, Candle, Quote, Trade};
@@ -223,4 +224,50 @@ pub enum Control {
     Pause,
     /// New risk is allowed again.
     Resume,
+}
+
+/// By value: what a venue says is an input that nothing else can bring back.
+impl Digestible for ReportBody {
+    fn digest(&self, d: &mut Digest) {
+        let mut order = |tag: u64, client_id: &ClientOrderId, detail: u64| {
+            d.word(tag);
+            d.word(client_id.raw() as u64);
+            d.word((client_id.raw() >> 64) as u64);
+            d.word(detail);
+        };
+        match self {
+            ReportBody::Accepted { client_id, venue_id } => order(1, client_id, venue_id.0),
+            ReportBody::Rejected { client_id, reason } => order(2, client_id, *reason as u64),
+            ReportBody::Filled { fill, complete } => {
+                order(3, &fill.client_id, u64::from(*complete));
+                d.word(fill.trade_id);
+                d.int(fill.price);
+                d.int(fill.quantity);
+                d.wide(fill.fee_amount.raw());
+                d.word(u64::from(fill.fee_asset.0) | (fill.side as u64) << 16 | (fill.liquidity as u64) << 24);
+            }
+            ReportBody::Canceled { client_id, reason } => {
+                order(4, client_id, reason.map_or(u64::MAX, |r| r as u64));
+            }
+            ReportBody::Expired { client_id } => order(5, client_id, 0),
+            ReportBody::CancelRejected { client_id, reason } => order(6, client_id, *reason as u64),
+            ReportBody::Amended { client_id } => order(7, client_id, 0),
+            ReportBody::AmendRejected { client_id, reason } => order(8, client_id, *reason as u64),
+            ReportBody::Status { client_id, status, filled } => {
+                order(9, client_id, status.map_or(u64::MAX, |s| s as u64));
+                d.int(*filled);
+            }
+            ReportBody::Triggered { client_id } => order(12, client_id, 0),
+            ReportBody::Funding { account, instrument, asset, amount } => {
+                d.word(10);
+                d.word(u64::from(account.0) | u64::from(instrument.0) << 16 | u64::from(asset.0) << 32);
+                d.wide(amount.raw());
+            }
+            ReportBody::Transfer { account, asset, amount } => {
+                d.word(11);
+                d.word(u64::from(account.0) | u64::from(asset.0) << 16);
+                d.wide(amount.raw());
+            }
+        }
+    }
 }

@@ -88,6 +88,12 @@ impl Engine {
             self.subscribers[slot].push(number);
             self.gate.add_sharer(*instrument);
         }
+        // Another strategy, or another build of one, is another run from its first word.
+        self.digest.bytes(strategy.name().as_bytes());
+        self.digest.word(u64::from(strategy.version()));
+        let mut saved = Vec::new();
+        strategy.save(&mut saved);
+        self.digest.bytes(&saved);
         self.strategies.push(strategy);
         Ok(())
     }

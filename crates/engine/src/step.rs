@@ -57,7 +57,7 @@ pub struct Engine {
     faults: Vec<Fault>,
     trips: RoundTrips,
     booked: Option<Booked>,
-    digest: Digest,
+    pub(crate) digest: Digest,
 }
 
 /// What the last fill did to the ledger.
@@ -94,7 +94,7 @@ impl Engine {
             faults: Vec::new(),
             trips: RoundTrips::new(),
             booked: None,
-            digest: Digest::default(),
+            digest: begin(&config),
             config,
         })
     }
@@ -133,23 +133,29 @@ impl Engine {
         if O::ACTIVE {
             observer.event(ts, event);
         }
-        self.digest.word(event.id.raw());
         let first = out.len();
         let market = match &event.body {
             EventBody::Candle(c) => {
+                self.digest.word(event.id.raw() ^ c.fingerprint());
                 self.view.traded(ts, c.instrument, c.close, c.flags);
                 Some((c.instrument, c.flags))
             }
             EventBody::Trade(t) => {
+                self.digest.word(event.id.raw() ^ t.fingerprint());
                 self.view.traded(ts, t.instrument, t.price, t.flags);
                 Some((t.instrument, t.flags))
             }
             EventBody::Quote(q) => {
+                self.digest.word(event.id.raw() ^ q.fingerprint());
                 self.view.quoted(ts, q.instrument, (q.bid, q.ask), q.flags);
                 Some((q.instrument, q.flags))
             }
-            EventBody::BookDelta(d) => Some((d.instrument, d.flags)),
+            EventBody::BookDelta(d) => {
+                self.digest.word(event.id.raw() ^ d.fingerprint());
+                Some((d.instrument, d.flags))
+            }
             other => {
+                self.digest.word(event.id.raw());
                 self.on_other(ts, other, out, observer);
                 None
             }
@@ -166,14 +172,28 @@ impl Engine {
     fn on_other<O: Observer>(&mut self, ts: UnixNanos, body: &EventBody, out: &mut Vec<Command>, observer: &mut O) {
         match body {
             EventBody::Candle(_) | EventBody::Trade(_) | EventBody::Quote(_) | EventBody::BookDelta(_) => {}
-            EventBody::Report(report) => self.on_report(ts, report, out, observer),
-            EventBody::Timer(timer) => self.on_timer(ts, *timer, out, observer),
+            EventBody::Report(report) => {
+                self.digest.word(report.ts_event.0);
+                report.body.digest(&mut self.digest);
+                self.on_report(ts, report, out, observer);
+            }
+            EventBody::Timer(timer) => {
+                self.digest.word(match timer {
+                    TimerFired::Day => 1,
+                    TimerFired::Minute => 2,
+                    TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
+                });
+                self.on_timer(ts, *timer, out, observer);
+            }
             EventBody::ModelOutput(answer) => {
+                self.digest.word(u64::from(answer.strategy.0) | u64::from(answer.model) << 16);
+                self.digest.float(answer.value.unwrap_or(f64::NAN));
                 let strategy = answer.strategy;
                 self.ask(ts, strategy, None, out, observer, |s, context, outputs| s.on_model(context, answer, outputs));
             }
             EventBody::InstrumentDefined(instrument) => {
                 let idx = instrument.idx;
+                instrument.digest(&mut self.digest);
                 match self.table.define(instrument.as_ref().clone()) {
                     Ok(()) => {
                         self.view.add_instrument(idx);
@@ -190,8 +210,14 @@ impl Engine {
                     Err(error) => self.fault(Fault::Instrument(error.to_string())),
                 }
             }
-            EventBody::Control(Control::Pause) => self.paused = true,
-            EventBody::Control(Control::Resume) => self.paused = !self.faults.is_empty(),
+            EventBody::Control(control) => {
+                self.digest.word(*control as u64);
+                self.paused = match control {
+                    Control::Pause => true,
+                    // What went wrong is not resolved by asking for it.
+                    Control::Resume => !self.faults.is_empty(),
+                };
+            }
         }
     }
 
@@ -462,7 +488,7 @@ impl Engine {
         self.clamped
     }
 
-    /// Digest of all inputs and commands so far.
+    /// Digest of all inputs, by value, and of all commands so far; it begins with limits and strategies.
     #[must_use]
     pub const fn digest(&self) -> &Digest {
         &self.digest
@@ -490,6 +516,16 @@ impl Engine {
         }
         d
     }
+}
+
+/// The first words of a run's digest: what it is made with.
+fn begin(config: &EngineConfig) -> Digest {
+    let mut d = Digest::default();
+    config.profile.digest(&mut d);
+    d.word(u64::from(config.report_currency.0) | u64::from(config.epoch) << 16);
+    d.word(config.correlation_every.0);
+    d.word(config.correlation_lateness.0);
+    d
 }
 
 /// What gate and desk look at in this step.

@@ -14,8 +14,8 @@ use crate::sizing::{self, Means};
 use crate::validate::Validated;
 use domain::{
     Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, MarketView, Money,
-    Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side, SizeRequest,
-    StopPlan, UnixNanos,
+    Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side,
+    SizeRequest, StopPlan, UnixNanos,
 };
 use portfolio::Portfolio;
 

@@ -3,7 +3,7 @@
 //! The default limits are the ones that paper and live runs have. A research run may have others, or none; its orders carry that fact and
 //! real venues' gateways refuse them.
 
-use domain::{Nanos, Rate};
+use domain::{Digest, Digestible, Nanos, Rate};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -108,7 +108,9 @@ impl StandardLimits {
     pub fn tightened(limits: Limits) -> Result<Self, LimitError> {
         limits.validate()?;
         let hard = Limits::default();
-        let looser = |name, value: String| Err(LimitError { name, value, expected: "at most the hard limit: standard limits can only be tightened" });
+        let looser = |name, value: String| {
+            Err(LimitError { name, value, expected: "at most the hard limit: standard limits can only be tightened" })
+        };
         if limits.position_fraction_max > hard.position_fraction_max {
             return looser("position_fraction_max", limits.position_fraction_max.to_string());
         }
@@ -190,6 +192,19 @@ impl Profile {
     }
 }
 
+impl Digestible for Profile {
+    fn digest(&self, d: &mut Digest) {
+        d.bytes(self.name().as_bytes());
+        let Some(l) = self.limits() else { return };
+        d.int(l.position_fraction_max.raw());
+        d.word(u64::from(l.positions_max) | u64::from(l.stop_required) << 32);
+        d.float(l.correlation_max);
+        d.int(l.leverage_max.raw());
+        d.word(u64::from(l.correlation_samples_min));
+        d.word(l.price_age_max_s);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +237,8 @@ mod tests {
     fn standard_limits_can_only_be_tightened() {
         let hard = Limits::default();
         StandardLimits::tightened(hard).unwrap();
-        StandardLimits::tightened(Limits { position_fraction_max: Rate::from_bps(100), positions_max: 3, ..hard }).unwrap();
+        StandardLimits::tightened(Limits { position_fraction_max: Rate::from_bps(100), positions_max: 3, ..hard })
+            .unwrap();
         for (loose, name) in [
             (Limits { position_fraction_max: Rate::from_bps(201), ..hard }, "position_fraction_max"),
             (Limits { positions_max: 11, ..hard }, "positions_max"),

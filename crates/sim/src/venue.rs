@@ -402,7 +402,7 @@ impl Digestible for Venue {
         for (due, report) in self.outbox.iter() {
             d.word(due.0);
             d.word(report.ts_event.0);
-            crate::request::digest_report(&report.body, d);
+            report.body.digest(d);
         }
         d.word(self.delay.generator.0);
         d.word(self.path_bar.map_or(u64::MAX, |t| t.0));

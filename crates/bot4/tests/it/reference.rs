@@ -74,7 +74,7 @@ fn two_strategies_on_minutes_of_two_instruments_with_default_risk() {
     let config = config(&strategies, SizeRequest::Cap, "atr:14:3", Profile::standard(), venue);
     let walk = |i: &Instrument, seed, start: i64| candles(i, &random_walk(i, seed, 20_000, start, start / 400));
     let inputs = vec![walk(&btc, 1, 4_000_000), walk(&eth, 2, 250_000)];
-    hold(&config, &table, Some(60), inputs, (93, 64, "e68726f28cd371524c52a2e3b0ea0543"));
+    hold(&config, &table, Some(60), inputs, (93, 64, "55e71bb2fc7e8a273e44b2beee7636f5"));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn trades_with_latency_and_slippage() {
         &table,
         None,
         vec![input(btc.idx, Rows::Trades(trades))],
-        (1653, 1100, "addc3e9ab415b615ff13e1ffd7d36a0d"),
+        (1653, 1100, "9f6f32f1de1549d44cd3deb8f590e1ca"),
     );
 }
 
@@ -124,5 +124,5 @@ fn a_perpetual_both_ways_with_funding() {
     let limits = Limits { position_fraction_max: Rate::from_bps(30_000), ..Limits::default() };
     let config = config(&strategies, size, "atr:14:4", Profile::Research(limits), venue);
     let inputs = vec![candles(&btc, &random_walk(&btc, 4, 20_000, 4_000_000, 8_000))];
-    hold(&config, &table, Some(60), inputs, (1331, 887, "eae5a7628ba15d8a42e881a13b1100aa"));
+    hold(&config, &table, Some(60), inputs, (1331, 887, "ac4687f135aa5ffb07a8445e3138232c"));
 }
