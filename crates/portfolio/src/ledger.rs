@@ -3,7 +3,8 @@
 //! In:  definitions of instruments, fills, funding and transfers, in the order in which they became known.
 //! Out: balances per (account, asset), positions per (account, instrument, strategy), and the postings of each fill.
 //! It books all of a fill or nothing, and books what the venue says happened even where a balance goes below zero: a balance is a
-//! fact, refusing is `risk`'s. It does not know which executions it has seen: `execution` drops those that come twice.
+//! fact, refusing is `risk`'s. It does not know which executions it has seen: whoever feeds it gives each once (the simulated venue does;
+//! dropping repeated ones belongs to the adapters of real venues and is not there yet).
 //!
 //! Positions are virtual per strategy. The venue knows one position per account and perpetual, so what is posted to the settle asset is
 //! the profit of that net position, and balances agree with the venue's; what each strategy realised is counted beside it. Both ways
