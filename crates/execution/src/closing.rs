@@ -35,6 +35,12 @@ impl Closing {
         entry.failures = 0;
     }
 
+    /// The position is being closed by its own stop or target. Earlier failures count on: a venue that sets each new stop off and ends it at
+    /// once would otherwise be asked for ever.
+    pub fn go_on(&mut self, key: Key) {
+        self.entry(key).closing = true;
+    }
+
     /// Nothing is left to be done about it.
     pub fn end(&mut self, key: Key) {
         self.0.retain(|e| e.key != key);

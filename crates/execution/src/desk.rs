@@ -114,6 +114,8 @@ impl Desk {
             opposite |= entry.spec.side != side;
             leaving |= !entry.stays();
         }
+        // What a stop or target is closing by now is not enlarged.
+        leaving |= self.orders.any_set_off(key.0, key.1, key.2);
         if opposite {
             // A reversal: first flat, then the entry, which is checked when it can go.
             self.exit(key, world)?;
@@ -142,8 +144,9 @@ impl Desk {
                 let order = self.orders.get_mut(client_id)?;
                 return order.state.apply(OrderInput::CancelRejected).err().map(|e| Alarm::Illegal(client_id, e));
             }
-            ReportBody::Triggered { .. }
-            | ReportBody::Amended { .. }
+            // Of an order that ended, a report that comes late, its fill having overtaken it, says nothing new.
+            ReportBody::Triggered { client_id } => return self.on_set_off(client_id, world),
+            ReportBody::Amended { .. }
             | ReportBody::AmendRejected { .. }
             | ReportBody::Status { .. }
             | ReportBody::Funding { .. }
@@ -164,6 +167,12 @@ impl Desk {
             world.gate.use_part(reservation, notional);
         }
         let ended = status.is_terminal();
+        let protective = matches!(purpose, Purpose::Stop | Purpose::Target);
+        if protective && matches!(input, OrderInput::Filled { .. }) {
+            // What is filled was set off, whether or not the venue said so.
+            order.set_off = true;
+            self.leave(key, world.out);
+        }
         if ended
             && let Some(done) = self.orders.remove(id)
             && let Some(reservation) = done.reservation
@@ -197,6 +206,23 @@ impl Desk {
             self.release_crossed(key, world);
         }
         alarm
+    }
+
+    /// The venue set a stop or target off. It closes the position from now on, and nothing may enlarge that again.
+    fn on_set_off<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        let order = self.orders.get_mut(id).filter(|w| !w.is_entry())?;
+        order.set_off = true;
+        let key = (order.spec.account, order.spec.instrument, order.spec.strategy);
+        self.leave(key, world.out);
+        self.settle(key, world)
+    }
+
+    /// A position is being closed by its own stop or target: its entries are taken off, and what is held beyond will be closed, too.
+    fn leave(&mut self, key: Key, out: &mut Vec<Command>) {
+        for entry in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.is_entry()) {
+            cancel(entry, out);
+        }
+        self.closing.go_on(key);
     }
 
     /// A report on an order that is not in the list. A fill that comes after the end of one of ours is a fill; anything else is strange.
@@ -313,6 +339,7 @@ impl Desk {
             spec: entry.spec,
             purpose,
             state: OrderState::submitted(),
+            set_off: false,
             reservation: Some(entry.reservation),
         });
         if O::ACTIVE {
@@ -352,16 +379,24 @@ impl Desk {
         if self.closing.is_empty() {
             return Ok(());
         }
-        let Some((side, quantity)) = protect::closable(key, &world.scene) else {
-            if !self.orders.entry_working(key.0, key.1, key.2) {
+        if protect::closable(key, &world.scene).is_none() {
+            let (entry, leaves) =
+                (self.orders.entry_working(key.0, key.1, key.2), self.orders.any_set_off(key.0, key.1, key.2));
+            if !entry && !leaves {
                 self.closing.end(key);
             }
             return Ok(());
-        };
+        }
         if !self.closing.wants_exit(key) {
             return Ok(());
         }
-        let protected = self.orders.of_mut(key.0, key.1, key.2).any(|w| w.purpose == Purpose::Stop && w.stays());
+        // What the venue set off closes its part; an exit is for what is held beyond. A rest too small for one waits for the end of that.
+        let covered = (self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.set_off && w.stays()))
+            .try_fold(Quantity::ZERO, |sum, w| sum.checked_add(w.left()?))
+            .unwrap_or(Quantity::ZERO);
+        let Some((side, quantity)) = protect::closable_beyond(key, covered, &world.scene) else { return Ok(()) };
+        let protects = |w: &mut Working| w.purpose == Purpose::Stop && w.stays() && !w.set_off;
+        let protected = self.orders.of_mut(key.0, key.1, key.2).any(|w| protects(w));
         for exit in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.purpose == Purpose::Exit && w.stays()) {
             if protected || exit.left() >= Some(quantity) {
                 return Ok(());
@@ -414,7 +449,7 @@ impl Desk {
         };
         let approved = world.gate.check_reduction(spec, own, &world.scene, world.observer)?;
         self.next_ordinal += 1;
-        self.orders.add(Working { spec, purpose, state: OrderState::submitted(), reservation: None });
+        self.orders.add(Working { spec, purpose, state: OrderState::submitted(), set_off: false, reservation: None });
         if O::ACTIVE {
             world.observer.order(world.scene.ts, &spec, OrderClass::Reducing);
         }
@@ -422,14 +457,22 @@ impl Desk {
         Ok(())
     }
 
-    /// Gives a position the stop and target of its plan, resized and repriced; takes them off where nothing is held.
+    /// Gives a position the stop and target of its plan, resized and repriced; takes them off where nothing is held. What is filling by now
+    /// is left alone.
     fn protect<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
-        let wanted = protect::wanted(key, &self.plans, &world.scene);
+        let mut wanted = protect::wanted(key, &self.plans, &world.scene);
+        let stopped =
+            (self.orders.of_mut(key.0, key.1, key.2)).any(|w| w.purpose == Purpose::Stop && w.set_off && w.stays());
+        if let Some((_, levels)) = wanted.as_mut().filter(|_| stopped) {
+            // The position leaves at the market: there is no profit to be taken any more.
+            levels[1] = None;
+        }
         let mut have = [false; 2];
         for order in self.orders.of_mut(key.0, key.1, key.2) {
             let slot = match order.purpose {
                 Purpose::Stop => 0,
                 Purpose::Target => 1,
+                Purpose::Exit if protect::goes_on(order, key, &world.scene) => continue,
                 // An exit that finds nothing left, or the other side, must not meet the next position.
                 Purpose::Exit if wanted.as_ref().is_none_or(|(side, _)| *side != order.spec.side) => {
                     cancel(order, world.out);
@@ -437,6 +480,10 @@ impl Desk {
                 }
                 Purpose::Entry { .. } | Purpose::Exit => continue,
             };
+            if order.stays() && protect::goes_on(order, key, &world.scene) {
+                have[slot] = true;
+                continue;
+            }
             let Some((side, levels)) = &wanted else {
                 cancel(order, world.out);
                 continue;
@@ -480,7 +527,9 @@ impl Desk {
         let Some(at) = self.waiting.iter().position(|w| of(w) == key) else { return };
         let signal = *self.waiting[at].signal();
         let side = if signal.intent == Intent::EnterLong { Side::Buy } else { Side::Sell };
-        if holds_against(key, side, &world.scene) || self.orders.entry_working(key.0, key.1, key.2) {
+        let (busy, leaves) =
+            (self.orders.entry_working(key.0, key.1, key.2), self.orders.any_set_off(key.0, key.1, key.2));
+        if busy || leaves || holds_against(key, side, &world.scene) {
             return;
         }
         let validated = self.waiting.remove(at);

@@ -37,6 +37,8 @@ pub struct Working {
     pub purpose: Purpose,
     /// Where it is.
     pub state: OrderState,
+    /// Whether the venue set it off: a stop or target that trades by now, and is neither moved nor taken off any more.
+    pub set_off: bool,
     /// What it holds of the limits; entries only.
     pub reservation: Option<Reservation>,
 }
@@ -52,6 +54,12 @@ impl Working {
     #[must_use]
     pub fn stays(&self) -> bool {
         self.state.status() != OrderStatus::CancelPending
+    }
+
+    /// Whether it reduces a position and is at it: set off, or filled in part.
+    #[must_use]
+    pub fn reduces_now(&self) -> bool {
+        !self.is_entry() && (self.set_off || !self.state.filled().is_zero())
     }
 
     /// How much of it is not filled; `None` for an amount to spend, whose quantity only the venue knows.
@@ -132,6 +140,15 @@ impl Orders {
     pub fn entry_working(&self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> bool {
         (self.working.iter()).any(|w| {
             w.is_entry() && w.spec.instrument == instrument && w.spec.strategy == strategy && w.spec.account == account
+        })
+    }
+
+    /// Whether the venue set a stop or target of a strategy off that still works.
+    #[must_use]
+    #[inline]
+    pub fn any_set_off(&self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> bool {
+        (self.working.iter()).any(|w| {
+            w.set_off && w.spec.instrument == instrument && w.spec.strategy == strategy && w.spec.account == account
         })
     }
 
@@ -219,7 +236,7 @@ impl Digestible for Orders {
     fn digest(&self, d: &mut Digest) {
         for w in &self.working {
             w.spec.digest(d);
-            d.word(w.state.status() as u64);
+            d.word(w.state.status() as u64 | u64::from(w.set_off) << 8);
             d.wide(w.state.filled().raw());
             w.purpose.digest(d);
             if let Some(reservation) = &w.reservation {

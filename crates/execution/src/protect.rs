@@ -4,6 +4,7 @@
 //! Out: the stop and target orders that should be working. `desk` sends and takes off what differs.
 
 use crate::desk::Key;
+use crate::orders::Working;
 use domain::decimal::{Rounding, div_money};
 use domain::{Digest, Digestible, Instrument, OrderType, Price, Quantity, Side, StopPlan};
 use risk::Scene;
@@ -76,21 +77,40 @@ impl Digestible for Plans {
 /// venue would take.
 #[must_use]
 pub fn closable(key: Key, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
+    closable_beyond(key, Quantity::ZERO, scene)
+}
+
+/// As [`closable`] for what is held beyond `covered`.
+#[must_use]
+pub fn closable_beyond(key: Key, covered: Quantity, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
     let position = scene.portfolio.position(key.0, key.1, key.2);
     if position.is_flat() {
         return None;
     }
     let instrument = scene.table.get(key.1)?;
     let side = if position.is_long() { Side::Sell } else { Side::Buy };
-    let quantity = instrument.floor_to_lot(position.quantity.checked_abs()?.min(instrument.max_quantity));
+    let open = position.quantity.checked_abs()?.checked_sub(covered)?;
+    let quantity = instrument.floor_to_lot(open.min(instrument.max_quantity));
     if quantity < instrument.min_quantity || quantity.is_zero() {
         return None;
     }
     // Dust by value stays, too: the venue would refuse it. Without a price its value is not known and closing is tried.
     match scene.view.mark(key.1) {
-        Some(mark) if portfolio::dust::is_dust(instrument, position.quantity, instrument.price(mark)) => None,
+        Some(mark) if portfolio::dust::is_dust(instrument, open, instrument.price(mark)) => None,
         _ => Some((side, quantity)),
     }
+}
+
+/// Whether an order that reduces is at it and has something to do: then it is left alone, for the venue goes on filling it, a rest below
+/// its minimum included. One that would do more than close such a rest could meet the next position, and is not.
+#[must_use]
+pub fn goes_on(order: &Working, key: Key, scene: &Scene<'_>) -> bool {
+    let held = scene.portfolio.position(key.0, key.1, key.2).quantity;
+    if !order.reduces_now() || held.raw().signum() * order.spec.side.sign() >= 0 {
+        return false;
+    }
+    let rest = scene.table.get(key.1).zip(held.checked_abs()).map(|(i, held)| i.floor_to_lot(held));
+    closable(key, scene).is_some() || order.left().zip(rest).is_some_and(|(left, rest)| left <= rest)
 }
 
 /// A protective order: its kind and quantity.

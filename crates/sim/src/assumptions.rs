@@ -1,6 +1,7 @@
 //! The assumptions of the simulation in plain English, one line each, printed with every result.
 
 use crate::config::{Exec, FeeAsset, LimitFill, Slippage};
+use crate::market::Feed;
 use crate::venue::Venue;
 use domain::time::NANOS_PER_SECOND;
 
@@ -53,6 +54,14 @@ impl Venue {
                 percent(rate)
             ),
         });
+        let sees = |feed: Feed| self.markets.iter().any(|m| m.feed == feed || m.feed == Feed::Unknown);
+        let sized = config.participation.is_some() || matches!(config.slippage, Slippage::Impact { .. });
+        if sized && sees(Feed::Candles) {
+            lines.push("the share of a bar's volume that an order gets or moves the price by is of the whole bar, at its open too, where that volume is not known yet".to_owned());
+        }
+        if config.participation.is_some() {
+            lines.push("of what can be had, orders that only reduce get theirs before entries do".to_owned());
+        }
         lines.push(match config.fee_asset {
             FeeAsset::Quote => "fees are taken in the quote asset".to_owned(),
             FeeAsset::Venue => "spot fees are taken in the received asset: base on buys, quote on sells".to_owned(),
@@ -75,11 +84,14 @@ impl Venue {
                 Some(j) => format!(", each up to {} longer at random (seed {})", seconds(j.max.0), j.seed),
             }
         ));
-        lines.push(if config.queue {
-            "where quotes are known a limit order at the best price waits behind all that is shown there; trades at the price and a smaller displayed quantity shorten the queue".to_owned()
-        } else {
-            "limit orders do not queue: a trade at their price does not fill them, one beyond it does".to_owned()
-        });
+        // On candles there is nothing that an order could queue behind.
+        if config.queue && sees(Feed::Quotes) {
+            lines.push("where quotes are known a limit order at the best price waits behind all that is shown there; trades at the price and a smaller displayed quantity shorten the queue".to_owned());
+        } else if sees(Feed::Quotes) || sees(Feed::Trades) {
+            lines.push(
+                "limit orders do not queue: a trade at their price does not fill them, one beyond it does".to_owned(),
+            );
+        }
         lines.push(
             "our orders move nothing: the market goes on as recorded, and each of them trades against it alone"
                 .to_owned(),

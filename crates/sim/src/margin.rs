@@ -114,24 +114,30 @@ impl Venue {
 
     /// As [`Venue::check_liquidation`] for one account.
     pub(crate) fn check_liquidation_of(&mut self, at: usize, account: usize, low: i64, high: i64) {
+        if self.is_covered(at, account, low, high) {
+            return;
+        }
+        let long = self.accounts.get(account).is_some_and(|a| a.position(self.markets[at].rules.idx) > 0);
+        let market = &mut self.markets[at];
+        market.mark = Some(if long { low } else { high });
+        let settle = market.rules.settle;
+        // There are at most 65,536 accounts.
+        self.liquidate(AccountId(account as u16), settle);
+    }
+
+    /// Whether an account has no position in the instrument, or covers its maintenance with a long marked at `low` and a short at `high`.
+    pub(crate) fn is_covered(&self, at: usize, account: usize, low: i64, high: i64) -> bool {
         let market = &self.markets[at];
         let Some(held) = self.accounts.get(account) else {
-            return;
+            return true;
         };
         let position = held.position(market.rules.idx);
         if position == 0 {
-            return;
+            return true;
         }
-        let mark = if position > 0 { low } else { high };
-        let supposed = Supposed { at, change: 0, mark };
-        let settle = market.rules.settle;
+        let supposed = Supposed { at, change: 0, mark: if position > 0 { low } else { high } };
         // An account whose margin cannot be reckoned is not covered.
-        let covered = self.margin(held, settle, Some(&supposed)).is_some_and(|m| m.equity >= m.maintenance);
-        if !covered {
-            self.markets[at].mark = Some(mark);
-            // There are at most 65,536 accounts.
-            self.liquidate(AccountId(account as u16), settle);
-        }
+        self.margin(held, market.rules.settle, Some(&supposed)).is_some_and(|m| m.equity >= m.maintenance)
     }
 
     /// Takes off the account's orders on perpetuals of that settle asset and closes its positions at their marks, worse by the slippage.

@@ -7,13 +7,14 @@
 //! it too. *Path*: each order is held against the extreme that is worse for it first. Sells are set off by the low and buys by the high,
 //! and all stops come before all limits and targets, so when both lie in one bar the stop wins. An order that arrives after the path
 //! waits for the next bar. *Close*: the price is noted. An order trades in this order of precedence, then in order of acceptance:
-//! 1. market orders, stops that were set off;  2. limits and take-profits.
+//! 1. market orders, stops that were set off;  2. limits and take-profits. Under a participation cap what only reduces goes before
+//! all else of its moment, in the path of its pass.
 
 use crate::config::LimitFill;
 use crate::market::{Feed, Market, Phase};
 use crate::order::{Kind, Order};
 use crate::venue::Venue;
-use domain::{Candle, Liquidity, MarketFlags, Quote, RejectReason, Side, Trade, UnixNanos};
+use domain::{Candle, Liquidity, MarketFlags, Quote, RejectReason, ReportBody, Side, Trade, UnixNanos};
 
 /// The market at one moment: what a buy and a sell would trade at.
 #[derive(Clone, Copy, Debug)]
@@ -233,20 +234,28 @@ impl Venue {
         self.meet_one(at, slot, moment, Pass::Limits);
     }
 
-    /// All working orders of an instrument meet the market: both passes, or the one that is named.
+    /// All working orders of an instrument meet the market: both passes, or the one that is named. Under a cap those that only reduce are
+    /// through before any other.
     fn meet_all(&mut self, at: usize, moment: Moment, only: Option<Pass>) {
-        for pass in [Pass::Stops, Pass::Limits] {
-            if only.is_some_and(|p| p != pass) {
-                continue;
-            }
-            let slots = self.copy_working(at);
-            for &slot in &slots {
-                if self.is_in_time(slot, moment) {
-                    self.meet_one(at, slot, moment, pass);
+        for &reduces in self.groups() {
+            for pass in [Pass::Stops, Pass::Limits] {
+                if only.is_some_and(|p| p != pass) {
+                    continue;
                 }
+                let slots = self.copy_working(at, reduces);
+                for &slot in &slots {
+                    if self.is_in_time(slot, moment) {
+                        self.meet_one(at, slot, moment, pass);
+                    }
+                }
+                self.scratch = slots;
             }
-            self.scratch = slots;
         }
+    }
+
+    /// Who goes together: under a cap first what only reduces, then the rest; else all, in order of acceptance.
+    fn groups(&self) -> &'static [Option<bool>] {
+        if self.config.participation.is_some() { &[Some(true), Some(false)] } else { &[None] }
     }
 
     /// Whether an order was there at that moment: one that answers something inside a bar was not there at the bar's open.
@@ -255,11 +264,16 @@ impl Venue {
         moment.bar.is_none() || order.is_some_and(|o| o.after < moment.bar)
     }
 
-    /// The working slots of an instrument, in a list that stays as it is while orders end. Given back to `scratch` after use.
-    fn copy_working(&mut self, at: usize) -> Vec<u32> {
+    /// The working slots of an instrument, in a list that stays as it is while orders end; where `reduces` is said, those of orders that
+    /// only reduce or those of all others. Given back to `scratch` after use.
+    fn copy_working(&mut self, at: usize, reduces: Option<bool>) -> Vec<u32> {
         let mut slots = std::mem::take(&mut self.scratch);
         slots.clear();
-        slots.extend_from_slice(&self.markets[at].working);
+        let wanted = |&slot: &u32| {
+            let order = self.orders.get(slot as usize);
+            reduces.is_none_or(|reduces| order.is_some_and(|o| o.spec.reduce_only == reduces))
+        };
+        slots.extend(self.markets[at].working.iter().copied().filter(wanted));
         slots
     }
 
@@ -276,8 +290,8 @@ impl Venue {
             (Pass::Stops, Kind::Stop) => order.stop_reached(px, order.trigger),
             (Pass::Stops, Kind::StopLimit) => {
                 if order.stop_reached(px, order.trigger) {
-                    order.kind = Kind::Limit;
                     order.fresh = true;
+                    self.set_off(at, slot, Kind::Limit);
                 }
                 false
             }
@@ -297,11 +311,20 @@ impl Venue {
             | (Pass::Limits, Kind::Market | Kind::Stop | Kind::StopLimit | Kind::Trailing) => false,
         };
         if take {
-            if let Some(order) = self.orders.get_mut(slot as usize) {
-                order.kind = Kind::Market;
-            }
+            self.set_off(at, slot, Kind::Market);
             self.execute(at, slot, px, Liquidity::Taker, i64::MAX);
         }
+    }
+
+    /// A stop or take-profit becomes the order that it was waiting to be, and the venue says so. A market order is one already.
+    fn set_off(&mut self, at: usize, slot: u32, kind: Kind) {
+        let Some(order) = self.orders.get_mut(slot as usize).filter(|o| o.kind != kind) else {
+            return;
+        };
+        order.kind = kind;
+        let client_id = order.id();
+        let instant = self.markets[at].feed == Feed::Candles;
+        self.report(instant, ReportBody::Triggered { client_id });
     }
 
     /// A limit order meets the market at `px`: it takes if it crosses at its first meeting, later it is filled where it rests.
@@ -371,24 +394,26 @@ impl Venue {
         }
     }
 
-    /// One pass over the orders of a bar's path.
+    /// One pass over the orders of a bar's path. Under a cap those that only reduce come first.
     fn path(&mut self, at: usize, candle: &Candle, pass: Pass) {
-        let slots = self.copy_working(at);
-        for &slot in &slots {
-            let Some(order) = self.orders.get(slot as usize).filter(|o| o.alive) else {
-                continue;
-            };
-            // Live is what was there before any path of this time was played, and does not end within the bar.
-            let live =
-                order.after < Some(candle.ts_open) && order.until().is_none_or(|until| until >= candle.ts_close());
-            if live {
-                match pass {
-                    Pass::Stops => self.path_stop(at, slot, candle),
-                    Pass::Limits => self.path_limit(at, slot, candle),
+        for &reduces in self.groups() {
+            let slots = self.copy_working(at, reduces);
+            for &slot in &slots {
+                let Some(order) = self.orders.get(slot as usize).filter(|o| o.alive) else {
+                    continue;
+                };
+                // Live is what was there before any path of this time was played, and does not end within the bar.
+                let live =
+                    order.after < Some(candle.ts_open) && order.until().is_none_or(|until| until >= candle.ts_close());
+                if live {
+                    match pass {
+                        Pass::Stops => self.path_stop(at, slot, candle),
+                        Pass::Limits => self.path_limit(at, slot, candle),
+                    }
                 }
             }
+            self.scratch = slots;
         }
-        self.scratch = slots;
     }
 
     /// A stop in the path: the extreme on its own side first, at its trigger.
@@ -419,25 +444,31 @@ impl Venue {
         if order.kind != Kind::Trailing && !order.stop_reached(adverse, trigger) {
             return;
         }
-        if order.kind == Kind::StopLimit {
-            self.path_stop_limit(at, slot, candle);
+        let (account, limited) = (order.account().index(), order.kind == Kind::StopLimit);
+        // A stop beyond the price at which the account would be liquidated comes too late: the account is liquidated, at the extreme as
+        // without the stop.
+        if !self.is_covered(at, account, trigger, trigger) {
+            self.check_liquidation_of(at, account, candle.low, candle.high);
+        }
+        if self.orders.get(slot as usize).is_none_or(|o| !o.alive) {
             return;
         }
-        order.kind = Kind::Market;
-        let account = order.account().index();
-        // A stop beyond the price at which the account would be liquidated comes too late.
-        self.check_liquidation_of(at, account, trigger, trigger);
-        self.execute(at, slot, trigger, Liquidity::Taker, i64::MAX);
+        if limited {
+            self.path_stop_limit(at, slot, candle);
+        } else {
+            self.set_off(at, slot, Kind::Market);
+            self.execute(at, slot, trigger, Liquidity::Taker, i64::MAX);
+        }
     }
 
     /// A stop-limit set off in the path: the market may have run through its limit at once, so it trades in this bar only if the close is
     /// beyond the limit again, and at the limit (at the bar's worse extreme where the limit lies outside of the bar).
     fn path_stop_limit(&mut self, at: usize, slot: u32, candle: &Candle) {
         let touch = self.config.limit_fill == LimitFill::Touch;
+        self.set_off(at, slot, Kind::Limit);
         let Some(order) = self.orders.get_mut(slot as usize) else {
             return;
         };
-        order.kind = Kind::Limit;
         order.fresh = false;
         // The rest of this bar is decided here.
         order.after = Some(candle.ts_open);
@@ -470,8 +501,8 @@ impl Venue {
             }
             Kind::TakeProfit => {
                 if order.profit_reached(best) {
-                    order.kind = Kind::Market;
                     let trigger = order.trigger;
+                    self.set_off(at, slot, Kind::Market);
                     self.execute(at, slot, trigger, Liquidity::Taker, i64::MAX);
                 }
             }

@@ -389,14 +389,131 @@ fn an_exit_that_ends_without_closing_is_sent_again_and_given_up_in_the_end() {
 }
 
 #[test]
-fn an_exit_larger_than_what_is_left_is_sent_again_for_the_rest() {
+fn an_exit_that_comes_after_the_stop_was_set_off_is_not_sent_again_until_that_ends() {
     let mut floor = held();
     floor.signal(&exit()).unwrap();
     floor.expect(&["#3 sell 1 market"]);
     assert_eq!(floor.fill(2, "0.4", 95, false), None);
     floor.expect(&[]);
     assert_eq!(floor.reject(3, RejectReason::InsufficientBalance), None);
-    floor.expect(&["#4 sell 0.6 market"]);
+    floor.expect(&[]);
+    assert_eq!(floor.canceled(2, Some(RejectReason::InsufficientBalance)), None);
+    floor.expect(&["#4 sell 0.6 stop 95", "#5 sell 0.6 market"]);
+}
+
+/// Three units asked for, one filled at 100 with its stop (#2), accepted; the venue sets the stop off.
+fn set_off_while_entering(target: bool) -> Floor {
+    let mut floor = Floor::new();
+    let target = target.then(|| testkit::price("110"));
+    floor.signal(&Signal { size: SizeRequest::Base(Quantity::from_units(3)), target, ..long() }).unwrap();
+    floor.expect(&["#1 buy 3 market"]);
+    assert_eq!(floor.fill(1, "1", 100, false), None);
+    floor.said();
+    assert_eq!(floor.accept(2), None);
+    floor
+}
+
+#[test]
+fn a_stop_that_is_set_off_ends_its_entry_and_is_not_touched_any_more() {
+    let mut floor = set_off_while_entering(false);
+    assert_eq!(floor.report(ReportBody::Triggered { client_id: Floor::id(2) }), None);
+    floor.expect(&["cancel #1"]);
+    // One more unit was bought before the cancel arrived: it is closed beside the stop, which stays as it is.
+    assert_eq!(floor.fill(1, "1", 94, false), None);
+    floor.expect(&["#3 sell 1 market"]);
+    assert_eq!(floor.canceled(1, None), None);
+    floor.expect(&[]);
+    assert_eq!(floor.fill(2, "0.5", 94, false), None);
+    floor.expect(&[]);
+    assert_eq!(floor.fill(2, "0.5", 93, true), None);
+    // A stop for what is left stays until the exit has closed it.
+    let said = floor.said();
+    assert!(said.len() == 1 && said[0].starts_with("#4 sell 1 stop"), "{said:?}");
+    assert_eq!(floor.fill(3, "1", 93, true), None);
+    floor.expect(&["cancel #4"]);
+    assert_eq!(floor.canceled(4, None), None);
+    floor.expect(&[]);
+    assert!(floor.held(PERP).is_zero());
+    floor.expect_clean();
+}
+
+#[test]
+fn a_target_that_is_set_off_ends_its_entry_too_and_the_stop_stays() {
+    let mut floor = set_off_while_entering(true);
+    assert_eq!(floor.accept(3), None);
+    assert_eq!(floor.report(ReportBody::Triggered { client_id: Floor::id(3) }), None);
+    floor.expect(&["cancel #1"]);
+    assert_eq!(floor.canceled(1, None), None);
+    assert_eq!(floor.fill(3, "0.6", 110, false), None);
+    floor.expect(&["cancel #2", "#4 sell 0.4 stop 95"]);
+    assert_eq!(floor.canceled(2, None), None);
+    assert_eq!(floor.fill(3, "0.4", 110, true), None);
+    floor.expect(&["cancel #4"]);
+    assert_eq!(floor.canceled(4, None), None);
+    floor.expect_clean();
+}
+
+#[test]
+fn a_stop_that_fills_was_set_off_whether_or_not_the_venue_said_so() {
+    let mut floor = set_off_while_entering(true);
+    assert_eq!(floor.fill(2, "0.5", 95, false), None);
+    floor.expect(&["cancel #1", "cancel #3"]);
+    assert_eq!(floor.canceled(1, None), None);
+    assert_eq!(floor.canceled(3, None), None);
+    assert_eq!(floor.fill(2, "0.5", 94, true), None);
+    floor.expect(&[]);
+    floor.expect_clean();
+    // A word that its fill overtook says nothing new.
+    assert_eq!(floor.report(ReportBody::Triggered { client_id: Floor::id(2) }), None);
+}
+
+#[test]
+fn the_rest_of_a_stop_or_exit_below_the_venues_minimum_goes_on() {
+    let mut floor = held();
+    assert_eq!(floor.report(ReportBody::Triggered { client_id: Floor::id(2) }), None);
+    // 0.02 at 95 is less than the venue takes as an order of its own.
+    assert_eq!(floor.fill(2, "0.98", 95, false), None);
+    floor.expect(&[]);
+    assert_eq!(floor.fill(2, "0.02", 95, true), None);
+    floor.expect(&[]);
+    assert!(floor.held(PERP).is_zero());
+    floor.expect_clean();
+    let mut floor = held();
+    floor.signal(&exit()).unwrap();
+    floor.expect(&["#3 sell 1 market"]);
+    assert_eq!(floor.fill(3, "0.98", 99, false), None);
+    floor.expect(&["cancel #2"]);
+    assert_eq!(floor.canceled(2, None), None);
+    assert_eq!(floor.fill(3, "0.02", 99, true), None);
+    floor.expect_clean();
+}
+
+#[test]
+fn an_entry_waits_until_a_stop_that_was_set_off_is_through() {
+    let mut floor = held();
+    assert_eq!(floor.report(ReportBody::Triggered { client_id: Floor::id(2) }), None);
+    floor.signal(&long()).unwrap();
+    floor.expect(&[]);
+    assert_eq!(floor.fill(2, "0.5", 95, false), None);
+    floor.expect(&[]);
+    assert_eq!(floor.fill(2, "0.5", 95, true), None);
+    floor.expect(&["#3 buy 1 market"]);
+}
+
+#[test]
+fn a_venue_that_sets_each_stop_off_and_ends_it_is_not_asked_for_ever() {
+    let mut floor = held();
+    let mut alarms = 0;
+    for ordinal in 2..20 {
+        let Some(spec) = floor.sent.iter().find(|s| s.client_id == Floor::id(ordinal)).copied() else { break };
+        if spec.kind != domain::OrderType::Market {
+            assert_eq!(floor.report(ReportBody::Triggered { client_id: spec.client_id }), None);
+        }
+        let alarm = floor.canceled(ordinal, Some(RejectReason::InsufficientBalance));
+        alarms += u32::from(alarm.is_some());
+        floor.said();
+    }
+    assert!(alarms >= 1 && floor.sent.len() < 12, "{alarms} alarms, {} orders", floor.sent.len());
 }
 
 #[test]
@@ -557,6 +674,7 @@ fn orders_of_two_accounts_are_found_by_their_ids() {
             spec,
             purpose: Purpose::Exit,
             state: execution::OrderState::submitted(),
+            set_off: false,
             reservation: None,
         });
     }
@@ -575,6 +693,9 @@ fn the_digest_tells_what_differs() {
     other_stop.signal(&Signal { stop: Some(StopPlan::Fraction(Rate::from_bps(400))), ..long() }).unwrap();
     let mut same = Floor::new();
     same.signal(&long()).unwrap();
+    let mut set_off = held();
+    assert_eq!(set_off.report(ReportBody::Triggered { client_id: Floor::id(2) }), None);
+    assert_ne!(plain.digest(), set_off.digest());
     assert_ne!(plain.digest(), asked.digest());
     assert_ne!(other_stop.digest(), same.digest());
     assert_eq!(plain.digest(), held().digest());

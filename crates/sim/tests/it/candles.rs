@@ -53,7 +53,7 @@ fn signal_close_trades_at_the_close_it_saw() {
          expect a accepted; a filled 1 @ 102 taker complete
          submit b sell stop 1 @ 96 reduce-only
          bar 103 110 95 108
-         expect b accepted; b filled 1 @ 96 taker complete",
+         expect b accepted; b triggered; b filled 1 @ 96 taker complete",
     );
 }
 
@@ -360,7 +360,7 @@ fn a_sell_stop_fills_at_its_trigger() {
          bar 100 105 96 102
          expect a accepted
          bar 102 103 95 100
-         expect a filled 1 @ 95 taker complete",
+         expect a triggered; a filled 1 @ 95 taker complete",
     );
 }
 
@@ -371,7 +371,7 @@ fn a_buy_stop_fills_at_its_trigger() {
          bar 100 104.99 96 102
          expect a accepted
          bar 102 106 95 100
-         expect a filled 1 @ 105 taker complete",
+         expect a triggered; a filled 1 @ 105 taker complete",
     );
 }
 
@@ -383,9 +383,9 @@ fn a_stop_that_the_open_gaps_through_fills_at_the_open() {
          submit b buy stop 1 @ 105
          bar 100 101 99 100
          bar 90 92 88 91
-         expect a accepted; b accepted; a filled 1 @ 90 taker complete
+         expect a accepted; b accepted; a triggered; a filled 1 @ 90 taker complete
          bar 110 112 108 111
-         expect b filled 1 @ 110 taker complete",
+         expect b triggered; b filled 1 @ 110 taker complete",
     );
 }
 
@@ -397,7 +397,7 @@ fn a_stop_in_answer_to_an_open_fill_works_in_the_same_bar() {
          submit s sell stop 1 @ 95 reduce-only
          path
          close
-         expect a accepted; a filled 1 @ 100 taker complete; s accepted; s filled 1 @ 95 taker complete",
+         expect a accepted; a filled 1 @ 100 taker complete; s accepted; s triggered; s filled 1 @ 95 taker complete",
     );
 }
 
@@ -407,7 +407,7 @@ fn a_stop_beyond_the_open_it_answers_fills_at_that_open() {
         "submit a buy market 1
          open 100 106 94 102
          submit s sell stop 1 @ 101 reduce-only
-         expect a accepted; a filled 1 @ 100 taker complete; s accepted; s filled 1 @ 100 taker complete",
+         expect a accepted; a filled 1 @ 100 taker complete; s accepted; s triggered; s filled 1 @ 100 taker complete",
     );
 }
 
@@ -418,7 +418,7 @@ fn a_stop_slips_against_us_and_never_fills_better() {
          submit a sell stop 1 @ 95
          submit b buy stop 1 @ 105
          bar 100 106 94 102
-         expect a accepted; b accepted; a filled 1 @ 94.9 taker complete; b filled 1 @ 105.11 taker complete",
+         expect a accepted; b accepted; a triggered; a filled 1 @ 94.9 taker complete; b triggered; b filled 1 @ 105.11 taker complete",
     );
 }
 
@@ -429,7 +429,7 @@ fn a_stop_set_off_under_a_cap_goes_on_as_a_market_order() {
          submit a sell stop 1 @ 95
          bar 100 105 94 102 vol 4
          bar 103 104 102 103 vol 100
-         expect a accepted; a filled 0.4 @ 95 taker; a filled 0.6 @ 103 taker complete",
+         expect a accepted; a triggered; a filled 0.4 @ 95 taker; a filled 0.6 @ 103 taker complete",
     );
 }
 
@@ -440,7 +440,7 @@ fn a_stop_ioc_keeps_what_its_bar_gives() {
          submit a sell stop 1 @ 95 ioc
          bar 100 105 96 102 vol 4
          bar 100 105 94 102 vol 4
-         expect a accepted; a filled 0.4 @ 95 taker; a canceled not_filled_at_once",
+         expect a accepted; a triggered; a filled 0.4 @ 95 taker; a canceled not_filled_at_once",
     );
 }
 
@@ -451,7 +451,7 @@ fn a_stop_fok_is_all_or_nothing_when_set_off() {
          submit a sell stop 1 @ 95 fok
          bar 100 105 96 102 vol 4
          bar 100 105 94 102 vol 4
-         expect a accepted; a canceled not_filled_at_once",
+         expect a accepted; a triggered; a canceled not_filled_at_once",
     );
 }
 
@@ -476,7 +476,7 @@ fn of_stop_and_target_in_one_bar_the_stop_fills() {
          submit p sell take-profit 1 @ 108 reduce-only
          submit s sell stop 1 @ 95 reduce-only
          bar 100 120 90 100
-         expect t accepted; p accepted; s accepted; s filled 1 @ 95 taker complete; t canceled reduce_only; p canceled reduce_only
+         expect t accepted; p accepted; s accepted; s triggered; s filled 1 @ 95 taker complete; t canceled reduce_only; p canceled reduce_only
          balance BTC 0; USDT 10095",
     );
 }
@@ -490,7 +490,7 @@ fn a_shorts_stop_comes_first_too() {
          submit t buy limit 1 @ 90 reduce-only
          submit s buy stop 1 @ 105 reduce-only
          bar 100 106 80 100
-         expect a accepted; a filled 1 @ 100 taker complete; t accepted; s accepted; s filled 1 @ 105 taker complete; t canceled reduce_only
+         expect a accepted; a filled 1 @ 100 taker complete; t accepted; s accepted; s triggered; s filled 1 @ 105 taker complete; t canceled reduce_only
          balance USDT 9995",
     );
 }
@@ -514,7 +514,7 @@ fn a_stop_limit_set_off_in_the_bar_needs_the_close_beyond_its_limit() {
         "with base 1
          submit a sell stop-limit 1 @ 95 limit 94
          bar 100 101 90 94       # closed at the limit, not beyond
-         expect a accepted
+         expect a accepted; a triggered
          bar 93 94 92 93         # rests at 94
          bar 93 94.5 92 93
          expect a filled 1 @ 94 maker complete",
@@ -523,7 +523,7 @@ fn a_stop_limit_set_off_in_the_bar_needs_the_close_beyond_its_limit() {
         "with base 1
          submit a sell stop-limit 1 @ 95 limit 94
          bar 100 101 90 94.01
-         expect a accepted; a filled 1 @ 94 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 94 taker complete",
     );
 }
 
@@ -533,14 +533,14 @@ fn a_buy_stop_limit_mirrors_it() {
         "submit a buy stop-limit 1 @ 105 limit 106
          bar 100 110 99 107
          bar 107 108 106 107
-         expect a accepted
+         expect a accepted; a triggered
          bar 107 108 105.99 107
          expect a filled 1 @ 106 maker complete",
     );
     check(
         "submit a buy stop-limit 1 @ 105 limit 106
          bar 100 110 99 105.5
-         expect a accepted; a filled 1 @ 106 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 106 taker complete",
     );
 }
 
@@ -550,7 +550,7 @@ fn a_stop_limit_that_rests_behind_its_trigger_is_maker() {
         "with base 1
          submit a sell stop-limit 1 @ 95 limit 97
          bar 100 101 90 98
-         expect a accepted; a filled 1 @ 97 maker complete",
+         expect a accepted; a triggered; a filled 1 @ 97 maker complete",
     );
 }
 
@@ -562,7 +562,7 @@ fn a_stop_limit_gapped_by_the_open_takes_it_or_rests() {
          submit b sell stop-limit 1 @ 95 limit 94
          bar 100 101 99 100
          bar 93 93.5 92 93
-         expect a accepted; b accepted; a filled 1 @ 93 taker complete
+         expect a accepted; b accepted; a triggered; b triggered; a filled 1 @ 93 taker complete
          bar 93 94.01 92 93
          expect b filled 1 @ 94 maker complete",
     );
@@ -574,7 +574,7 @@ fn a_stop_limit_ioc_leaves_when_it_is_run_through() {
         "with base 1
          submit a sell stop-limit 1 @ 95 limit 94 ioc
          bar 100 101 90 92
-         expect a accepted; a canceled not_filled_at_once",
+         expect a accepted; a triggered; a canceled not_filled_at_once",
     );
 }
 
@@ -589,7 +589,7 @@ fn a_take_profit_fills_at_its_trigger_inside_a_bar() {
          bar 100 109.99 90.01 100
          expect a accepted; b accepted
          bar 100 115 85 100
-         expect a filled 1 @ 110 taker complete; b filled 1 @ 90 taker complete",
+         expect a triggered; a filled 1 @ 110 taker complete; b triggered; b filled 1 @ 90 taker complete",
     );
 }
 
@@ -600,7 +600,7 @@ fn a_take_profit_beyond_the_open_takes_the_open() {
          submit a sell take-profit 1 @ 110
          bar 100 101 99 100
          bar 112 115 111 112
-         expect a accepted; a filled 1 @ 112 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 112 taker complete",
     );
 }
 
@@ -610,7 +610,7 @@ fn a_take_profit_slips_like_any_market_order() {
         "with base 1; slippage bps 10
          submit a sell take-profit 1 @ 110
          bar 100 115 99 100
-         expect a accepted; a filled 1 @ 109.89 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 109.89 taker complete",
     );
 }
 
@@ -625,7 +625,7 @@ fn a_trailing_stop_is_tried_before_the_high_moves_it() {
          bar 100 110 96 106
          expect a accepted
          bar 106 107 105 106     # 105 reached
-         expect a filled 1 @ 105 taker complete",
+         expect a triggered; a filled 1 @ 105 taker complete",
     );
 }
 
@@ -636,7 +636,7 @@ fn a_trailing_stop_is_tried_against_the_close() {
         "with base 1
          submit a sell trailing 1 by 5
          bar 100 110 96 104
-         expect a accepted; a filled 1 @ 105 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 105 taker complete",
     );
 }
 
@@ -646,7 +646,7 @@ fn a_trailing_stop_never_gains_from_a_high_of_the_bar_that_set_it_off() {
         "with base 1
          submit a sell trailing 1 by 5
          bar 100 110 94 104
-         expect a accepted; a filled 1 @ 95 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 95 taker complete",
     );
 }
 
@@ -657,7 +657,7 @@ fn a_trailing_stop_gapped_by_the_open_fills_there() {
          bar 100 101 99 100
          submit a sell trailing 1 by 5
          bar 90 92 89 91
-         expect a accepted; a filled 1 @ 90 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 90 taker complete",
     );
 }
 
@@ -667,7 +667,7 @@ fn a_buy_trailing_stop_follows_the_low() {
     check(
         "submit a buy trailing 1 by 5
          bar 100 104 90 96
-         expect a accepted; a filled 1 @ 95 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 95 taker complete",
     );
 }
 
@@ -680,7 +680,7 @@ fn a_trailing_fraction_is_rounded_away_from_the_market() {
          bar 100.33 100.33 97.33 100
          expect a accepted
          bar 100 100.1 97.32 100
-         expect a filled 1 @ 97.32 taker complete",
+         expect a triggered; a filled 1 @ 97.32 taker complete",
     );
 }
 
@@ -692,7 +692,7 @@ fn a_trailing_stop_knows_the_price_it_was_accepted_at() {
          bar 100 105 95 102
          submit a sell trailing 1 by 5
          bar 97 98 96 97
-         expect a accepted; a filled 1 @ 97 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 97 taker complete",
     );
 }
 
@@ -705,7 +705,7 @@ fn the_cap_is_shared_and_stops_come_first() {
          submit t sell limit 1 @ 110 reduce-only
          submit s sell stop 1 @ 95 reduce-only
          bar 100 120 90 100 vol 12
-         expect t accepted; s accepted; s filled 1 @ 95 taker complete; t filled 0.2 @ 110 maker",
+         expect t accepted; s accepted; s triggered; s filled 1 @ 95 taker complete; t filled 0.2 @ 110 maker",
     );
 }
 
@@ -758,7 +758,7 @@ fn coarse_lots_and_ticks_round_against_us() {
          submit b sell market 1
          submit c sell trailing 1 by 3.3       # from 100: 96.7, down to 96.5
          bar 100 100 96.5 99
-         expect a accepted; b accepted; c accepted; a filled 1 @ 100.5 taker complete; b filled 1 @ 99.5 taker complete; c filled 1 @ 96 taker complete",
+         expect a accepted; b accepted; c accepted; a filled 1 @ 100.5 taker complete; b filled 1 @ 99.5 taker complete; c triggered; c filled 1 @ 96 taker complete",
     );
 }
 
@@ -772,7 +772,7 @@ fn coarse_lots_leave_dust_to_a_fee_in_base() {
          submit s sell stop 1 @ 95 reduce-only
          submit t sell limit 0.995 @ 110 reduce-only
          bar 100 101 95 100
-         expect a accepted; a filled 1 @ 100 taker fee 0.001 BTC complete; s accepted; t accepted; s filled 0.995 @ 95 taker fee 0.094525 USDT; s canceled reduce_only; t canceled reduce_only
+         expect a accepted; a filled 1 @ 100 taker fee 0.001 BTC complete; s accepted; t accepted; s triggered; s filled 0.995 @ 95 taker fee 0.094525 USDT; s canceled reduce_only; t canceled reduce_only
          balance BTC 0.004",
     );
 }
@@ -851,6 +851,65 @@ fn a_stop_limit_with_a_far_limit_pays_the_bars_extreme() {
     check(
         "submit a buy stop-limit 1 @ 105 limit 150
          bar 100 110 99 107
-         expect a accepted; a filled 1 @ 110 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 110 taker complete",
+    );
+}
+
+#[test]
+fn under_a_cap_a_reduction_goes_before_an_older_entry() {
+    check(
+        "with participation 0.1; base 1
+         submit a buy market 2
+         submit x sell market 1 reduce-only
+         bar 100 105 95 102 vol 10
+         expect a accepted; x accepted; x filled 1 @ 100 taker complete
+         bar 103 105 95 102 vol 10
+         expect a filled 1 @ 103 taker
+         bar 104 105 95 102 vol 10
+         expect a filled 1 @ 104 taker complete",
+    );
+    // A target before a market entry, too.
+    check(
+        "with participation 0.1; base 1
+         submit a buy market 1
+         submit t sell take-profit 1 @ 99 reduce-only
+         bar 100 105 95 102 vol 10
+         expect a accepted; t accepted; t triggered; t filled 1 @ 100 taker complete
+         bar 103 105 95 102 vol 10
+         expect a filled 1 @ 103 taker complete",
+    );
+}
+
+#[test]
+fn without_a_cap_orders_trade_as_they_came() {
+    check(
+        "with base 1
+         submit a buy market 2
+         submit x sell market 1 reduce-only
+         bar 100 105 95 102 vol 10
+         expect a accepted; x accepted; a filled 2 @ 100 taker complete; x filled 1 @ 100 taker complete",
+    );
+}
+
+#[test]
+fn a_stop_is_said_to_be_set_off_once_and_before_what_it_fills() {
+    check(
+        "with participation 0.1; base 1
+         submit s sell stop 1 @ 95 reduce-only
+         bar 100 105 94 95 vol 4
+         expect s accepted; s triggered; s filled 0.4 @ 95 taker
+         bar 96 105 94 102 vol 0
+         expect nothing
+         bar 96 105 94 102 vol 4
+         bar 97 105 94 102 vol 4
+         expect s filled 0.4 @ 96 taker; s filled 0.2 @ 97 taker complete",
+    );
+    check(
+        "with participation 0.1; base 1
+         submit s sell stop 1 @ 95 reduce-only
+         bar 100 105 94 95 vol 0
+         expect s accepted; s triggered
+         bar 90 91 89 90 vol 10
+         expect s filled 1 @ 90 taker complete",
     );
 }

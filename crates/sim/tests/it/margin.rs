@@ -138,21 +138,22 @@ fn a_stop_before_the_liquidation_price_saves_the_account() {
          bar 100 100 99 100
          submit s sell stop 200 @ 98 reduce-only
          bar 100 120 90 100
-         expect a accepted; a filled 200 @ 100 taker complete; s accepted; s filled 200 @ 98 taker complete
+         expect a accepted; a filled 200 @ 100 taker complete; s accepted; s triggered; s filled 200 @ 98 taker complete
          balance USDT 600",
     );
 }
 
 #[test]
 fn a_stop_beyond_the_liquidation_price_comes_too_late() {
+    // At 97 equity is 400, maintenance 485: as without the stop the account is liquidated at the low.
     check(
         "with perpetual; cash 1000
          submit a buy market 200
          bar 100 100 99 100
          submit s sell stop 200 @ 97 reduce-only
          bar 100 120 96 100
-         expect a accepted; a filled 200 @ 100 taker complete; s accepted; s canceled liquidation; venue1 accepted; venue1 filled 200 @ 97 taker complete
-         balance USDT 400",
+         expect a accepted; a filled 200 @ 100 taker complete; s accepted; s canceled liquidation; venue1 accepted; venue1 filled 200 @ 96 taker complete
+         balance USDT 200",
     );
 }
 

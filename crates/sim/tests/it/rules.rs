@@ -154,7 +154,7 @@ fn an_exit_after_the_stop_finds_nothing() {
          bar 100 101 99 100
          submit x sell market 1 reduce-only
          bar 90 92 88 91
-         expect s accepted; x accepted; s filled 1 @ 90 taker complete; x canceled reduce_only",
+         expect s accepted; x accepted; s triggered; s filled 1 @ 90 taker complete; x canceled reduce_only",
     );
 }
 
@@ -166,7 +166,7 @@ fn a_plain_exit_after_the_stop_has_no_base() {
          bar 100 101 99 100
          submit x sell market 1
          bar 90 92 88 91
-         expect s accepted; x accepted; s filled 1 @ 90 taker complete; x canceled insufficient_balance",
+         expect s accepted; x accepted; s triggered; s filled 1 @ 90 taker complete; x canceled insufficient_balance",
     );
 }
 
@@ -201,7 +201,7 @@ fn dust_below_the_lot_is_nothing_to_reduce() {
          submit t sell limit 1 @ 110 reduce-only
          submit s sell stop 1 @ 95 reduce-only
          bar 100 101 94 100
-         expect t accepted; s accepted; s filled 1 @ 95 taker complete; t canceled reduce_only
+         expect t accepted; s accepted; s triggered; s filled 1 @ 95 taker complete; t canceled reduce_only
          balance BTC 0.0005",
     );
 }
@@ -265,7 +265,7 @@ fn an_amended_trigger_moves_the_stop() {
          submit a sell stop 1 @ 90
          amend a trigger 95
          bar 100 101 94 100
-         expect a accepted; a amended; a filled 1 @ 95 taker complete",
+         expect a accepted; a amended; a triggered; a filled 1 @ 95 taker complete",
     );
 }
 

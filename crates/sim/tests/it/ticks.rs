@@ -200,9 +200,9 @@ fn a_stop_fills_at_the_trade_that_sets_it_off() {
          submit b buy stop 1 @ 105
          trade 95.01 x 1 sell
          trade 94 x 1 sell
-         expect a accepted; b accepted; a filled 1 @ 94 taker complete
+         expect a accepted; b accepted; a triggered; a filled 1 @ 94 taker complete
          trade 106 x 1 buy
-         expect b filled 1 @ 106 taker complete",
+         expect b triggered; b filled 1 @ 106 taker complete",
     );
 }
 
@@ -214,7 +214,7 @@ fn a_stop_limit_on_trades_becomes_a_limit() {
          submit a sell stop-limit 1 @ 95 limit 94
          submit b sell stop-limit 1 @ 95 limit 95
          trade 94.5 x 1 sell         # a takes it, b rests at 95
-         expect a accepted; b accepted; a filled 1 @ 94.5 taker complete
+         expect a accepted; b accepted; a triggered; b triggered; a filled 1 @ 94.5 taker complete
          trade 95 x 1 buy
          trade 95.01 x 1 buy
          expect b filled 1 @ 95 maker complete",
@@ -229,7 +229,7 @@ fn a_take_profit_fills_at_the_trade_that_reaches_it() {
          submit a sell take-profit 1 @ 105
          trade 104.99 x 1 buy
          trade 105.5 x 1 buy
-         expect a accepted; a filled 1 @ 105.5 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 105.5 taker complete",
     );
 }
 
@@ -243,7 +243,7 @@ fn a_trailing_stop_follows_trades() {
          trade 105.01 x 1 sell
          expect a accepted
          trade 104 x 1 sell
-         expect a filled 1 @ 104 taker complete",
+         expect a triggered; a filled 1 @ 104 taker complete",
     );
 }
 
@@ -417,7 +417,7 @@ fn stops_watch_the_side_they_would_trade_at() {
          quote 95.01 x 5 104.99 x 5
          expect a accepted; b accepted
          quote 94 x 5 106 x 5
-         expect a filled 1 @ 94 taker complete; b filled 1 @ 106 taker complete",
+         expect a triggered; a filled 1 @ 94 taker complete; b triggered; b filled 1 @ 106 taker complete",
     );
 }
 
@@ -429,7 +429,7 @@ fn a_stop_takes_what_is_shown_and_goes_on() {
          submit a sell stop 1 @ 95
          quote 95 x 0.4 96 x 5
          quote 90 x 5 91 x 5
-         expect a accepted; a filled 0.4 @ 94.05 taker; a filled 0.6 @ 89.1 taker complete",
+         expect a accepted; a triggered; a filled 0.4 @ 94.05 taker; a filled 0.6 @ 89.1 taker complete",
     );
 }
 
@@ -443,7 +443,7 @@ fn a_trailing_sell_follows_the_bid() {
          quote 99.01 x 5 101 x 5
          expect a accepted
          quote 98 x 5 101 x 5
-         expect a filled 1 @ 98 taker complete",
+         expect a triggered; a filled 1 @ 98 taker complete",
     );
 }
 
@@ -456,7 +456,7 @@ fn a_trailing_buy_follows_the_ask() {
          quote 100 x 5 100.99 x 5
          expect a accepted
          quote 100 x 5 101 x 5
-         expect a filled 1 @ 101 taker complete",
+         expect a triggered; a filled 1 @ 101 taker complete",
     );
 }
 
@@ -468,7 +468,7 @@ fn a_take_profit_watches_the_bid() {
          submit a sell take-profit 1 @ 105
          quote 104 x 5 106 x 5
          quote 105 x 5 107 x 5
-         expect a accepted; a filled 1 @ 105 taker complete",
+         expect a accepted; a triggered; a filled 1 @ 105 taker complete",
     );
 }
 
@@ -480,7 +480,7 @@ fn a_stop_limit_on_quotes_takes_or_rests() {
          submit a sell stop-limit 1 @ 95 limit 94
          submit b sell stop-limit 1 @ 95 limit 95
          quote 94 x 5 96 x 5
-         expect a accepted; b accepted; a filled 1 @ 94 taker complete
+         expect a accepted; b accepted; a triggered; b triggered; a filled 1 @ 94 taker complete
          quote 95.01 x 5 96 x 5
          expect b filled 1 @ 95 maker complete",
     );
@@ -600,6 +600,6 @@ fn with_quotes_trades_do_not_set_stops_off() {
          trade 90 x 1 sell
          expect a accepted
          quote 90 x 5 91 x 5
-         expect a filled 1 @ 90 taker complete",
+         expect a triggered; a filled 1 @ 90 taker complete",
     );
 }
