@@ -5,7 +5,8 @@ use crate::runner::drive::Driven;
 use crate::runner::plan::ACCOUNT;
 use crate::runner::record::Recorder;
 use crate::runner::session::Session;
-use domain::{Instrument, Money, UnixNanos};
+use domain::{Instrument, Money, Quantity, UnixNanos};
+use portfolio::dust::is_dust;
 use portfolio::{Direction, RoundTrip};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,9 +25,9 @@ pub struct TradeLine {
     pub symbol: String,
     /// `long` or `short`.
     pub side: &'static str,
-    /// First fill, integer ms since 1970 UTC.
+    /// When its first fill was booked, integer ms since 1970 UTC.
     pub entry_ts: i64,
-    /// Last fill, integer ms since 1970 UTC.
+    /// When its last fill was booked, integer ms since 1970 UTC.
     pub exit_ts: i64,
     /// All that was entered.
     pub quantity: f64,
@@ -51,8 +52,10 @@ pub struct PositionLine {
     pub symbol: String,
     /// `long` or `short`.
     pub side: &'static str,
-    /// First fill, integer ms since 1970 UTC.
-    pub entry_ts: i64,
+    /// When its first fill was booked, integer ms since 1970 UTC; null for what a closed trade left as dust.
+    pub entry_ts: Option<i64>,
+    /// Whether it is dust: too small to be traded away at the last price.
+    pub dust: bool,
     /// Signed quantity held.
     pub quantity: f64,
     /// Average price of the entry.
@@ -61,16 +64,20 @@ pub struct PositionLine {
     pub mark_price: Option<f64>,
     /// Profit that is not realised, in quote, before the fee of closing.
     pub unrealised_pnl: Option<f64>,
+    /// Fees so far, in quote, without those that are in a closed trade.
+    pub fees: f64,
+    /// Realised so far by closing parts of it, in quote, before fees, without what is in a closed trade.
+    pub realised_pnl: f64,
 }
 
-/// What buying and holding made of the same cash: equal parts at each instrument's first close, taker fee paid.
+/// What buying and holding made of the same cash: equal parts at each instrument's first close, its taker fee paid.
 #[derive(Clone, Debug, Serialize)]
 pub struct HoldLine {
     /// Value at the end.
     pub final_equity: f64,
     /// Return over the run.
     pub total_return: f64,
-    /// Deepest fall from a peak.
+    /// Deepest fall from a peak, of which the cash is the first.
     pub max_drawdown: f64,
 }
 
@@ -208,7 +215,8 @@ impl Summary {
                 name: name(strategy),
                 symbol: symbol(idx),
                 side: if position.is_long() { "long" } else { "short" },
-                entry_ts: trip.map_or(0, |t| t.entry_ts.as_millis()),
+                entry_ts: trip.map(|t| t.entry_ts.as_millis()),
+                dust: is_dust_at(i, position.quantity, mark),
                 quantity: position.quantity.to_f64(),
                 entry_price: trip
                     .map_or_else(|| position.cost.to_f64() / position.quantity.to_f64(), |t| t.entry_price_f64),
@@ -216,6 +224,8 @@ impl Summary {
                 unrealised_pnl: ledger
                     .unrealised_of(account, idx, strategy, engine.table(), engine.view())
                     .map(Money::to_f64),
+                fees: trip.map_or(0.0, |t| t.fees.to_f64()),
+                realised_pnl: trip.map_or(0.0, |t| t.realised.to_f64()),
             });
         }
         let closed = m.recorder.trades;
@@ -296,7 +306,9 @@ impl Summary {
         line("orders / fills", format!("{} / {}", self.orders, self.fills), String::new());
         line("closed trades", self.trades_closed.to_string(), String::new());
         line("winning trades", percent(self.win_rate).replace('+', ""), String::new());
-        line("open positions", self.open_positions.len().to_string(), String::new());
+        let dust = self.open_positions.iter().filter(|p| p.dust).count();
+        let and_dust = if dust > 0 { format!(" and {dust} of dust") } else { String::new() };
+        line("open positions", format!("{}{and_dust}", self.open_positions.len() - dust), String::new());
         let mut out = match self.risk_profile {
             "standard" => "Risk: standard limits\n".to_owned(),
             "off" => "RISK IS OFF: a research result; its orders could never go to a real venue\n".to_owned(),
@@ -324,13 +336,15 @@ impl Summary {
         counts("Refused by risk", &self.refusals);
         counts("Refused or ended by the venue", &self.venue_rejects);
         if self.data.bad_rows > 0 {
-            let _ = writeln!(out, "\n{} bad rows were left out:", self.data.bad_rows);
+            let were = if self.data.bad_rows == 1 { "row was" } else { "rows were" };
+            let _ = writeln!(out, "\n{} bad {were} left out:", self.data.bad_rows);
             for row in &self.data.first_bad_rows {
                 let _ = writeln!(out, "  {row}");
             }
         }
         if self.data.gaps > 0 {
-            let _ = writeln!(out, "\n{} gaps in the data (`bot4 data check` lists them)", self.data.gaps);
+            let (gaps, them) = if self.data.gaps == 1 { ("gap", "it") } else { ("gaps", "them") };
+            let _ = writeln!(out, "\n{} {gaps} in the data (`bot4 data check` lists {them})", self.data.gaps);
         }
         if !self.faults.is_empty() {
             let _ = writeln!(out, "\nFAULTS, after which no new risk was taken:");
@@ -352,6 +366,14 @@ impl Summary {
             self.digest
         );
         out
+    }
+}
+
+/// Whether a quantity cannot be traded away at the last price; where none is known, whether it is below the smallest order.
+fn is_dust_at(i: &Instrument, quantity: Quantity, mark: Option<i64>) -> bool {
+    match mark {
+        Some(mark) => is_dust(i, quantity, i.price(mark)),
+        None => quantity.checked_abs().is_some_and(|size| size < i.min_quantity),
     }
 }
 

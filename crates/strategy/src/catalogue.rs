@@ -39,7 +39,8 @@ const ENTER: ParamDef = ParamDef {
     name: "enter",
     default: "cross",
     allowed: "cross or level",
-    help: "acts on the bar of the cross, or on any bar on which the averages stand that way",
+    help: "acts on the bar of the cross (strictly below on the bar before, strictly above on this one, or the other way round: through \
+           equality is no cross), or on any bar on which the averages stand that way",
 };
 
 const fn period(name: &'static str, default: &'static str, help: &'static str) -> ParamDef {

@@ -1,14 +1,14 @@
 //! `bot4 backtest`: strategies on stored data, at full speed, with everything that can be chosen on the command line.
 
-use super::inputs::DataArgs;
+use super::inputs::{DataArgs, time_text};
 use super::progress::Bar;
 use super::{CommandError, Exit};
 use crate::report::{DataLine, Material, Summary, write_files};
 use crate::runner::drive::{DriveError, Driven, drive};
-use crate::runner::plan::{self, Plan, RunConfig, Units};
+use crate::runner::plan::{self, Listed, Plan, RunConfig, Units};
 use crate::runner::record::Recorder;
 use clap::Args;
-use domain::{Money, Nanos, Quantity, Rate, SizeRequest};
+use domain::{Instrument, InstrumentKind, Money, Nanos, Quantity, Rate, SizeRequest};
 use risk::{Limits, Profile};
 use sim::{Exec, FeeAsset, Funding, Jitter, Latency, LimitFill, Slippage, VenueConfig};
 use std::io::Write as _;
@@ -66,10 +66,10 @@ pub struct RunArgs {
     /// Limits: default, off (research only), or a TOML file of limits (research only).
     #[arg(long, value_name = "off|default|FILE", default_value = "default")]
     pub risk: String,
-    /// Funding of perpetuals per period: RATE or RATE:HOURS (8 hours if not said).
+    /// Funding of perpetuals per period: RATE or RATE:HOURS (8 hours if not said). Refused if there is no perpetual.
     #[arg(long, value_name = "RATE[:HOURS]")]
     pub funding: Option<String>,
-    /// Latency of orders and of reports on trades and quotes, in milliseconds: MS or MS:JITTER_MS:SEED. Candles have none.
+    /// Latency of orders and of reports on trades and quotes, in milliseconds: MS or MS:JITTER_MS:SEED. Refused if all data are candles, which have none.
     #[arg(long, value_name = "MS[:JITTER_MS:SEED]", default_value = "0")]
     pub latency: String,
     /// Folder for summary.json, trades.csv and equity.csv.
@@ -329,6 +329,7 @@ fn simulate(
 ) -> Result<Finished, CommandError> {
     let series = args.data.series()?;
     let (table, listed) = plan::list(&series).map_err(CommandError::failed)?;
+    suits(config, &listed)?;
     let mut plan = Plan::new(config, &table, &listed).map_err(CommandError::usage)?;
     let opened = plan::open(&series).map_err(CommandError::failed)?;
     let mut begin = plan.begin();
@@ -344,9 +345,60 @@ fn simulate(
         other => CommandError::failed(other),
     })?;
     plan.recorder.equity.finish();
-    let data = data_line(&findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let findings = findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if driven.events == 0 {
+        return Err(no_row(&args.data, &series, &findings));
+    }
+    let data = data_line(&findings);
     let summary = summarise(&plan, &driven, config, defaults.run, data);
     Ok(Finished { summary, recorder: plan.recorder })
+}
+
+/// Whether what is asked of the venue can be had with these instruments.
+fn suits(config: &RunConfig, listed: &[Listed]) -> Result<(), CommandError> {
+    let spot: Vec<&Instrument> =
+        listed.iter().map(|l| &l.instrument).filter(|i| i.kind == InstrumentKind::Spot).collect();
+    if config.venue.funding.is_some() && spot.len() == listed.len() {
+        return Err(CommandError::usage(
+            "--funding: none of the instruments is a perpetual, and only those have funding",
+        ));
+    }
+    let latency = &config.venue.latency;
+    let delayed = latency.order != Nanos(0) || latency.report != Nanos(0) || latency.jitter.is_some();
+    if delayed && listed.iter().all(|l| l.interval_s.is_some()) {
+        return Err(CommandError::usage(
+            "--latency: all data are candles, inside of which there is no time: expected trades or quotes, or no latency",
+        ));
+    }
+    let fee = |own: Rate, asked: Option<Rate>| asked.unwrap_or(own) != Rate::ZERO;
+    let (maker, taker) = config.fees;
+    if config.units == Units::Whole
+        && config.venue.fee_asset == FeeAsset::Venue
+        && let Some(i) = spot.iter().find(|i| fee(i.fee_taker, taker) || fee(i.fee_maker, maker))
+    {
+        return Err(CommandError::usage(format!(
+            "--units whole: the venue takes the fee of a buy of {} out of what was bought, and the broken unit that is left can never be \
+             sold: expected --fee-asset quote",
+            i.symbol
+        )));
+    }
+    Ok(())
+}
+
+/// Says that no row is left, what was asked for and what is there.
+fn no_row(asked: &DataArgs, series: &[Series], findings: &[Findings]) -> CommandError {
+    let option = |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}"));
+    let range: String = [option("--from", &asked.from), option("--to", &asked.to)].into_iter().flatten().collect();
+    let range = if range.is_empty() { String::new() } else { format!(" with{range}") };
+    let begins = series.iter().filter_map(Series::begins).min();
+    let ends = findings.iter().filter_map(|f| f.read_to).max();
+    let there = match (begins, ends) {
+        // Reading ends with the first row at or after --to: what comes behind it is not known.
+        (Some(begins), _) if asked.to.is_some() => format!("; the data begins at {}", time_text(begins)),
+        (Some(begins), Some(ends)) => format!("; the data has rows from {} to {}", time_text(begins), time_text(ends)),
+        _ => String::new(),
+    };
+    CommandError::failed(format!("no row of the data is left{range}{there}"))
 }
 
 /// How many rows there are, where the files say so.

@@ -155,8 +155,9 @@ fn check(args: &CheckArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
     match broken {
         0 => Ok(()),
         _ => Err(CommandError::failed(format!(
-            "{broken} of {} series have rows that cannot be used",
-            report.series.len()
+            "{broken} of {} series {} rows that cannot be used",
+            report.series.len(),
+            if broken == 1 { "has" } else { "have" }
         ))),
     }
 }
@@ -212,7 +213,7 @@ fn read(
 impl KindCounts {
     const fn in_words(&self) -> [(&'static str, u64); 6] {
         [
-            ("duplicates", self.duplicates),
+            (if self.duplicates == 1 { "duplicate" } else { "duplicates" }, self.duplicates),
             ("out of order", self.disorder),
             ("off the interval", self.off_interval),
             ("with prices that contradict each other", self.ohlc),
@@ -301,9 +302,9 @@ impl SeriesReport {
             );
         }
         if candles {
-            line("gaps", format!("{} ({} candles missing)", self.gaps, self.missing));
+            line("gaps", format!("{} ({} missing)", self.gaps, candles_text(self.missing)));
             for gap in &self.first_gaps {
-                line("", format!("{}  {} candles, {}", when(Some(gap.ts)), gap.candles, span_text(gap.seconds)));
+                line("", format!("{}  {}, {}", when(Some(gap.ts)), candles_text(gap.candles), span_text(gap.seconds)));
             }
             line("without volume", self.zero_volume.to_string());
             line("off the clock", self.misaligned.to_string());
@@ -332,6 +333,11 @@ impl BadLine {
         let BadRow { file, line, column, value, expected } = bad.clone();
         Self { file, line, column, value, expected }
     }
+}
+
+/// So many candles, in words.
+fn candles_text(n: u64) -> String {
+    if n == 1 { "1 candle".into() } else { format!("{n} candles") }
 }
 
 /// A length of time in its two largest units: `5 h 12 min`.

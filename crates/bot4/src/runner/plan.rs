@@ -90,7 +90,7 @@ pub struct Listed {
 /// The instruments of stored series, in their order.
 ///
 /// # Errors
-/// If a definition cannot be used, or series of one symbol come twice.
+/// If a definition cannot be used, or a symbol comes in two series.
 pub fn list(series: &[Series]) -> Result<(InstrumentTable, Vec<Listed>), PlanError> {
     let mut table = InstrumentTable::default();
     let mut venues: Vec<&str> = Vec::new();
@@ -101,12 +101,9 @@ pub fn list(series: &[Series]) -> Result<(InstrumentTable, Vec<Listed>), PlanErr
             venues.len() - 1
         });
         let venue = VenueIdx(u16::try_from(venue).map_err(fail)?);
-        if let Some(twice) = listed.iter().find(|l| l.instrument.venue == venue && l.instrument.symbol == s.symbol) {
-            let symbol = &twice.instrument.symbol;
-            return Err(PlanError(format!(
-                "{symbol} comes in more than one series ({}): choose one with --interval",
-                s.title()
-            )));
+        let twice = listed.iter().position(|l| l.instrument.venue == venue && l.instrument.symbol == s.symbol);
+        if let Some(before) = twice.and_then(|at| series.get(at)) {
+            return Err(twice_error(before, s));
         }
         let idx = InstrumentIdx(u16::try_from(listed.len()).map_err(fail)?);
         let instrument = s.listing.instrument(idx, venue, &mut table).map_err(fail)?;
@@ -114,6 +111,19 @@ pub fn list(series: &[Series]) -> Result<(InstrumentTable, Vec<Listed>), PlanErr
         listed.push(Listed { instrument, interval_s });
     }
     Ok((table, listed))
+}
+
+/// Says what of one symbol comes twice, and which way out there is.
+fn twice_error(a: &Series, b: &Series) -> PlanError {
+    let advice = if a.kind == b.kind {
+        "choose one of the lengths with --interval".to_owned()
+    } else {
+        let (first, second) = (a.kind.name(), b.kind.name());
+        format!(
+            "{first} and {second} of one symbol together are not supported yet; name the files of one kind only in --data"
+        )
+    };
+    PlanError(format!("{} comes twice, as {} and as {}: {advice}", a.symbol, a.title(), b.title()))
 }
 
 /// Opens the series as inputs, numbered as their instruments.

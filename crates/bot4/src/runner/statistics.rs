@@ -19,15 +19,25 @@ pub struct EquityPoint {
     pub hold: f64,
 }
 
-/// What is held by the comparison: equal money in each instrument at its first price, fee paid.
+/// What is held by the comparison: equal money in each instrument at its first price, that instrument's fee paid.
 #[derive(Clone, Debug)]
 struct Hold {
     cash_each: f64,
-    keep_after_fee: f64,
-    /// Per instrument: number, decimals as a divisor, quantity once bought.
-    legs: Vec<(InstrumentIdx, f64, Option<f64>)>,
+    legs: Vec<Leg>,
     drawdown: DrawdownTracker,
     last: f64,
+}
+
+/// One instrument of the comparison.
+#[derive(Clone, Debug)]
+struct Leg {
+    idx: InstrumentIdx,
+    /// A price's mantissa is divided by this.
+    divisor: f64,
+    /// Share of the money that is left to buy with when the fee comes on top.
+    keep_after_fee: f64,
+    /// Once bought.
+    quantity: Option<f64>,
 }
 
 /// Follows an account's value.
@@ -62,18 +72,19 @@ impl EquityStatistics {
     #[must_use]
     pub fn full(cash: f64, instruments: &[(InstrumentIdx, u8, f64)]) -> Self {
         let n = instruments.len().max(1) as f64;
-        let fee = instruments.first().map_or(0.0, |(_, _, fee)| *fee);
         let legs = instruments
             .iter()
-            .map(|&(idx, decimals, _)| (idx, domain::decimal::POW10_F64[usize::from(decimals.min(18))], None))
+            .map(|&(idx, decimals, fee)| Leg {
+                idx,
+                divisor: domain::decimal::POW10_F64[usize::from(decimals.min(18))],
+                keep_after_fee: 1.0 / (1.0 + fee),
+                quantity: None,
+            })
             .collect();
-        let hold = Hold {
-            cash_each: cash / n,
-            keep_after_fee: 1.0 / (1.0 + fee),
-            legs,
-            drawdown: DrawdownTracker::new(),
-            last: cash,
-        };
+        // The cash is the first peak: the fee of buying is a fall from it.
+        let mut drawdown = DrawdownTracker::new();
+        drawdown.update(cash);
+        let hold = Hold { cash_each: cash / n, legs, drawdown, last: cash };
         Self { curve: Some(Vec::new()), hold: Some(hold), ..Self::lean() }
     }
 
@@ -161,14 +172,14 @@ impl EquityStatistics {
 impl Hold {
     fn value(&mut self, view: &MarketView) -> f64 {
         let mut total = 0.0;
-        for (idx, divisor, quantity) in &mut self.legs {
-            total += match (view.mark(*idx), *quantity) {
+        for leg in &mut self.legs {
+            total += match (view.mark(leg.idx), leg.quantity) {
                 (None, _) => self.cash_each,
-                (Some(mark), Some(quantity)) => quantity * (mark as f64 / *divisor),
+                (Some(mark), Some(quantity)) => quantity * (mark as f64 / leg.divisor),
                 (Some(mark), None) => {
-                    let price = mark as f64 / *divisor;
-                    let bought = self.cash_each * self.keep_after_fee / price;
-                    *quantity = Some(bought);
+                    let price = mark as f64 / leg.divisor;
+                    let bought = self.cash_each * leg.keep_after_fee / price;
+                    leg.quantity = Some(bought);
                     bought * price
                 }
             };
@@ -217,19 +228,24 @@ mod tests {
         let mut view = MarketView::default();
         view.add_instrument(a.idx);
         view.add_instrument(b.idx);
-        let mut statistics = EquityStatistics::full(1_000.0, &[(a.idx, 2, 0.25), (b.idx, 2, 0.25)]);
+        let mut statistics = EquityStatistics::full(1_000.0, &[(a.idx, 2, 0.25), (b.idx, 2, 1.0)]);
         let mut at = |minute: u64, instrument: &domain::Instrument, price: i64| {
             let ts = UnixNanos((minute + 1) * 60_000_000_000);
             view.apply(ts, &EventBody::Candle(testkit::candle(instrument, minute, [price; 4], 1)));
             statistics.push(ts, 1_000.0, &view);
             statistics.hold().unwrap()
         };
-        // 500 buys 4 units at 100 with a quarter of a fee; the other half waits for its price.
-        assert_eq!(at(0, &a, 10_000).0, 900.0);
-        assert_eq!(at(1, &b, 5_000).0, 800.0);
-        assert_eq!(at(2, &a, 20_000).0, 1_200.0);
+        // 500 buys 4 units at 100 with a quarter of a fee; the other half waits for its price. The fee is a fall from the cash.
+        let (bought, fallen) = at(0, &a, 10_000);
+        assert_eq!(bought, 900.0);
+        assert!((fallen + 0.1).abs() < 1e-12, "{fallen}");
+        // The second instrument's own fee is as large as what is bought: 5 units at 50.
+        let (bought, fallen) = at(1, &b, 5_000);
+        assert_eq!(bought, 650.0);
+        assert!((fallen + 0.35).abs() < 1e-12, "{fallen}");
+        assert_eq!(at(2, &a, 20_000).0, 1_050.0);
         let (end, drawdown) = at(3, &a, 5_000);
-        assert_eq!(end, 600.0);
-        assert_eq!(drawdown, -0.5);
+        assert_eq!(end, 450.0);
+        assert!((drawdown + 600.0 / 1_050.0).abs() < 1e-12, "{drawdown}");
     }
 }

@@ -173,7 +173,8 @@ fn a_case_has_the_digest_of_the_same_backtest() {
         ),
     ] {
         let [cash, fee, units] = more;
-        let summary = backtest(series, strategy, &["--cash", cash, "--fee-taker", fee, "--fee-maker", fee, "--units", units]);
+        let summary =
+            backtest(series, strategy, &["--cash", cash, "--fee-taker", fee, "--fee-maker", fee, "--units", units]);
         assert_eq!(summary["digest"], digest_of(id), "{id}");
         digests.push(summary["digest"].to_string());
     }

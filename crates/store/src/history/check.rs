@@ -47,6 +47,8 @@ pub(crate) struct Checker {
     /// A run of equal steps longer than the interval: length, count, time of its last row.
     odd: (i64, u32, i64),
     pub findings: Findings,
+    /// Rows that passed and are before `from_ns`.
+    early: u64,
     /// Whether a row at or after `to_ns` was seen.
     pub done: bool,
 }
@@ -73,6 +75,7 @@ impl Checker {
             last: None,
             odd: (0, 0, 0),
             findings: Findings::default(),
+            early: 0,
             done: false,
         }
     }
@@ -103,6 +106,7 @@ impl Checker {
             self.findings.first = self.findings.first.or_else(|| time(before));
             self.findings.last = time(before + passed - 1);
         }
+        self.findings.read_to = self.last.and_then(|last| u64::try_from(last).ok()).map(UnixNanos);
         Ok(())
     }
 
@@ -166,6 +170,8 @@ impl Checker {
                 if t >= self.from_ns {
                     zero_volume += u64::from(v == 0);
                     out.push(candle(t, o, h, l, c, v));
+                } else {
+                    self.early += 1;
                 }
             }
             if self.done {
@@ -323,6 +329,7 @@ impl Checker {
                 break;
             }
             if t < self.from_ns {
+                self.early += 1;
                 continue;
             }
             out.push(Trade {
@@ -374,6 +381,7 @@ impl Checker {
                 break;
             }
             if t < self.from_ns {
+                self.early += 1;
                 continue;
             }
             out.push(Quote {
@@ -452,16 +460,33 @@ impl Checker {
 
     /// After each chunk: whether so many rows are bad that the whole is not to be trusted.
     pub fn judge(&self) -> Result<(), HistoryError> {
-        let Findings { rows, bad, .. } = self.findings;
-        if bad > BadRows::TOLERATED && bad.saturating_mul(BadRows::ONE_IN) > rows + bad {
-            return Err(HistoryError::TooManyBadRows {
-                file: self.file.clone(),
-                bad,
-                rows: rows + bad,
-                first: Box::new(self.first_bad()),
-            });
+        let (good, bad) = self.good_and_bad();
+        if bad > BadRows::TOLERATED && bad.saturating_mul(BadRows::ONE_IN) > good + bad {
+            return Err(self.too_many(self.file.clone()));
         }
         Ok(())
+    }
+
+    /// At the end of the series: whether rows are there, and more bad than good ones. What is few rows is held against each other whole.
+    pub fn judge_end(&self) -> Result<(), HistoryError> {
+        let (good, bad) = self.good_and_bad();
+        if bad <= good {
+            return Ok(());
+        }
+        let first = Box::new(self.first_bad());
+        // The reader may be past the last file: the one that the first bad row is in is named.
+        let file = first.file.clone();
+        Err(if good == 0 { HistoryError::NoGoodRow { file, first } } else { self.too_many(file) })
+    }
+
+    /// Rows that passed, those before the range of time that was asked for included, and rows that did not.
+    const fn good_and_bad(&self) -> (u64, u64) {
+        (self.findings.rows + self.early, self.findings.bad)
+    }
+
+    fn too_many(&self, file: String) -> HistoryError {
+        let (good, bad) = self.good_and_bad();
+        HistoryError::TooManyBadRows { file, bad, rows: good + bad, first: Box::new(self.first_bad()) }
     }
 
     /// The first bad row there was.

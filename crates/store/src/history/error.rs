@@ -81,7 +81,8 @@ impl BadKinds {
 pub enum BadRows {
     /// It is left out, counted and listed in [`Findings`]; the rows before and after it are kept. The default: in years of market data
     /// one damaged row must not stop the stream. When more than 100 rows and more than one in a hundred are bad, the data or what was said
-    /// about it is wrong as a whole, and the reading ends with [`HistoryError::TooManyBadRows`].
+    /// about it is wrong as a whole, and the reading ends with [`HistoryError::TooManyBadRows`]; so it does at the end of a series with more
+    /// bad rows than good ones, however few they are.
     #[default]
     Skip,
     /// The first one ends the reading with [`HistoryError::BadRow`]: nothing of the series is to be used.
@@ -129,6 +130,8 @@ pub struct Findings {
     pub first: Option<domain::UnixNanos>,
     /// The same of the last.
     pub last: Option<domain::UnixNanos>,
+    /// The same of the last row that was read, one that is outside the range of time that was asked for included.
+    pub read_to: Option<domain::UnixNanos>,
 }
 
 impl Findings {

@@ -80,12 +80,7 @@ impl SeriesReader {
     }
 
     fn end(&self) -> Result<bool, HistoryError> {
-        let findings = &self.checker.findings;
-        // Good rows outside the range of time that was asked for count as rows here.
-        if self.checker.last().is_none() && findings.bad > 0 {
-            let first = Box::new(self.checker.first_bad());
-            return Err(HistoryError::NoGoodRow { file: first.file.clone(), first });
-        }
+        self.checker.judge_end()?;
         Ok(false)
     }
 

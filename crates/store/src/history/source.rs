@@ -160,6 +160,12 @@ impl Series {
         self.parts.iter().try_fold(0, |sum, part| part.count.map(|n| sum + n))
     }
 
+    /// Time of its first row as its first file shows it at once, checked or not; `None` where it does not.
+    #[must_use]
+    pub fn begins(&self) -> Option<UnixNanos> {
+        self.parts.first()?.first_ns.and_then(|ns| u64::try_from(ns).ok()).map(UnixNanos)
+    }
+
     pub(crate) fn range_ns(&self) -> (i64, i64) {
         let ns = |t: UnixNanos| i64::try_from(t.0).unwrap_or(i64::MAX);
         (self.from.map_or(i64::MIN, ns), self.to.map_or(i64::MAX, ns))
