@@ -7,8 +7,9 @@
 //! it too. *Path*: each order is held against the extreme that is worse for it first. Sells are set off by the low and buys by the high,
 //! and all stops come before all limits and targets, so when both lie in one bar the stop wins. An order that arrives after the path
 //! waits for the next bar. *Close*: the price is noted. An order trades in this order of precedence, then in order of acceptance:
-//! 1. market orders, stops that were set off;  2. limits and take-profits. Under a participation cap what only reduces goes before
-//! all else of its moment, in the path of its pass.
+//! 1. market orders, stops that were set off;  2. limits and take-profits.
+//!
+//! Under a participation cap what only reduces goes before all else of its moment, and in the path before all else of its pass.
 
 use crate::config::LimitFill;
 use crate::market::{Feed, Market, Phase};

@@ -2,8 +2,8 @@
 
 use crate::harness::{Log, Scripted, buy, candles, exit, input, mantissa, place, run, session, signal};
 use domain::{
-    Candle, Event, EventBody, Instrument, InstrumentTable, Intent, Nanos, OrderQuantity, Output, ReportBody, Signal,
-    SizeRequest, StopPlan, StrategyIdx, TimerFired, TimerRequest, UnixNanos,
+    Candle, Event, EventBody, Instrument, InstrumentTable, Intent, Nanos, OrderQuantity, Output, Rate, ReportBody,
+    Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimerFired, TimerRequest, UnixNanos,
 };
 use risk::Profile;
 use sim::{Exec, Latency, VenueConfig};
@@ -259,4 +259,91 @@ fn on_signal_close_market_orders_fill_at_the_close_that_decided() {
         let one = mantissa(&btc, testkit::quantity("1"));
         assert_eq!(fills, [(minute(2), prices[0], one), (minute(3), prices[1], one)], "{exec:?}");
     }
+}
+
+/// Plays bars of one instrument under a cap of a tenth of the volume, for a strategy that buys five units once with a
+/// stop of 5 %. Prices are whole, volumes hundredths.
+fn capped(bars: &[([i64; 4], i64)]) -> Vec<(UnixNanos, Side, String, i64)> {
+    let mut table = InstrumentTable::default();
+    let btc = testkit::add_spot(&mut table, "BTCUSDT", 2, 5);
+    let wish = Signal {
+        stop: Some(StopPlan::Fraction(Rate::from_bps(500))),
+        ..signal(Intent::EnterLong, SizeRequest::Base(testkit::quantity("5")), btc.idx)
+    };
+    let config = VenueConfig { participation: Some(Rate::from_bps(1_000)), ..VenueConfig::frictionless() };
+    let script = vec![(minute(1), btc.idx, Output::Signal(wish))];
+    let mut session = session(&table, config, Profile::Off, vec![Scripted::new(script)]);
+    let rows: Vec<Candle> = (0u64..)
+        .zip(bars)
+        .map(|(n, (prices, volume))| testkit::candle(&btc, n, prices.map(|p| p * 100), volume * 1_000))
+        .collect();
+    let mut log = Log::default();
+    run(&mut session, &table, "10000", vec![candles(&btc, &rows)], &mut log);
+    assert_eq!(session.engine.faults(), []);
+    assert!(session.venue.position(bot4::runner::plan::ACCOUNT, btc.idx).is_zero(), "{:?}", log.fills);
+    assert!(session.engine.portfolio().positions().all(|p| p.3.is_flat()), "{:?}", log.fills);
+    log.assert_reconciled(&session, "capped");
+    log.fills.iter().map(|(ts, f)| (*ts, f.side, btc.quantity(f.quantity).to_string(), f.price / 100)).collect()
+}
+
+#[test]
+fn nothing_is_bought_any_more_after_a_stop_was_set_off_under_a_cap() {
+    let calm = ([100, 101, 99, 100], 1_000);
+    // One unit each bar; in the second of them the stop is reached, after its open took the cap.
+    let fills = capped(&[
+        calm,
+        calm,
+        ([100, 101, 90, 91], 1_000),
+        ([91, 92, 90, 91], 1_000),
+        ([91, 92, 80, 81], 1_000),
+        ([81, 82, 80, 81], 1_000),
+        ([81, 82, 70, 71], 1_000),
+    ]);
+    let one = || "1".to_owned();
+    assert_eq!(
+        fills,
+        [
+            (minute(1), Side::Buy, one(), 100),
+            (minute(2), Side::Buy, one(), 100),
+            (minute(3), Side::Sell, one(), 91),
+            (minute(4), Side::Sell, one(), 91),
+        ]
+    );
+    // The open itself sets the stop off: it trades before the older entry does, which is gone by the next open.
+    let gap = ([90, 91, 89, 90], 1_000);
+    let fills = capped(&[calm, calm, gap, gap, gap]);
+    assert_eq!(fills, [(minute(1), Side::Buy, one(), 100), (minute(2), Side::Sell, one(), 90)]);
+}
+
+#[test]
+fn what_a_cap_left_of_a_stop_is_sold_at_the_next_opens_though_the_market_is_back() {
+    let fills = capped(&[
+        ([100, 101, 99, 100], 100_000),
+        ([100, 101, 99, 100], 100_000),
+        ([100, 100, 90, 91], 1_000),
+        ([99, 105, 98, 104], 100_000),
+        ([104, 110, 103, 109], 100_000),
+    ]);
+    let expected = [
+        (minute(1), Side::Buy, "5".to_owned(), 100),
+        // Inside of a bar is at its last instant.
+        (UnixNanos(minute(3).0 - 1), Side::Sell, "1".to_owned(), 95),
+        (minute(3), Side::Sell, "4".to_owned(), 99),
+    ];
+    assert_eq!(fills, expected);
+}
+
+#[test]
+fn the_rest_of_a_stop_below_the_minimum_notional_is_sold_too() {
+    // A cap of 4.96 leaves 0.04 of five units: less than five USDT.
+    let fills = capped(&[
+        ([100, 101, 99, 100], 100_000),
+        ([100, 101, 99, 100], 100_000),
+        ([100, 101, 99, 100], 100_000),
+        ([90, 91, 89, 90], 4_960),
+        ([90, 91, 89, 90], 20),
+        ([90, 91, 89, 90], 100_000),
+    ]);
+    let sold: Vec<_> = fills.iter().filter(|f| f.1 == Side::Sell).map(|f| f.2.as_str()).collect();
+    assert_eq!(sold, ["4.96", "0.02", "0.02"]);
 }

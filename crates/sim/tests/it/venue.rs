@@ -340,3 +340,26 @@ fn every_assumption_is_a_line() {
         assert!(lines.iter().any(|l| l.contains(word)), "no line says `{word}`: {lines:#?}");
     }
 }
+
+#[test]
+fn assumptions_are_of_the_kind_of_data_that_was_seen() {
+    let said = |venue: &Venue, word: &str| venue.assumptions().iter().any(|l| l.contains(word));
+    let mut table = InstrumentTable::default();
+    let btc = testkit::add_spot(&mut table, "BTCUSDT", 2, 3);
+    let fresh = || {
+        let config = VenueConfig { participation: Some(testkit::rate("0.1")), ..VenueConfig::frictionless() };
+        let mut venue = Venue::new(config);
+        venue.define_table(&table).unwrap();
+        venue
+    };
+    let mut on_candles = fresh();
+    assert!(said(&on_candles, "queue") && said(&on_candles, "whole bar"), "all is possible yet");
+    on_candles.on_bar_open(T0, &testkit::candle(&btc, 0, [10_000; 4], 1));
+    assert!(!said(&on_candles, "queue") && said(&on_candles, "whole bar"));
+    let mut on_trades = fresh();
+    on_trades.on_trade(T0, &testkit::trade(&btc, 0, 10_000, 1, domain::Side::Buy));
+    assert!(said(&on_trades, "do not queue") && !said(&on_trades, "whole bar"));
+    let mut on_quotes = fresh();
+    on_quotes.on_quote(T0, &testkit::quote(&btc, 0, (10_000, 1), (10_001, 1)));
+    assert!(said(&on_quotes, "shorten the queue") && !said(&on_quotes, "whole bar"));
+}
