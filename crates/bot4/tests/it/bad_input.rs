@@ -43,7 +43,7 @@ fn one_bad_row(folder: &Path, bad: &str, told: &str) {
     assert!(named.contains(&format!("{NAME}, line 102, column ")) && named.contains(told), "{named}");
     // People are told, too.
     let ran = backtest(&data, &[]);
-    assert!(ran.stdout.contains("1 bad rows were left out:") && ran.stdout.contains(named), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\n1 bad row was left out:") && ran.stdout.contains(named), "{}", ran.stdout);
     let refused = backtest(&data, &["--bad-rows", "refuse", "--json"]);
     refused.refused(1, named);
 }
@@ -142,6 +142,54 @@ fn symbols_and_names_that_say_too_little() {
         .refused(1, "prices.csv: its symbol is not known: say --symbol BTCUSDT");
     let ran = backtest(&data, &["--venue", "binance_spot", "--symbol", "BTCUSDT", "--interval", "1m", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn rows_that_contradict_the_interval_are_no_series_however_few() {
+    let folder = folder("wrong_interval");
+    let data = write(&folder, "prices.csv", HEADER.to_owned() + &rows(7));
+    let with = |interval| {
+        backtest(&data, &["--venue", "binance_spot", "--symbol", "BTCUSDT", "--interval", interval, "--json"])
+    };
+    with("4h").refused(1, "prices.csv: 6 of 7 rows are bad, the first: ");
+    assert_eq!(with("1m").code, 0);
+}
+
+#[test]
+fn a_run_on_no_rows_fails_and_says_what_is_there() {
+    let folder = folder("no_rows");
+    let data = write(&folder, NAME, HEADER.to_owned() + &rows(50));
+    for json in [&["--json"][..], &[]] {
+        let with = |more: &[&str]| backtest(&data, &[more, json].concat());
+        with(&["--from", "2030-01-01"]).refused(
+            1,
+            "no row of the data is left with --from 2030-01-01; the data has rows from 2021-01-01 00:00 to 2021-01-01 00:49",
+        );
+        with(&["--to", "2015-01-01"])
+            .refused(1, "no row of the data is left with --to 2015-01-01; the data begins at 2021-01-01 00:00");
+        with(&["--from", "2021-01-02", "--to", "2021-01-03"])
+            .refused(1, "no row of the data is left with --from 2021-01-02 --to 2021-01-03");
+    }
+}
+
+#[test]
+fn a_symbol_in_two_series_is_told_with_the_way_out() {
+    let folder = folder("twice");
+    write(&folder, NAME, HEADER.to_owned() + &rows(50));
+    let hours = write(&folder, "binance_spot_BTCUSDT_1h.csv", HEADER.to_owned() + &row(0));
+    backtest(&folder, &[]).refused(1, "BTCUSDT comes twice, as binance_spot BTCUSDT 1");
+    backtest(&folder, &[]).refused(1, "choose one of the lengths with --interval");
+    assert_eq!(backtest(&folder, &["--interval", "1m"]).code, 0);
+    std::fs::remove_file(hours).unwrap();
+    std::fs::remove_file(folder.join(NAME)).unwrap();
+    let trades = "ts_ns,price,quantity,side\n1609459200000000000,100,1,buy\n";
+    let quotes = "ts_ns,bid,bid_quantity,ask,ask_quantity\n1609459200000000000,100,1,101,1\n";
+    let trades = write(&folder, "trades.csv", trades);
+    let said = ["--venue", "binance_spot", "--symbol", "BTCUSDT"];
+    write(&folder, "quotes.csv", quotes);
+    backtest(&folder, &said)
+        .refused(1, "of one symbol together are not supported yet; name the files of one kind only in --data");
+    assert_eq!(backtest(&trades, &said).code, 0);
 }
 
 #[test]

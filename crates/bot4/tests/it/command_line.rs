@@ -99,9 +99,58 @@ fn the_result_has_every_key_with_its_type() {
             );
         }
         for p in r["open_positions"].as_array().unwrap() {
-            assert!(["quantity", "entry_price", "mark_price", "unrealised_pnl"].iter().all(|k| p[*k].is_f64()), "{p}");
+            let numbers = ["quantity", "entry_price", "mark_price", "unrealised_pnl", "fees", "realised_pnl"];
+            assert!(numbers.iter().all(|k| p[*k].is_f64()), "{p}");
+            assert!(p["dust"].is_boolean() && (p["entry_ts"].is_u64() || p["dust"] == true), "{p}");
+        }
+        if keeps {
+            // Every fee is in a closed trade or in an open position.
+            let fees =
+                |list: &str| r[list].as_array().unwrap().iter().map(|t| t["fees"].as_f64().unwrap()).sum::<f64>();
+            let told = fees("trades") + fees("open_positions");
+            testkit::assert_close(told, r["fees_paid"].as_f64().unwrap(), 1e-9, 1e-9);
         }
     }
+}
+
+#[test]
+fn dust_is_told_as_dust_and_not_as_a_position_from_1970() {
+    let folder = folder("dust");
+    let data = minutes(&folder, "BTCUSDT", 1_500);
+    // Fees out of what was bought leave parts of a lot that cannot be sold.
+    let run = "--strategy sma-cross:fast=3,slow=9 --risk off --fee-asset venue";
+    let mut seen = (0, 0);
+    for hour in 4..24 {
+        let more = format!("{run} --to 2021-01-01T{hour:02}:00:00Z");
+        let r = json(&backtest(&data, &format!("{more} --json")));
+        let positions = r["open_positions"].as_array().unwrap();
+        assert!(positions.len() <= 1, "{positions:?}");
+        let Some(p) = positions.first() else { continue };
+        let value = p["quantity"].as_f64().unwrap() * p["mark_price"].as_f64().unwrap();
+        let table = backtest(&data, &more).stdout;
+        let line = table.lines().find(|l| l.contains("open positions")).unwrap().trim();
+        if p["dust"] == true {
+            seen.0 += 1;
+            assert!(p["entry_ts"].is_null() && value < 5.0, "{p}");
+            assert_eq!((&p["fees"], &p["realised_pnl"]), (&Value::from(0.0), &Value::from(0.0)));
+            assert!(line.ends_with(" 0 and 1 of dust"), "{line}");
+        } else {
+            seen.1 += 1;
+            assert!(p["entry_ts"].as_u64().unwrap() > START_MS && value > 5_000.0, "{p}");
+            assert!(p["fees"].as_f64().unwrap() > 1.0 && line.ends_with(" 1"), "{p} {line}");
+        }
+    }
+    assert!(seen.0 > 2 && seen.1 > 2, "{seen:?}");
+}
+
+#[test]
+fn whole_units_with_the_fee_in_what_was_bought_are_refused_only_where_there_is_a_fee() {
+    let folder = folder("whole_fee");
+    let data = minutes(&folder, "ETHUSDT", 50);
+    let run = "--strategy sma-cross --units whole --fee-asset venue --json";
+    backtest(&data, run)
+        .refused(2, "--units whole: the venue takes the fee of a buy of ETHUSDT out of what was bought");
+    assert_eq!(json(&backtest(&data, &format!("{run} --fee-taker 0 --fee-maker 0")))["events"], 50);
 }
 
 #[test]
@@ -150,6 +199,10 @@ fn usage_that_cannot_be_is_2_and_names_the_option() {
         ("--strategy sma-cross --slippage huge", "--slippage huge: expected none, bps:N or impact"),
         ("--strategy sma-cross --stop pct:200", "stop `pct:200`"),
         ("--strategy sma-cross --funding 0.1:0", "--funding 0.1:0"),
+        ("--strategy sma-cross --funding 0.0001", "--funding: none of the instruments is a perpetual"),
+        ("--strategy sma-cross --latency 5", "--latency: all data are candles"),
+        ("--strategy sma-cross --latency 0:5:1", "--latency: all data are candles"),
+        ("--strategy sma-cross --units whole --fee-asset venue", "expected --fee-asset quote"),
         ("--strategy sma-cross --risk none.toml", "--risk none.toml: No such file"),
         ("--strategy sma-cross --from 2021-01-02 --to 2021-01-01", "nothing is left"),
         ("--strategy sma-cross --from yesterday", "--from yesterday: expected a time such as 2021-05-19"),

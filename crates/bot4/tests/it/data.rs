@@ -90,7 +90,7 @@ fn rows_that_cannot_be_used_are_listed_by_kind_and_fail() {
     std::fs::write(&path, text).unwrap();
     let ran = check(&path, &["--json"]);
     assert_eq!(ran.code, 1);
-    assert_eq!(ran.stderr, "bot4: 1 of 1 series have rows that cannot be used\n");
+    assert_eq!(ran.stderr, "bot4: 1 of 1 series has rows that cannot be used\n");
     let report = report(&ran);
     let series = &report["series"][0];
     assert_eq!((&report["ok"], &series["bad_rows"], &series["rows"]), (&json!(false), &json!(7), &json!(993)));
@@ -106,7 +106,7 @@ fn rows_that_cannot_be_used_are_listed_by_kind_and_fail() {
     let listed = |line: &str| table.stdout.contains(&format!("line {line},"));
     assert!(listed("12") && !listed("22"), "{}", table.stdout);
     assert!(
-        table.stdout.contains("1 duplicates") && table.stdout.contains("rows that cannot be used"),
+        table.stdout.contains("1 duplicate\n") && table.stdout.contains("rows that cannot be used"),
         "{}",
         table.stdout
     );
@@ -155,6 +155,28 @@ fn trades_are_checked_as_rows() {
     assert_eq!((&series["kind"], &series["interval"]), (&json!("trades"), &json!(null)));
     assert_eq!((&series["rows"], &series["bad_rows"]), (&json!(2), &json!(1)));
     assert_eq!(series["first_bad_rows"][0]["line"], 3);
+}
+
+#[test]
+fn one_is_told_in_the_singular_and_two_in_the_plural() {
+    let folder = folder("data_one");
+    let text = |missing: i64| minutes(100, |row| (50..50 + missing).contains(&row).then(String::new));
+    for (missing, total, listed) in
+        [(1, "1 (1 candle missing)", "  1 candle, 1 min"), (2, "1 (2 candles missing)", "  2 candles, 2 min")]
+    {
+        let path = folder.join("gap.csv");
+        std::fs::write(&path, text(missing)).unwrap();
+        let ran = check(&path, &[]);
+        assert!(ran.code == 0 && ran.stdout.contains(total) && ran.stdout.contains(listed), "{}", ran.stdout);
+    }
+    for (symbol, close) in [("BTCUSDT", "102"), ("ETHUSDT", "103")] {
+        let bad = minutes(100, |row| (row == 5).then(|| format!("{},100,101,99,{close},5", START + row * MINUTE)));
+        std::fs::write(folder.join(format!("binance_spot_{symbol}_1m.csv")), bad).unwrap();
+    }
+    std::fs::remove_file(folder.join("gap.csv")).unwrap();
+    let path = folder.display().to_string();
+    let ran = bot4(&["data", "check", &path, "--instrument", "generic:8,8"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "bot4: 2 of 2 series have rows that cannot be used\n"));
 }
 
 #[test]

@@ -195,6 +195,37 @@ fn too_many_bad_rows_refuse_the_whole() {
 }
 
 #[test]
+fn more_bad_rows_than_good_ones_are_no_series_however_few() {
+    // Seven minutes that are said to be four hours: the first alone stands on the interval.
+    let text: String = (0..7).map(|n| line(n) + "\n").collect();
+    let read_4h =
+        |options: Options| candles(&only(&[memory("BTCUSDT-4h-2021-01.csv", text.as_str())], &options).unwrap());
+    let error = read_4h(Options::default()).unwrap_err();
+    assert!(
+        matches!(&error, HistoryError::TooManyBadRows { bad: 6, rows: 7, first, .. } if first.line == 2),
+        "{error}"
+    );
+    // As many bad rows as good ones are still left out one by one.
+    let bad = |n: i64| line(n).replace("101.00", "1.00");
+    let half = |last: &str| [line(0), bad(1), line(2), bad(3), last.to_owned()].map(|l| l + "\n").concat();
+    let (kept, findings) = read(&half(""), BadRows::Skip).unwrap();
+    assert_eq!((minutes(&kept), findings.bad), (vec![0, 2], 2));
+    let error = read(&half(&bad(4)), BadRows::Skip).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("{NAME}: 3 of 5 rows are bad, the first: {NAME}, line 2, column open")),
+        "{error}"
+    );
+    // Good rows before the time that was asked for speak for the data too.
+    let text = table(10, &[(8, &bad(8)), (9, &bad(9))]);
+    let from = domain::UnixNanos::from_millis(T0 + 8 * 60_000);
+    let series = only(&[memory(NAME, text)], &Options { from, ..Options::default() }).unwrap();
+    let (kept, findings) = candles(&series).unwrap();
+    assert_eq!((kept.len(), findings.bad, findings.rows), (0, 2, 0));
+    let at = |minute: i64| domain::UnixNanos::from_millis(T0 + minute * 60_000);
+    assert_eq!((series.begins(), findings.read_to), (at(0), at(7)));
+}
+
+#[test]
 fn a_wrong_delimiter() {
     let piped = table(3, &[]).replace(',', "|");
     let error = read(&piped, BadRows::Skip).unwrap_err().to_string();
@@ -361,9 +392,12 @@ fn bad_trades_and_quotes() {
             "t.csv, line 5, column side: up; expected buy or sell (true or false where it says whether the buyer was the maker)",
         ]
     );
-    let text = "ts_ns,bid,bid_quantity,ask,ask_quantity\n1000,1,1,2,1\n1001,3,1,2,1\n1002,1,-1,2,1\n1003,0,1,2,1\n999,1,1,2,1\n1004,2,0,2,1\n";
+    let text = "ts_ns,bid,bid_quantity,ask,ask_quantity\n1000,1,1,2,1\n1001,3,1,2,1\n1002,1,-1,2,1\n1003,0,1,2,1\n999,1,1,2,1\n1004,2,0,2,1\n1005,2,1,3,1\n1006,2,1,3,1\n";
     let (kept, findings) = quotes(&only(&[memory("q.csv", text)], &options).unwrap()).unwrap();
-    assert_eq!(kept.iter().map(|q| (q.ts_event.0, q.bid)).collect::<Vec<_>>(), [(1000, 100), (1004, 200)]);
+    assert_eq!(
+        kept.iter().map(|q| (q.ts_event.0, q.bid)).collect::<Vec<_>>(),
+        [(1000, 100), (1004, 200), (1005, 200), (1006, 200)]
+    );
     let told: Vec<String> = findings.listed.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
