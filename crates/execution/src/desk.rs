@@ -395,8 +395,8 @@ impl Desk {
             .try_fold(Quantity::ZERO, |sum, w| sum.checked_add(w.left()?))
             .unwrap_or(Quantity::ZERO);
         let Some((side, quantity)) = protect::closable_beyond(key, covered, &world.scene) else { return Ok(()) };
-        let protects = |w: &mut Working| w.purpose == Purpose::Stop && w.stays() && !w.set_off;
-        let protected = self.orders.of_mut(key.0, key.1, key.2).any(|w| protects(w));
+        let protected =
+            (self.orders.of_mut(key.0, key.1, key.2)).any(|w| w.purpose == Purpose::Stop && w.stays() && !w.set_off);
         for exit in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.purpose == Purpose::Exit && w.stays()) {
             if protected || exit.left() >= Some(quantity) {
                 return Ok(());
