@@ -6,7 +6,7 @@ use domain::{
     Control, Event, EventBody, Fill, Intent, MarketFlags, Money, NoObserver, Observer, OrderClass, OrderSpec,
     ReportBody, Side, Signal, StrategyIdx, TimerFired, UnixNanos,
 };
-use risk::{Limits, Profile};
+use risk::Profile;
 
 fn script() -> Script {
     Script {

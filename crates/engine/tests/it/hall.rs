@@ -7,7 +7,7 @@ use domain::{
     TimerRequest, UnixNanos, VenueOrderId,
 };
 use engine::{Engine, EngineConfig, defined};
-use risk::{Command, CommandRecord, Limits, Profile};
+use risk::{Command, CommandRecord, Profile};
 use std::collections::BTreeMap;
 use strategy::{Context, Reader, StateError, Strategy};
 
