@@ -3,6 +3,7 @@
 //! Equal digests mean that two runs saw the same inputs and said the same commands. It is a fast 128-bit mixing function, for
 //! comparing runs; it is not made to resist somebody who wants two different runs to look alike (the audit log has its own hash chain).
 
+use crate::stored_struct;
 use std::fmt;
 
 /// Multipliers of the two lanes: odd, with well mixed bits (the fractions of the golden ratio and of the square root of 2).
@@ -79,6 +80,8 @@ impl fmt::Display for Digest {
         write!(f, "{:032x}", self.value())
     }
 }
+
+stored_struct!(Digest { a, b });
 
 /// State that can be taken into a digest.
 pub trait Digestible {

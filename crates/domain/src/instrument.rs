@@ -5,6 +5,7 @@
 //! Rules change: a definition has an effective time, and a later one of the same instrument replaces it.
 
 use crate::account::{AssetIdx, VenueIdx, index};
+use crate::codec::{CodecError, Reader, Stored};
 use crate::decimal::{self, MONEY_DECIMALS, Rounding};
 use crate::digest::{Digest, Digestible};
 use crate::money::Money;
@@ -339,6 +340,32 @@ impl InstrumentTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.instruments.is_empty()
+    }
+}
+
+/// Read back through [`InstrumentTable::asset`] and [`InstrumentTable::define`]: what could not be defined cannot be loaded.
+impl Stored for InstrumentTable {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.assets.put(out);
+        self.instruments.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let invalid = CodecError::Invalid { what: "a table of instruments" };
+        let mut table = Self::default();
+        for (at, asset) in Vec::<Asset>::take(from)?.iter().enumerate() {
+            let idx = table.asset(&asset.code, asset.decimals).map_err(|_| invalid.clone())?;
+            if idx.index() != at {
+                return Err(invalid);
+            }
+        }
+        for (at, instrument) in Vec::<Instrument>::take(from)?.into_iter().enumerate() {
+            if instrument.idx.index() != at {
+                return Err(invalid);
+            }
+            table.define(instrument).map_err(|_| invalid.clone())?;
+        }
+        Ok(table)
     }
 }
 

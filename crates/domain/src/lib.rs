@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod account;
+pub mod codec;
 pub mod decimal;
 pub mod digest;
 pub mod event;

@@ -7,6 +7,7 @@ use crate::digest::{Digest, Digestible};
 use crate::event::EventBody;
 use crate::instrument::InstrumentIdx;
 use crate::market::MarketFlags;
+use crate::stored_struct;
 use crate::time::UnixNanos;
 
 /// What is known of one instrument.
@@ -36,7 +37,7 @@ impl InstrumentView {
 }
 
 /// What is known of all instruments, by number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MarketView {
     instruments: Vec<InstrumentView>,
 }
@@ -94,6 +95,8 @@ impl MarketView {
         }
     }
 }
+
+stored_struct!(MarketView { instruments });
 
 impl Digestible for MarketView {
     fn digest(&self, d: &mut Digest) {

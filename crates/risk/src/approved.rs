@@ -1,6 +1,7 @@
 //! An order that may leave. Only the pre-trade check builds one, it is used up by sending, and it cannot be copied or read from a file.
 
 use crate::limits::Profile;
+use domain::codec::Stored;
 use domain::{ClientOrderId, Digest, Digestible, OrderClass, OrderSpec, UnixNanos};
 use std::fmt;
 
@@ -92,6 +93,15 @@ impl Approved {
     #[must_use]
     pub(crate) const fn record(&self) -> (OrderSpec, OrderClass, bool, UnixNanos) {
         (self.spec, self.class, self.research, self.valid_until)
+    }
+
+    /// Appends the bytes of that plain data.
+    #[inline]
+    pub(crate) fn put_record(&self, out: &mut Vec<u8>) {
+        self.spec.put(out);
+        self.class.put(out);
+        self.research.put(out);
+        self.valid_until.put(out);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::approved::Approved;
 use crate::deny_reason::Refusal;
+use domain::codec::Stored;
 use domain::{
     AccountId, ClientOrderId, Digest, Digestible, InferRequest, InstrumentIdx, Intent, OrderClass, OrderSpec, Signal,
-    StrategyIdx, TimerFired, UnixNanos,
+    StrategyIdx, TimerFired, UnixNanos, stored_enum,
 };
 
 /// One output of the engine. Commands to a venue that could open risk carry an [`Approved`]; taking an order off needs none.
@@ -99,7 +100,51 @@ impl Command {
             Self::Record(decision) => CommandRecord::Decision(*decision),
         }
     }
+
+    /// Appends the bytes of [`Command::record`] without making one: what a journal does with every command.
+    #[inline]
+    pub fn put_record(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Submit(approved) => {
+                out.push(SUBMIT);
+                approved.put_record(out);
+            }
+            Self::Cancel { client_id, .. } => {
+                out.push(CANCEL);
+                client_id.put(out);
+            }
+            Self::Timer { at, timer } => {
+                out.push(TIMER);
+                at.put(out);
+                timer.put(out);
+            }
+            Self::Infer(request) => {
+                out.push(INFER);
+                request.put(out);
+            }
+            Self::Record(decision) => {
+                out.push(DECISION);
+                decision.put(out);
+            }
+        }
+    }
 }
+
+/// The numbers of the variants in the bytes of a record.
+const SUBMIT: u8 = 1;
+const CANCEL: u8 = 2;
+const TIMER: u8 = 3;
+const INFER: u8 = 4;
+const DECISION: u8 = 5;
+
+stored_enum!(CommandRecord, "a command" {
+    SUBMIT => Submit { spec, class, research, valid_until },
+    CANCEL => Cancel { client_id },
+    TIMER => Timer { at, timer },
+    INFER => Infer(request),
+    DECISION => Decision(decision),
+});
+stored_enum!(Decision, "a decision" { 1 => Signal(signal), 2 => Refused { strategy, instrument, intent, refusal } });
 
 impl Digestible for Command {
     fn digest(&self, d: &mut Digest) {

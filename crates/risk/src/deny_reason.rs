@@ -1,6 +1,7 @@
 //! Why an order was refused: one key per check, with the numbers that decided.
 
-use domain::{Digest, Digestible, Money};
+use domain::codec::{CodecError, Reader, Stored};
+use domain::{Digest, Digestible, Money, stored_struct};
 
 /// What stood against an order. The variants are the keys of refusals in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,6 +164,20 @@ impl std::fmt::Display for Refusal {
         Ok(())
     }
 }
+
+/// By its place in [`DenyReason::ALL`], which is only ever appended to.
+impl Stored for DenyReason {
+    #[inline]
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+    #[inline]
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Self::ALL.get(usize::from(from.u8()?)).copied().ok_or(CodecError::Invalid { what: "a reason of refusal" })
+    }
+}
+
+stored_struct!(Refusal { reason, value, limit, largest_safe });
 
 impl Digestible for Refusal {
     fn digest(&self, d: &mut Digest) {

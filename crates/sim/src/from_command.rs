@@ -4,7 +4,7 @@
 
 use crate::request::Request;
 use domain::UnixNanos;
-use risk::{Command, ReleaseError, VenueKind};
+use risk::{Command, CommandRecord, ReleaseError, VenueKind};
 
 /// Makes a request of a command to a venue, at the instant of sending.
 ///
@@ -18,5 +18,18 @@ pub fn request(command: Command, now: UnixNanos) -> Result<Option<Request>, Rele
         }
         Command::Cancel { client_id, .. } => Ok(Some(Request::Cancel { client_id })),
         Command::Timer { .. } | Command::Infer(_) | Command::Record(_) => Ok(None),
+    }
+}
+
+/// Makes the request of a recorded command, the same one that [`request`] made of the command itself: what is replayed at the simulated
+/// venue where the record wins. `None` for commands that are not for venues, and for an order whose approval had run out at `now`.
+#[must_use]
+pub fn request_of_record(record: &CommandRecord, now: UnixNanos) -> Option<Request> {
+    match *record {
+        CommandRecord::Submit { spec, valid_until, .. } => {
+            (now <= valid_until).then_some(Request::Place { order: spec, valid_until: None })
+        }
+        CommandRecord::Cancel { client_id } => Some(Request::Cancel { client_id }),
+        CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Decision(_) => None,
     }
 }
