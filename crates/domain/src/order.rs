@@ -420,6 +420,28 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; Self::Liquidation as usize + 1] = [
+        Self::UnknownInstrument,
+        Self::UnknownOrder,
+        Self::DuplicateOrder,
+        Self::PriceFilter,
+        Self::LotFilter,
+        Self::MinNotional,
+        Self::InsufficientBalance,
+        Self::InsufficientMargin,
+        Self::WouldCross,
+        Self::WouldTrigger,
+        Self::ReduceOnly,
+        Self::NotFilledAtOnce,
+        Self::Unsupported,
+        Self::ApprovalExpired,
+        Self::RateLimit,
+        Self::NoMarket,
+        Self::SelfMatch,
+        Self::Liquidation,
+    ];
+
     /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -6,6 +6,7 @@
 pub mod drive;
 pub mod plan;
 pub mod record;
+pub mod records;
 pub mod session;
 pub mod source;
 pub mod statistics;

@@ -212,8 +212,7 @@ impl Plan {
             venue.define(instrument).map_err(fail)?;
         }
         let equity = if config.keep {
-            let held: Vec<_> = instruments.iter().map(|i| (i.idx, i.price_decimals, i.fee_taker.to_f64())).collect();
-            EquityStatistics::full(config.cash.to_f64(), &held)
+            EquityStatistics::full(config.cash.to_f64(), &instruments)
         } else {
             EquityStatistics::lean()
         };

@@ -5,9 +5,12 @@ use crate::support::{beside, bot4, shared};
 use bot4::command::backtest::{Defaults, RunArgs, configure};
 use bot4::runner::drive::{Silent, drive};
 use bot4::runner::plan::{self, ACCOUNT, Plan};
+use bot4::runner::record::{Probe, Recorder};
+use bot4::runner::session::Session;
 use clap::Parser;
-use domain::{Candle, Fill, Instrument, InstrumentTable, Money, UnixNanos};
-use risk::Profile;
+use domain::{AccountReport, Candle, Fill, Instrument, InstrumentTable, Money, Observer, ReportBody, UnixNanos};
+use engine::Engine;
+use risk::{Command, Profile};
 use sim::VenueConfig;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -63,7 +66,34 @@ struct Compared {
     digest: String,
 }
 
-/// Runs the backtest that the arguments ask for, and computes its end again from its log of fills with nothing but integers.
+/// Watches a run as every recorder does, and keeps its fills.
+struct WithFills {
+    recorder: Recorder,
+    fills: Vec<(UnixNanos, Fill)>,
+}
+
+impl Observer for WithFills {
+    const ACTIVE: bool = false;
+}
+
+impl Probe for WithFills {
+    fn sample(&mut self, ts: UnixNanos, engine: &Engine) {
+        self.recorder.sample(ts, engine);
+    }
+
+    fn command(&mut self, ts: UnixNanos, command: &Command) {
+        self.recorder.command(ts, command);
+    }
+
+    fn report(&mut self, ts: UnixNanos, report: &AccountReport, engine: &Engine) {
+        if let ReportBody::Filled { fill, .. } = report.body {
+            self.fills.push((ts, fill));
+        }
+        self.recorder.report(ts, report, engine);
+    }
+}
+
+/// Runs the backtest that the arguments ask for, and computes its end again from its fills with nothing but integers.
 fn compare(arguments: &[String]) -> Compared {
     let args = Cli::try_parse_from(arguments).unwrap().run;
     let config = configure(&args, &BACKTEST).unwrap();
@@ -82,12 +112,14 @@ fn compare(arguments: &[String]) -> Compared {
     let instruments = plan.instruments().to_vec();
     let mut begin = plan.begin();
     let inputs = plan::open(&series).unwrap();
-    drive(&mut plan.session, inputs, &mut plan.recorder, &mut Silent, &AtomicBool::new(false), &mut begin).unwrap();
+    let mut probe = WithFills { recorder: plan.recorder, fills: Vec::new() };
+    let mut begin = |session: &mut Session, ts, probe: &mut WithFills| begin(session, ts, &mut probe.recorder);
+    drive(&mut plan.session, inputs, &mut probe, &mut Silent, &AtomicBool::new(false), &mut begin).unwrap();
+    let WithFills { recorder, fills } = probe;
     let engine = &plan.session.engine;
     assert_eq!(engine.faults(), []);
     assert_agree(&plan.session, engine.table(), "daily perpetuals");
     assert_identity(&plan.session, engine.table(), "daily perpetuals");
-    let fills: Vec<(UnixNanos, Fill)> = plan.recorder.fill_log.iter().map(|f| (f.ts, f.fill)).collect();
     let mut cash = 10_000 * 1_000_000_000_000i128;
     let mut funding = 0;
     for (i, days) in instruments.iter().zip(&days) {
@@ -102,7 +134,7 @@ fn compare(arguments: &[String]) -> Compared {
         funding: engine.portfolio().funding_in(ACCOUNT, instruments[0].settle),
         funding_expected: funding,
         fills: fills.len(),
-        shorts: plan.recorder.trips.iter().filter(|t| t.side == portfolio::Direction::Short).count(),
+        shorts: recorder.trips.iter().filter(|t| t.side == portfolio::Direction::Short).count(),
         digest: engine.digest().to_string(),
     }
 }
