@@ -7,5 +7,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod command;
+pub mod config;
 pub mod report;
 pub mod runner;

@@ -2,8 +2,8 @@
 //!
 //! 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted. Results go to standard output, errors to standard error.
 
-use bot4::command::backtest::RunArgs;
 use bot4::command::{self, CommandError, Exit};
+use bot4::config::RunArgs;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use std::sync::Arc;

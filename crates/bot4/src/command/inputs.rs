@@ -3,42 +3,53 @@
 use super::CommandError;
 use clap::Args;
 use domain::UnixNanos;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use store::history::{self, BadRows, Decimals, Input, Options, Series, Symbols, parse_interval};
 
 /// The bundled minutes of BTC and ETH, and daily candles of ten pairs.
 const BUNDLED: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
-/// What data to read.
-#[derive(Args, Clone, Debug, Default)]
+/// What data to read: options of the command line, and the section `data` of a run's settings.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DataArgs {
     /// Files or folders of candles, trades or quotes (Parquet, CSV, zip, gz).
     #[arg(long = "data", value_name = "PATH", num_args = 1..)]
+    #[serde(default, rename = "files")]
     pub data: Vec<PathBuf>,
     /// Venue of files that do not say theirs (binance_spot).
     #[arg(long, value_name = "NAME")]
+    #[serde(default)]
     pub venue: Option<String>,
     /// Symbols to read (BTCUSDT,ETHUSDT; all).
     #[arg(long, value_name = "LIST")]
+    #[serde(default)]
     pub symbol: Option<String>,
     /// Length of the candles of files that do not say theirs (1m, 4h, 1d).
     #[arg(long, value_name = "LENGTH")]
+    #[serde(default)]
     pub interval: Option<String>,
     /// Time of the first row of files without times (2021-01-01 or 2021-01-01T00:00:00Z).
     #[arg(long, value_name = "TIME")]
+    #[serde(default)]
     pub start: Option<String>,
     /// Rules of an instrument that is not known: generic:PRICEDECIMALS,QUANTITYDECIMALS.
     #[arg(long, value_name = "RULES")]
+    #[serde(default)]
     pub instrument: Option<String>,
     /// Leaves out rows before this time.
     #[arg(long, value_name = "TIME")]
+    #[serde(default)]
     pub from: Option<String>,
     /// Leaves out rows at or after this time.
     #[arg(long, value_name = "TIME")]
+    #[serde(default)]
     pub to: Option<String>,
-    /// Bad rows: skip (left out, counted and told) or refuse (the first one ends the run).
-    #[arg(long, value_name = "skip|refuse", default_value = "skip")]
-    pub bad_rows: String,
+    /// Bad rows: skip (the default: left out, counted and told) or refuse (the first one ends the run).
+    #[arg(long, value_name = "skip|refuse")]
+    #[serde(default)]
+    pub bad_rows: Option<String>,
 }
 
 impl DataArgs {
@@ -60,7 +71,7 @@ impl DataArgs {
                 Some(Decimals::parse(text).map_err(|e| CommandError::usage(format!("--instrument {text}: {e}")))?)
             }
         };
-        let bad_rows = match self.bad_rows.as_str() {
+        let bad_rows = match self.bad_rows.as_deref().unwrap_or("skip") {
             "skip" => BadRows::Skip,
             "refuse" => BadRows::Refuse,
             other => return Err(CommandError::usage(format!("--bad-rows {other}: expected skip or refuse"))),
@@ -147,11 +158,11 @@ mod tests {
 
     #[test]
     fn options_that_cannot_be_are_usage_errors() {
-        let base = DataArgs { bad_rows: "skip".into(), ..DataArgs::default() };
+        let base = DataArgs::default();
         for (args, expected) in [
             (DataArgs { interval: Some("4x".into()), ..base.clone() }, "--interval 4x"),
             (DataArgs { instrument: Some("generic:99,1".into()), ..base.clone() }, "--instrument"),
-            (DataArgs { bad_rows: "ignore".into(), ..base.clone() }, "skip or refuse"),
+            (DataArgs { bad_rows: Some("ignore".into()), ..base.clone() }, "skip or refuse"),
             (
                 DataArgs { from: Some("2021-01-02".into()), to: Some("2021-01-02".into()), ..base.clone() },
                 "nothing is left",

@@ -1,18 +1,11 @@
 //! `bot4 paper`: the whole pipeline on simulated money, with the limits of live trading; runs without any configuration.
 
 use super::CommandError;
-use super::backtest::{Defaults, RunArgs, execute, run_id};
+use super::backtest::{execute, run_id};
+use crate::config::{PAPER, RunArgs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-const PAPER: Defaults = Defaults {
-    run: "paper",
-    strategies: &["sma-cross:bar=4h", "donchian:bar=4h"],
-    fee_asset: "venue",
-    participation: "0.1",
-    research: false,
-};
 
 /// Runs the command: on the bundled minutes of BTC and ETH if no data is named, into `runs/<id>` if no folder is.
 ///

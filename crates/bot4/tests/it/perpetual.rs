@@ -2,7 +2,7 @@
 
 use crate::harness::{Log, Scripted, assert_agree, assert_identity, buy, candles, exit, run, session};
 use crate::support::{beside, bot4, shared};
-use bot4::command::backtest::{Defaults, RunArgs, configure};
+use bot4::config::{BACKTEST, RunArgs, Sources, configure, resolve};
 use bot4::runner::drive::{Silent, drive};
 use bot4::runner::plan::{self, ACCOUNT, Plan};
 use bot4::runner::record::{Probe, Recorder};
@@ -22,9 +22,6 @@ struct Cli {
     #[command(flatten)]
     run: RunArgs,
 }
-
-const BACKTEST: Defaults =
-    Defaults { run: "backtest", strategies: &[], fee_asset: "quote", participation: "none", research: true };
 
 const HOURS_8: u64 = 8 * 3_600_000_000_000;
 /// Balances are kept at eight decimals: 1e-12 per unit.
@@ -96,8 +93,9 @@ impl Probe for WithFills {
 /// Runs the backtest that the arguments ask for, and computes its end again from its fills with nothing but integers.
 fn compare(arguments: &[String]) -> Compared {
     let args = Cli::try_parse_from(arguments).unwrap().run;
-    let config = configure(&args, &BACKTEST).unwrap();
-    let series = args.data.series().unwrap();
+    let settings = resolve(&args, &BACKTEST, &Sources::default()).unwrap().settings;
+    let config = configure(&settings, &BACKTEST).unwrap();
+    let series = settings.data.series().unwrap();
     let (table, listed) = plan::list(&series).unwrap();
     let mut days: Vec<Vec<Candle>> = Vec::new();
     for mut input in plan::open(&series).unwrap() {

@@ -1,0 +1,72 @@
+//! Checks of single values that the table of keys names.
+
+use super::parse;
+use crate::command::inputs;
+use domain::{Money, Rate};
+use store::history::{Decimals, parse_interval};
+use strategy::StopRule;
+
+/// Levels for all and by module: `info,store=debug`.
+pub(super) fn levels(text: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    text.split(',').all(|part| {
+        let (module, level) = part.trim().split_once('=').unwrap_or(("all", part.trim()));
+        !module.is_empty() && LEVELS.contains(&level)
+    })
+}
+
+pub(super) fn not_empty(text: &str) -> bool {
+    !text.is_empty()
+}
+
+pub(super) fn cash(text: &str) -> bool {
+    Money::parse(text).is_ok_and(|c| c > Money::ZERO)
+}
+
+pub(super) fn rate(text: &str) -> bool {
+    Rate::parse(text).is_ok()
+}
+
+pub(super) fn size(text: &str) -> bool {
+    parse::size(text).is_some()
+}
+
+pub(super) fn stop(text: &str) -> bool {
+    StopRule::parse(text).is_ok()
+}
+
+pub(super) fn slippage(text: &str) -> bool {
+    parse::slippage(text).is_some()
+}
+
+pub(super) fn latency(text: &str) -> bool {
+    parse::latency(text).is_some()
+}
+
+pub(super) fn funding(text: &str) -> bool {
+    parse::funding(text).is_some()
+}
+
+pub(super) fn participation(text: &str) -> bool {
+    text == "none" || Rate::parse(text).is_ok_and(|r| r > Rate::ZERO && r <= Rate::ONE)
+}
+
+pub(super) fn parameter(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty())
+}
+
+pub(super) fn interval(text: &str) -> bool {
+    parse_interval(text).is_some()
+}
+
+pub(super) fn time(text: &str) -> bool {
+    inputs::parse_time("", text).is_ok()
+}
+
+pub(super) fn decimals(text: &str) -> bool {
+    Decimals::parse(text).is_ok()
+}
+
+pub(super) fn above_zero(text: &str) -> bool {
+    Rate::parse(text).is_ok_and(|r| r > Rate::ZERO)
+}

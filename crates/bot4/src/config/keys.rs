@@ -1,0 +1,401 @@
+//! The table of keys: everything that a run can be told.
+
+use super::check;
+use super::key::{Check, Key, Kind, Preset};
+
+const fn text(ok: fn(&str) -> bool, expected: &'static str) -> Kind {
+    Kind::Text(Check { ok, expected })
+}
+
+const fn list(ok: fn(&str) -> bool, expected: &'static str) -> Kind {
+    Kind::List(Check { ok, expected })
+}
+
+const fn depends(how: &'static str, example: &'static str) -> Preset {
+    Preset::Depends { how, example }
+}
+
+const fn unset(means: &'static str, example: &'static str) -> Preset {
+    Preset::Unset { means, example }
+}
+
+const TIME: &str = "a time such as 2021-05-19 or 2021-05-19T13:00:00Z (UTC, from 1970)";
+const RATE: &str = "a decimal number such as 0.001";
+
+/// All keys, section by section, in the order in which they are shown.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "run.strategies",
+        kind: Kind::Strategies,
+        preset: depends("paper: sma-cross and donchian on bars of 4 h; backtest: none", "sma-cross:fast=20,slow=50"),
+        argument: Some("--strategy"),
+        unit: "",
+        help: "Strategies with their parameters, as texts or as tables [[run.strategies]] with name and parameters.",
+    },
+    Key {
+        path: "run.params",
+        kind: list(check::parameter, "name=value"),
+        preset: Preset::Is(""),
+        argument: Some("--param"),
+        unit: "",
+        help: "Parameters for every strategy that has them and does not set them itself.",
+    },
+    Key {
+        path: "run.cash",
+        kind: text(check::cash, "an amount above 0"),
+        preset: Preset::Is("10000"),
+        argument: Some("--cash"),
+        unit: "quote asset",
+        help: "Cash at the start.",
+    },
+    Key {
+        path: "run.size",
+        kind: text(check::size, "all-in, cap, a share such as 10%, or qty:0.1"),
+        preset: depends("cap; all-in where risk is off", "cap"),
+        argument: Some("--size"),
+        unit: "",
+        help: "Size of entries: all-in, a share of equity, a quantity, or cap (as much as the limits allow).",
+    },
+    Key {
+        path: "run.units",
+        kind: Kind::Word(&["lot", "whole", "fractional"]),
+        preset: Preset::Is("lot"),
+        argument: Some("--units"),
+        unit: "",
+        help: "Multiples of orders: the instrument's lot, whole units, or any part that can be written.",
+    },
+    Key {
+        path: "run.stop",
+        kind: text(check::stop, "none, pct:X (0 < X < 100 percent) or atr:N:K (N bars from 1, K above 0)"),
+        preset: depends("atr:14:3; none where risk is off", "atr:14:3"),
+        argument: Some("--stop"),
+        unit: "",
+        help: "Protective stop of entries.",
+    },
+    Key {
+        path: "run.risk",
+        kind: text(check::not_empty, "default, off, inline or a TOML file of limits"),
+        preset: Preset::Is("default"),
+        argument: Some("--risk"),
+        unit: "",
+        help: "Limits: default; for backtests only: off, inline (the section [limits]), or a TOML file of limits.",
+    },
+    Key {
+        path: "run.records",
+        kind: Kind::Word(&["all", "none"]),
+        preset: Preset::Is("all"),
+        argument: Some("--records"),
+        unit: "",
+        help: "What is kept: all (orders, fills, trades, equity) or none (counts only).",
+    },
+    Key {
+        path: "venue.fee_taker",
+        kind: text(check::rate, RATE),
+        preset: unset("the instrument's own", "0.001"),
+        argument: Some("--fee-taker"),
+        unit: "fraction of the value traded",
+        help: "Taker fee rate: 0.001 is 0.1 %.",
+    },
+    Key {
+        path: "venue.fee_maker",
+        kind: text(check::rate, RATE),
+        preset: unset("the instrument's own", "0.001"),
+        argument: Some("--fee-maker"),
+        unit: "fraction of the value traded",
+        help: "Maker fee rate; negative for a rebate.",
+    },
+    Key {
+        path: "venue.fee_asset",
+        kind: Kind::Word(&["quote", "venue"]),
+        preset: depends("paper: venue; backtest: quote", "venue"),
+        argument: Some("--fee-asset"),
+        unit: "",
+        help: "Asset of spot fees: quote, or as the venue takes them (buys pay in base).",
+    },
+    Key {
+        path: "venue.slippage",
+        kind: text(check::slippage, "none, bps:N or impact[:SPREAD_BPS:COEFFICIENT_BPS]"),
+        preset: Preset::Is("none"),
+        argument: Some("--slippage"),
+        unit: "basis points",
+        help: "Slippage of orders that take: none, bps:N, or impact (half spread and square root of the volume share).",
+    },
+    Key {
+        path: "venue.participation",
+        kind: text(check::participation, "none or a fraction above 0 and up to 1, such as 0.1"),
+        preset: depends("paper: 0.1; backtest: none", "0.1"),
+        argument: Some("--participation"),
+        unit: "fraction of a bar's volume",
+        help: "Largest share of a bar's volume that our orders get.",
+    },
+    Key {
+        path: "venue.exec",
+        kind: Kind::Word(&["next-open", "signal-close"]),
+        preset: Preset::Is("next-open"),
+        argument: Some("--exec"),
+        unit: "",
+        help: "When market orders fill: at the next open, or at the close that decided (for comparison with packages that do).",
+    },
+    Key {
+        path: "venue.funding",
+        kind: text(check::funding, "RATE or RATE:HOURS"),
+        preset: unset("no funding", "0.0001:8"),
+        argument: Some("--funding"),
+        unit: "fraction of the position's value per period",
+        help: "Funding of perpetuals: a rate, and the hours of its period (8 if not said).",
+    },
+    Key {
+        path: "venue.latency",
+        kind: text(check::latency, "MS or MS:JITTER_MS:SEED"),
+        preset: Preset::Is("0"),
+        argument: Some("--latency"),
+        unit: "ms",
+        help: "Latency of orders and of reports on trades and quotes, with the largest jitter and the seed of its generator.",
+    },
+    Key {
+        path: "data.files",
+        kind: list(check::not_empty, "a path"),
+        preset: Preset::Is(""),
+        argument: Some("--data"),
+        unit: "",
+        help: "Files or folders of candles, trades or quotes, from the working directory; the bundled minutes if there is none.",
+    },
+    Key {
+        path: "data.venue",
+        kind: text(check::not_empty, "the name of a venue such as binance_spot"),
+        preset: unset("as the files say", "binance_spot"),
+        argument: Some("--venue"),
+        unit: "",
+        help: "Venue of files that do not say theirs.",
+    },
+    Key {
+        path: "data.symbol",
+        kind: text(check::not_empty, "symbols such as BTCUSDT,ETHUSDT, or all"),
+        preset: unset("all of them", "BTCUSDT,ETHUSDT"),
+        argument: Some("--symbol"),
+        unit: "",
+        help: "Symbols to read.",
+    },
+    Key {
+        path: "data.interval",
+        kind: text(check::interval, "a length such as 1m, 4h, 1d"),
+        preset: unset("as the files say", "1m"),
+        argument: Some("--interval"),
+        unit: "",
+        help: "Length of the candles of files that do not say theirs.",
+    },
+    Key {
+        path: "data.start",
+        kind: text(check::time, TIME),
+        preset: unset("as the files say", "2021-01-01"),
+        argument: Some("--start"),
+        unit: "UTC",
+        help: "Time of the first row of files without times.",
+    },
+    Key {
+        path: "data.instrument",
+        kind: text(check::decimals, "generic:PRICEDECIMALS,QUANTITYDECIMALS"),
+        preset: unset("the known rules", "generic:2,5"),
+        argument: Some("--instrument"),
+        unit: "",
+        help: "Rules of an instrument that is not known.",
+    },
+    Key {
+        path: "data.from",
+        kind: text(check::time, TIME),
+        preset: unset("from the first row", "2021-05-01"),
+        argument: Some("--from"),
+        unit: "UTC",
+        help: "Leaves out rows before this time.",
+    },
+    Key {
+        path: "data.to",
+        kind: text(check::time, TIME),
+        preset: unset("to the last row", "2021-06-01"),
+        argument: Some("--to"),
+        unit: "UTC",
+        help: "Leaves out rows at or after this time.",
+    },
+    Key {
+        path: "data.bad_rows",
+        kind: Kind::Word(&["skip", "refuse"]),
+        preset: Preset::Is("skip"),
+        argument: Some("--bad-rows"),
+        unit: "",
+        help: "Bad rows: skip (left out, counted and told) or refuse (the first one ends the run).",
+    },
+    Key {
+        path: "limits.position_fraction_max",
+        kind: text(check::above_zero, "a fraction above 0"),
+        preset: unset("the standard limit", "0.02"),
+        argument: None,
+        unit: "fraction of equity",
+        help: "Largest position in one instrument. Limits of one's own are for backtests only.",
+    },
+    Key {
+        path: "limits.positions_max",
+        kind: Kind::Count { min: 1, max: 1_000_000 },
+        preset: unset("the standard limit", "10"),
+        argument: None,
+        unit: "positions",
+        help: "Most positions at a time.",
+    },
+    Key {
+        path: "limits.correlation_max",
+        kind: Kind::Number { ok: |x| x > -1.0 && x <= 1.0, expected: "a number above -1 and up to 1" },
+        preset: unset("the standard limit", "0.7"),
+        argument: None,
+        unit: "",
+        help: "Largest correlation with any other position, signed by direction.",
+    },
+    Key {
+        path: "limits.stop_required",
+        kind: Kind::Flag,
+        preset: unset("the standard limit", "true"),
+        argument: None,
+        unit: "",
+        help: "Whether an entry must carry a protective stop.",
+    },
+    Key {
+        path: "limits.leverage_max",
+        kind: text(check::above_zero, "a ratio above 0"),
+        preset: unset("the standard limit", "3"),
+        argument: None,
+        unit: "multiple of equity",
+        help: "Largest gross exposure.",
+    },
+    Key {
+        path: "limits.correlation_samples_min",
+        kind: Kind::Count { min: 2, max: 100 },
+        preset: unset("the standard limit", "80"),
+        argument: None,
+        unit: "samples",
+        help: "Fewest common samples of the last 100 from which a correlation counts as known.",
+    },
+    Key {
+        path: "limits.price_age_max_s",
+        kind: Kind::Count { min: 1, max: 31_622_400 },
+        preset: unset("the standard limit", "300"),
+        argument: None,
+        unit: "s",
+        help: "Oldest price that an entry may rest on; a run on longer candles widens it to twice their length.",
+    },
+    Key {
+        path: "journal.enabled",
+        kind: Kind::Flag,
+        preset: Preset::Is("true"),
+        argument: None,
+        unit: "",
+        help: "Whether paper keeps a journal, from which a run is resumed, replayed and explained.",
+    },
+    Key {
+        path: "journal.snapshot_every_events",
+        kind: Kind::Count { min: 1, max: 1_000_000_000_000 },
+        preset: Preset::Is("250000"),
+        argument: None,
+        unit: "events",
+        help: "Events between snapshots: what a resumed run goes through again at most.",
+    },
+    Key {
+        path: "journal.snapshot_every_s",
+        kind: Kind::Count { min: 1, max: 86_400 },
+        preset: Preset::Is("60"),
+        argument: None,
+        unit: "s",
+        help: "Seconds between snapshots, where fewer events come.",
+    },
+    Key {
+        path: "journal.segment_bytes",
+        kind: Kind::Count { min: 65_536, max: 4_294_967_296 },
+        preset: Preset::Is("67108864"),
+        argument: None,
+        unit: "bytes",
+        help: "Size after which a new segment of the journal begins and the finished one is compressed.",
+    },
+    Key {
+        path: "journal.sync_ms",
+        kind: Kind::Count { min: 1, max: 10_000 },
+        preset: Preset::Is("5"),
+        argument: None,
+        unit: "ms",
+        help: "Time between synchronisations of the journal with the disk: what a power cut can cost.",
+    },
+    Key {
+        path: "journal.durability",
+        kind: Kind::Word(&["group", "strict"]),
+        preset: Preset::Is("group"),
+        argument: None,
+        unit: "",
+        help: "group synchronises every sync_ms; strict lets orders that open risk wait for it.",
+    },
+    Key {
+        path: "journal.retention_days",
+        kind: Kind::Count { min: 0, max: 36_600 },
+        preset: Preset::Is("0"),
+        argument: None,
+        unit: "days",
+        help: "Days for which records that may expire are kept; 0 keeps all. Orders, fills and configuration never expire.",
+    },
+    Key {
+        path: "log.level",
+        kind: text(check::levels, "levels such as info or info,store=debug"),
+        preset: Preset::Is("warn"),
+        argument: Some("--log"),
+        unit: "",
+        help: "Levels of the log on standard error: off, error, warn, info, debug or trace, for all and by module.",
+    },
+    Key {
+        path: "log.file_level",
+        kind: text(check::levels, "levels such as info or info,store=debug"),
+        preset: Preset::Is("info"),
+        argument: None,
+        unit: "",
+        help: "Levels of the log in the run's folder, as JSON lines.",
+    },
+    Key {
+        path: "log.file_bytes",
+        kind: Kind::Count { min: 4_096, max: 1_073_741_824 },
+        preset: Preset::Is("16777216"),
+        argument: None,
+        unit: "bytes",
+        help: "Size after which a new log file begins.",
+    },
+    Key {
+        path: "log.files",
+        kind: Kind::Count { min: 1, max: 1_000 },
+        preset: Preset::Is("8"),
+        argument: None,
+        unit: "files",
+        help: "How many log files are kept; the oldest is deleted.",
+    },
+    Key {
+        path: "paths.home",
+        kind: text(check::not_empty, "a folder"),
+        preset: Preset::Is("."),
+        argument: None,
+        unit: "",
+        help: "Folder from which the other paths are taken; BOT4_HOME says it too.",
+    },
+    Key {
+        path: "paths.runs",
+        kind: text(check::not_empty, "a folder"),
+        preset: Preset::Is("runs"),
+        argument: None,
+        unit: "",
+        help: "Folder of run folders.",
+    },
+    Key {
+        path: "paths.catalogue",
+        kind: text(check::not_empty, "a folder"),
+        preset: Preset::Is("catalogue"),
+        argument: None,
+        unit: "",
+        help: "Folder of imported data.",
+    },
+];
+
+/// The key of this path.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
