@@ -189,6 +189,28 @@ impl<'a> Reader<'a> {
         self.take(count)
     }
 
+    /// The next signed 64-bit number that may be absent, as [`Pack::maybe_i64`] wrote it.
+    ///
+    /// # Errors
+    /// As [`Reader::i64`] and [`Reader::bool`].
+    #[inline]
+    pub fn maybe_i64(&mut self) -> Result<Option<i64>, CodecError> {
+        let there = self.bool()?;
+        let value = self.i64()?;
+        Ok(there.then_some(value))
+    }
+
+    /// The next signed 128-bit number that may be absent, as [`Pack::maybe_i128`] wrote it.
+    ///
+    /// # Errors
+    /// As [`Reader::i128`] and [`Reader::bool`].
+    #[inline]
+    pub fn maybe_i128(&mut self) -> Result<Option<i128>, CodecError> {
+        let there = self.bool()?;
+        let value = self.i128()?;
+        Ok(there.then_some(value))
+    }
+
     /// Checks the version that [`put_version`] wrote.
     ///
     /// # Errors
@@ -196,6 +218,14 @@ impl<'a> Reader<'a> {
     pub fn version(&mut self, what: &'static str, expected: u32) -> Result<(), CodecError> {
         let found = self.u32()?;
         if found == expected { Ok(()) } else { Err(CodecError::Version { what, expected, found }) }
+    }
+
+    /// Checks that the next value is the one that is configured here.
+    ///
+    /// # Errors
+    /// [`CodecError::Parameter`] names `what` differs, and as [`Stored::take`].
+    pub fn same<T: Stored + PartialEq>(&mut self, configured: &T, what: &'static str) -> Result<(), CodecError> {
+        if T::take(self)? == *configured { Ok(()) } else { Err(CodecError::Parameter { what }) }
     }
 
     /// What was not read yet.
@@ -210,6 +240,87 @@ impl<'a> Reader<'a> {
     /// [`CodecError::LeftOver`] when bytes remain.
     pub fn finish(self) -> Result<(), CodecError> {
         if self.rest.is_empty() { Ok(()) } else { Err(CodecError::LeftOver { bytes: self.rest.len() }) }
+    }
+}
+
+/// Fields of fixed width put together in an array and appended at once: for what a journal or snapshot has many of, several times as fast
+/// as one field after the other. `N` is the sum of the widths, which [`Pack::put`] asserts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pack<const N: usize> {
+    bytes: [u8; N],
+    at: usize,
+}
+
+impl<const N: usize> Default for Pack<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> Pack<N> {
+    /// Nothing yet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self { bytes: [0; N], at: 0 }
+    }
+
+    /// The next field, little-endian.
+    #[inline(always)]
+    pub fn field<const W: usize>(&mut self, bytes: [u8; W]) -> &mut Self {
+        self.bytes[self.at..self.at + W].copy_from_slice(&bytes);
+        self.at += W;
+        self
+    }
+
+    /// A byte.
+    #[inline(always)]
+    pub fn u8(&mut self, value: u8) -> &mut Self {
+        self.field([value])
+    }
+
+    /// A yes or no.
+    #[inline(always)]
+    pub fn bool(&mut self, value: bool) -> &mut Self {
+        self.field([u8::from(value)])
+    }
+
+    /// A signed 64-bit number.
+    #[inline(always)]
+    pub fn i64(&mut self, value: i64) -> &mut Self {
+        self.field(value.to_le_bytes())
+    }
+
+    /// A signed 128-bit number.
+    #[inline(always)]
+    pub fn i128(&mut self, value: i128) -> &mut Self {
+        self.field(value.to_le_bytes())
+    }
+
+    /// A signed 64-bit number that may be absent: whether it is there, then the number or zero.
+    #[inline(always)]
+    pub fn maybe_i64(&mut self, value: Option<i64>) -> &mut Self {
+        self.bool(value.is_some()).i64(value.unwrap_or(0))
+    }
+
+    /// A signed 128-bit number that may be absent: whether it is there, then the number or zero.
+    #[inline(always)]
+    pub fn maybe_i128(&mut self, value: Option<i128>) -> &mut Self {
+        self.bool(value.is_some()).i128(value.unwrap_or(0))
+    }
+
+    /// The bytes.
+    #[must_use]
+    #[inline(always)]
+    pub fn bytes(&self) -> [u8; N] {
+        assert!(self.at == N, "the widths of the fields add up to the width of the whole");
+        self.bytes
+    }
+
+    /// Appends the whole.
+    #[inline(always)]
+    pub fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes());
     }
 }
 

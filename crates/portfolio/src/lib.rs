@@ -39,6 +39,7 @@ mod pnl;
 mod position;
 mod rates;
 pub mod round_trip;
+mod saved;
 mod valuation;
 
 pub use error::LedgerError;

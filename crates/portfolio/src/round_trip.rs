@@ -7,8 +7,12 @@
 use crate::dust::is_dust;
 use crate::ledger::FillEffect;
 use crate::valuation;
+use domain::codec::{CodecError, Reader, Stored, put_version};
 use domain::decimal::{MONEY_DECIMALS, POW10_F64, Rounding, div_round};
-use domain::{AccountId, Fill, Instrument, InstrumentIdx, Money, Price, Quantity, Side, StrategyIdx, UnixNanos};
+use domain::{
+    AccountId, Fill, Instrument, InstrumentIdx, Money, Price, Quantity, Side, StrategyIdx, UnixNanos, stored_enum,
+    stored_struct,
+};
 
 /// Which way a round trip goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +215,39 @@ impl RoundTrips {
         Money::from_raw(self.residue)
     }
 }
+
+const VERSION: u32 = 1;
+const WHAT: &str = "the round trips";
+
+/// For snapshots.
+impl RoundTrips {
+    /// Appends the trips to a snapshot.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        put_version(VERSION, out);
+        self.trips.put(out);
+        self.residue.put(out);
+    }
+
+    /// Takes over saved trips. After an error these must not be used any more.
+    ///
+    /// # Errors
+    /// [`CodecError`] for bytes that no trips wrote.
+    pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CodecError> {
+        from.version(WHAT, VERSION)?;
+        self.trips = Stored::take(from)?;
+        self.residue = from.i128()?;
+        let sound = |trip: &Trip| trip.price_decimals.max(trip.quantity_decimals) <= MONEY_DECIMALS;
+        if self.trips.iter().all(sound) && self.trips.is_sorted_by(|a, b| a.key < b.key) {
+            Ok(())
+        } else {
+            Err(CodecError::Invalid { what: WHAT })
+        }
+    }
+}
+
+stored_enum!(Direction, "a direction" { 0 => Long, 1 => Short });
+stored_struct!(Average { weighted, quantity });
+stored_struct!(Trip { key, open, side, entry_ts, entry, exit, price_decimals, quantity_decimals, fees, realised });
 
 impl Trip {
     fn closed(key: (AccountId, InstrumentIdx, StrategyIdx), instrument: &Instrument) -> Self {

@@ -1,7 +1,7 @@
 //! An order that may leave. Only the pre-trade check builds one, it is used up by sending, and it cannot be copied or read from a file.
 
 use crate::limits::Profile;
-use domain::codec::Stored;
+use domain::codec::{Pack, Stored};
 use domain::{ClientOrderId, Digest, Digestible, OrderClass, OrderSpec, UnixNanos};
 use std::fmt;
 
@@ -98,10 +98,10 @@ impl Approved {
     /// Appends the bytes of that plain data.
     #[inline]
     pub(crate) fn put_record(&self, out: &mut Vec<u8>) {
+        let mut rest = Pack::<10>::new();
+        rest.u8(self.class as u8).bool(self.research).field(self.valid_until.0.to_le_bytes());
         self.spec.put(out);
-        self.class.put(out);
-        self.research.put(out);
-        self.valid_until.put(out);
+        rest.put(out);
     }
 }
 

@@ -183,3 +183,107 @@ impl Digestible for Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deny_reason::DenyReason;
+    use crate::limits::Profile;
+    use domain::codec::{CodecError, Reader, from_bytes, to_bytes};
+    use domain::{
+        Entry, Money, OrderQuantity, OrderType, Price, Quantity, Rate, Side, SizeRequest, StopPlan, TimeInForce,
+    };
+
+    fn spec(kind: OrderType) -> OrderSpec {
+        OrderSpec {
+            client_id: ClientOrderId::new(AccountId(3), 1, 77),
+            kind,
+            quantity: OrderQuantity::Base(Quantity::from_units(2)),
+            time_in_force: TimeInForce::Gtd(UnixNanos(9)),
+            account: AccountId(3),
+            instrument: InstrumentIdx(4),
+            strategy: StrategyIdx(5),
+            side: Side::Sell,
+            post_only: false,
+            reduce_only: true,
+        }
+    }
+
+    fn commands() -> Vec<Command> {
+        let signal = Signal {
+            intent: Intent::EnterLong,
+            size: SizeRequest::EquityFraction(Rate::from_bps(3)),
+            entry: Entry::Limit(Price::from_units(5)),
+            stop: Some(StopPlan::Distance(Price::from_units(1))),
+            target: None,
+            confidence: 0.25,
+            statistics: None,
+            reference: -1,
+            tag: 6,
+            account: AccountId(3),
+            instrument: InstrumentIdx(4),
+            strategy: StrategyIdx(5),
+        };
+        let refused = |refusal| {
+            Command::Record(Decision::Refused {
+                strategy: StrategyIdx(1),
+                instrument: InstrumentIdx(2),
+                intent: Intent::Exit,
+                refusal,
+            })
+        };
+        let approved = |kind, profile: &Profile, class| Approved::new(spec(kind), class, profile, UnixNanos(8));
+        let price = Price::from_units(7);
+        vec![
+            Command::Submit(approved(OrderType::Market, &Profile::standard(), OrderClass::Entry)),
+            Command::Submit(approved(
+                OrderType::StopLimit { trigger: price, price },
+                &Profile::Off,
+                OrderClass::Reducing,
+            )),
+            Command::Cancel {
+                client_id: spec(OrderType::Market).client_id,
+                account: AccountId(3),
+                instrument: InstrumentIdx(4),
+            },
+            Command::Timer { at: UnixNanos(5), timer: TimerFired::Strategy { strategy: StrategyIdx(2), id: 9 } },
+            Command::Infer(InferRequest { strategy: StrategyIdx(2), model: 3, as_of: UnixNanos(4) }),
+            Command::Record(Decision::Signal(signal)),
+            refused(Refusal::because(DenyReason::Tick)),
+            refused(Refusal::over(DenyReason::Leverage, 3.5, 3.0).with_safe(Money::from_units(20))),
+        ]
+    }
+
+    #[test]
+    fn a_command_writes_the_bytes_of_its_record() {
+        for command in commands() {
+            let (record, mut direct) = (command.record(), Vec::new());
+            command.put_record(&mut direct);
+            assert_eq!(direct, to_bytes(&record), "{record:?}");
+            assert_eq!(from_bytes::<CommandRecord>(&direct).as_ref(), Ok(&record));
+            for end in 0..direct.len() {
+                let cut = CommandRecord::take(&mut Reader::new(&direct[..end]));
+                assert_eq!(cut, Err(CodecError::Truncated), "{record:?}, {end} bytes");
+            }
+            for at in 0..direct.len() {
+                for bit in 0..8 {
+                    let mut damaged = direct.clone();
+                    damaged[at] ^= 1 << bit;
+                    // Most damage is another record; whatever can be read has these bytes.
+                    if let Ok(other) = from_bytes::<CommandRecord>(&damaged) {
+                        assert_eq!(to_bytes(&other), damaged);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_reason_of_refusal_comes_back() {
+        for reason in DenyReason::ALL {
+            assert_eq!(from_bytes::<DenyReason>(&to_bytes(&reason)), Ok(reason));
+        }
+        let next = [DenyReason::ALL.len() as u8];
+        assert_eq!(from_bytes::<DenyReason>(&next), Err(CodecError::Invalid { what: "a reason of refusal" }));
+    }
+}

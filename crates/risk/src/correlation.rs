@@ -4,7 +4,8 @@
 //! Out: the correlation of a pair over the last 100 minutes, from those minutes in which both printed; `None` when too few.
 //! A minute without a print has no return; neither has the minute after it, whose change spans both.
 
-use domain::{Digest, Digestible, InstrumentIdx, MarketView, UnixNanos};
+use domain::codec::{CodecError, Reader, Stored};
+use domain::{Digest, Digestible, InstrumentIdx, MarketView, UnixNanos, stored_struct};
 use quant::stats::pearson;
 
 /// How many samples the window holds.
@@ -67,6 +68,24 @@ impl CorrelationTracker {
             return None;
         }
         pearson(&both_x[..n], &both_y[..n])
+    }
+}
+
+stored_struct!(Series { returns, last_price });
+
+/// For snapshots.
+impl CorrelationTracker {
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        self.next.put(out);
+        self.previous.put(out);
+        self.series.put(out);
+    }
+
+    pub(crate) fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CodecError> {
+        self.next = Stored::take(from)?;
+        self.previous = Stored::take(from)?;
+        self.series = Stored::take(from)?;
+        if self.next < WINDOW { Ok(()) } else { Err(CodecError::Invalid { what: "the samples of correlations" }) }
     }
 }
 

@@ -3,7 +3,8 @@
 //! In:  approvals of entries (reserve), their fills (use) and their ends (release).
 //! Out: pending notional per account and instrument, and reserved funds per account and asset, for the checks.
 
-use domain::{AccountId, AssetIdx, Digest, Digestible, InstrumentIdx, Money, Quantity, StrategyIdx};
+use domain::codec::{CodecError, Pack, Reader, Stored};
+use domain::{AccountId, AssetIdx, Digest, Digestible, InstrumentIdx, Money, Quantity, StrategyIdx, stored_struct};
 
 /// What one entry order holds of the limits. Used up by fills, given back at the order's end; it cannot be copied, so nothing is given
 /// back twice.
@@ -15,6 +16,33 @@ pub struct Reservation {
     asset: AssetIdx,
     notional: Money,
     funds: Money,
+}
+
+impl Reservation {
+    /// How many bytes it takes in a snapshot.
+    pub const WIDTH: usize = 40;
+
+    /// Its bytes, for a snapshot. They become a reservation again through [`crate::Restorer`] alone.
+    #[must_use]
+    #[inline(always)]
+    pub fn packed(&self) -> [u8; Self::WIDTH] {
+        let mut pack = Pack::new();
+        pack.field(self.account.0.to_le_bytes()).field(self.instrument.0.to_le_bytes());
+        pack.field(self.strategy.0.to_le_bytes()).field(self.asset.0.to_le_bytes());
+        pack.i128(self.notional.raw()).i128(self.funds.raw());
+        pack.bytes()
+    }
+
+    pub(crate) fn read(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            account: Stored::take(from)?,
+            instrument: Stored::take(from)?,
+            strategy: Stored::take(from)?,
+            asset: Stored::take(from)?,
+            notional: Stored::take(from)?,
+            funds: Stored::take(from)?,
+        })
+    }
 }
 
 impl Digestible for Reservation {
@@ -156,6 +184,60 @@ impl Exposure {
             self.reserved.push(Reserved { account, asset, funds: Money::ZERO });
             self.reserved.len() - 1
         })
+    }
+}
+
+stored_struct!(Pending { account, instrument, strategy, notional, orders });
+stored_struct!(Reserved { account, asset, funds });
+
+/// For snapshots.
+impl Exposure {
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        self.pending.put(out);
+        self.reserved.put(out);
+    }
+
+    pub(crate) fn load(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self { pending: Stored::take(from)?, reserved: Stored::take(from)? })
+    }
+
+    /// Whether nothing was ever reserved.
+    pub(crate) const fn is_unused(&self) -> bool {
+        self.pending.is_empty() && self.reserved.is_empty()
+    }
+
+    /// Takes a reservation off, if it is counted here. The search begins at `next`, which is moved behind what was found.
+    pub(crate) fn claim(&mut self, r: &Reservation, next: &mut usize) -> bool {
+        let of = |p: &Pending| (p.account, p.instrument, p.strategy) == (r.account, r.instrument, r.strategy);
+        let from = (*next).min(self.pending.len());
+        let (before, after) = self.pending.split_at(from);
+        let Some(at) = (after.iter().position(of).map(|at| from + at)).or_else(|| before.iter().position(of)) else {
+            return false;
+        };
+        *next = at + 1;
+        let reserved = self.reserved.iter_mut().find(|held| (held.account, held.asset) == (r.account, r.asset));
+        let (Some(pending), Some(reserved)) = (self.pending.get_mut(at), reserved) else { return false };
+        let left = |held: Money, part: Money| {
+            held.checked_sub(part).filter(|left| part >= Money::ZERO && *left >= Money::ZERO)
+        };
+        let (notional, funds) = (left(pending.notional, r.notional), left(reserved.funds, r.funds));
+        match (notional, funds, pending.orders.checked_sub(1)) {
+            (Some(notional), Some(funds), Some(orders)) => {
+                (pending.notional, reserved.funds, pending.orders) = (notional, funds, orders);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What is counted as pending: notional and orders.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Money, u32)> + '_ {
+        self.pending.iter().map(|p| (p.notional, p.orders))
+    }
+
+    /// What is counted as reserved.
+    pub(crate) fn funds(&self) -> impl Iterator<Item = Money> + '_ {
+        self.reserved.iter().map(|r| r.funds)
     }
 }
 

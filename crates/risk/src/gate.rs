@@ -108,6 +108,16 @@ impl Gate {
         self.exposure.release(reservation);
     }
 
+    /// What changes while it runs, for saving.
+    pub(crate) const fn parts(&self) -> (&Exposure, &CorrelationTracker, &Vec<u32>) {
+        (&self.exposure, &self.correlation, &self.sharers)
+    }
+
+    /// What changes while it runs, for loading.
+    pub(crate) const fn parts_mut(&mut self) -> (&mut Exposure, &mut CorrelationTracker, &mut Vec<u32>) {
+        (&mut self.exposure, &mut self.correlation, &mut self.sharers)
+    }
+
     /// Pending exposure, for this crate's tests.
     #[cfg(test)]
     pub(crate) const fn exposure_mut(&mut self) -> &mut Exposure {

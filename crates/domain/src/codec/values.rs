@@ -1,7 +1,7 @@
 //! How each type of the vocabulary is written: one line per field, in order. Types with something to check on reading have their
 //! implementation here too or, where it needs what is private, beside the type.
 
-use super::{CodecError, Reader, Stored};
+use super::{CodecError, Pack, Reader, Stored};
 use crate::account::{AccountId, AssetIdx, VenueIdx};
 use crate::event::{AccountReport, Control, Event, EventBody, InputId, ModelOutput, ReportBody, TimerFired};
 use crate::fill::{Fee, Fill, Liquidity};
@@ -135,18 +135,100 @@ stored_enum!(OrderType, "an order type" {
 });
 stored_enum!(OrderQuantity, "an order quantity" { 1 => Base(quantity), 2 => Contracts(contracts), 3 => QuoteAmount(amount) });
 stored_enum!(TimeInForce, "a time in force" { 1 => Gtc, 2 => Ioc, 3 => Fok, 4 => Gtd(until) });
-stored_struct!(OrderSpec {
-    client_id,
-    kind,
-    quantity,
-    time_in_force,
-    account,
-    instrument,
-    strategy,
-    side,
-    post_only,
-    reduce_only,
-});
+
+/// Of one width whatever the type, so that a snapshot of thousands of orders is written without a branch per field: a field that the order
+/// does not have is zero.
+impl OrderSpec {
+    /// How many bytes an order takes.
+    pub const WIDTH: usize = 84;
+
+    /// The bytes.
+    #[must_use]
+    #[inline(always)]
+    pub fn packed(&self) -> [u8; Self::WIDTH] {
+        let (kind, first, second) = match self.kind {
+            OrderType::Market => (1, 0, 0),
+            OrderType::Limit { price } => (2, price.raw(), 0),
+            OrderType::StopMarket { trigger } => (3, trigger.raw(), 0),
+            OrderType::StopLimit { trigger, price } => (4, trigger.raw(), price.raw()),
+            OrderType::TakeProfit { trigger } => (5, trigger.raw(), 0),
+            OrderType::TrailingStop { offset: TrailOffset::Distance(distance) } => (6, distance.raw(), 0),
+            OrderType::TrailingStop { offset: TrailOffset::Fraction(fraction) } => (7, i128::from(fraction.raw()), 0),
+        };
+        let (unit, quantity) = match self.quantity {
+            OrderQuantity::Base(quantity) => (1, quantity.raw()),
+            OrderQuantity::Contracts(contracts) => (2, contracts.raw()),
+            OrderQuantity::QuoteAmount(amount) => (3, amount.raw()),
+        };
+        let (force, until) = match self.time_in_force {
+            TimeInForce::Gtc => (1, 0),
+            TimeInForce::Ioc => (2, 0),
+            TimeInForce::Fok => (3, 0),
+            TimeInForce::Gtd(until) => (4, until.0),
+        };
+        let mut pack = Pack::new();
+        pack.field(self.client_id.raw().to_le_bytes()).u8(kind).i128(first).i128(second);
+        pack.u8(unit).i128(quantity).u8(force).field(until.to_le_bytes());
+        pack.field(self.account.0.to_le_bytes()).field(self.instrument.0.to_le_bytes());
+        pack.field(self.strategy.0.to_le_bytes()).u8(self.side as u8).bool(self.post_only).bool(self.reduce_only);
+        pack.bytes()
+    }
+}
+
+impl Stored for OrderSpec {
+    #[inline]
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.packed());
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let bytes = from.array::<{ Self::WIDTH }>()?;
+        let mut r = Reader::new(&bytes);
+        let client_id = ClientOrderId::take(&mut r)?;
+        let (kind, first, second) = (r.u8()?, r.i128()?, r.i128()?);
+        let price = Price::from_raw(first);
+        let kind = match kind {
+            1 => OrderType::Market,
+            2 => OrderType::Limit { price },
+            3 => OrderType::StopMarket { trigger: price },
+            4 => OrderType::StopLimit { trigger: price, price: Price::from_raw(second) },
+            5 => OrderType::TakeProfit { trigger: price },
+            6 => OrderType::TrailingStop { offset: TrailOffset::Distance(price) },
+            // A fraction is a 64-bit number; what is cut off here is found by the comparison below.
+            7 => OrderType::TrailingStop { offset: TrailOffset::Fraction(Rate::from_raw(first as i64)) },
+            _ => return Err(CodecError::Invalid { what: "an order type" }),
+        };
+        let (unit, quantity) = (r.u8()?, r.i128()?);
+        let quantity = match unit {
+            1 => OrderQuantity::Base(Quantity::from_raw(quantity)),
+            2 => OrderQuantity::Contracts(Quantity::from_raw(quantity)),
+            3 => OrderQuantity::QuoteAmount(Money::from_raw(quantity)),
+            _ => return Err(CodecError::Invalid { what: "an order quantity" }),
+        };
+        let (force, until) = (r.u8()?, r.u64()?);
+        let time_in_force = match force {
+            1 => TimeInForce::Gtc,
+            2 => TimeInForce::Ioc,
+            3 => TimeInForce::Fok,
+            4 => TimeInForce::Gtd(UnixNanos(until)),
+            _ => return Err(CodecError::Invalid { what: "a time in force" }),
+        };
+        let spec = Self {
+            client_id,
+            kind,
+            quantity,
+            time_in_force,
+            account: Stored::take(&mut r)?,
+            instrument: Stored::take(&mut r)?,
+            strategy: Stored::take(&mut r)?,
+            side: Stored::take(&mut r)?,
+            post_only: r.bool()?,
+            reduce_only: r.bool()?,
+        };
+        r.finish()?;
+        if spec.packed() == bytes { Ok(spec) } else { Err(CodecError::Invalid { what: "an order" }) }
+    }
+}
 
 stored_enum!(SizeRequest, "a size" { 1 => AllIn, 2 => EquityFraction(rate), 3 => Base(quantity), 4 => Cap, 5 => Position });
 stored_enum!(Entry, "an entry" { 1 => Market, 2 => Limit(price) });
