@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 mod setup;
+mod snapshot;
 mod step;
 
 pub use setup::{EngineConfig, EngineError};

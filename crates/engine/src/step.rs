@@ -35,28 +35,31 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// How many faults are kept.
+pub(crate) const FAULTS_MAX: usize = 100;
+
 /// The engine.
 pub struct Engine {
-    table: InstrumentTable,
-    view: MarketView,
-    portfolio: Portfolio,
+    pub(crate) table: InstrumentTable,
+    pub(crate) view: MarketView,
+    pub(crate) portfolio: Portfolio,
     pub(crate) gate: Gate,
-    desk: Desk,
+    pub(crate) desk: Desk,
     pub(crate) strategies: Vec<Box<dyn Strategy>>,
     /// Strategies by instrument, in the order in which they were added.
     pub(crate) subscribers: Vec<Vec<u16>>,
     outputs: Vec<Output>,
-    config: EngineConfig,
+    pub(crate) config: EngineConfig,
     /// The account that strategies trade: the first one configured.
     account: AccountId,
-    now: UnixNanos,
-    clamped: u64,
-    paused: bool,
-    sampler_armed: bool,
-    day_armed: bool,
-    faults: Vec<Fault>,
-    trips: RoundTrips,
-    booked: Option<Booked>,
+    pub(crate) now: UnixNanos,
+    pub(crate) clamped: u64,
+    pub(crate) paused: bool,
+    pub(crate) sampler_armed: bool,
+    pub(crate) day_armed: bool,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) trips: RoundTrips,
+    pub(crate) booked: Option<Booked>,
     pub(crate) digest: Digest,
 }
 
@@ -421,10 +424,10 @@ impl Engine {
         out.push(Command::Timer { at: UnixNanos(boundary.saturating_add(lateness)), timer: TimerFired::Minute });
     }
 
-    /// Records a fault: no new risk until it is resolved. The first hundred are kept; what follows is the same story.
+    /// Records a fault: no new risk until it is resolved. The first [`FAULTS_MAX`] are kept; what follows is the same story.
     fn fault(&mut self, fault: Fault) {
         self.paused = true;
-        if self.faults.len() < 100 {
+        if self.faults.len() < FAULTS_MAX {
             self.faults.push(fault);
         }
     }
@@ -501,6 +504,8 @@ impl Engine {
         d.word(self.now.0);
         let flags = [self.paused, self.faults.is_empty(), self.sampler_armed, self.day_armed];
         flags.iter().for_each(|&flag| d.word(u64::from(flag)));
+        // Amounts are rounded at the precision of their asset.
+        self.table.assets().iter().for_each(|asset| d.word(u64::from(asset.decimals)));
         self.table.instruments().iter().for_each(|i| i.digest(&mut d));
         self.view.digest(&mut d);
         self.portfolio.digest(&mut d);

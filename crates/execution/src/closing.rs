@@ -6,7 +6,8 @@
 
 use crate::desk::Key;
 use crate::orders::Purpose;
-use domain::{ClientOrderId, Digest, Digestible};
+use domain::codec::{CodecError, Reader, Stored};
+use domain::{ClientOrderId, Digest, Digestible, stored_struct};
 use std::collections::VecDeque;
 
 /// How often the venue may end an order that reduces a position, one after the other and without a fill, before it is left to be looked at:
@@ -131,6 +132,33 @@ impl Digestible for Ended {
             d.wide(id.raw() as i128);
             purpose.digest(d);
         }
+    }
+}
+
+stored_struct!(Entry { key, closing, failures });
+
+impl Stored for Closing {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Stored::take(from).map(Self)
+    }
+}
+
+impl Stored for Ended {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.0.len() as u64).put(out);
+        self.0.iter().for_each(|end| end.put(out));
+    }
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let ends = Vec::<(ClientOrderId, Purpose)>::take(from)?;
+        if ends.len() > ENDED_MAX {
+            return Err(CodecError::Invalid { what: "the orders that ended last" });
+        }
+        let mut ended = Self::default();
+        ended.0.extend(ends);
+        Ok(ended)
     }
 }
 

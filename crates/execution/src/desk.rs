@@ -7,13 +7,14 @@ use crate::closing::{Closing, Ended};
 use crate::order_state::{IllegalTransition, OrderInput, OrderState};
 use crate::orders::{Orders, Purpose, Working};
 use crate::protect::{self, Plans};
+use domain::codec::{CodecError, Reader, Stored, put_all, put_version};
 use domain::{
     AccountId, ClientOrderId, Digest, Digestible, Entry, InstrumentIdx, Intent, Money, Observer, OrderClass,
     OrderQuantity, OrderSpec, OrderStatus, OrderType, Quantity, RejectReason, ReportBody, Rounding, Side, StrategyIdx,
-    TimeInForce,
+    TimeInForce, stored_enum,
 };
 use risk::check::OwnOrders;
-use risk::{Command, DenyReason, EntryIntent, Gate, Refusal, Scene, Validated};
+use risk::{Command, DenyReason, EntryIntent, Gate, Refusal, Restorer, Scene, Validated};
 use std::fmt;
 
 /// What a step works with beside the desk itself.
@@ -590,6 +591,52 @@ fn cancel(order: &mut Working, out: &mut Vec<Command>) {
         });
     }
 }
+
+const VERSION: u32 = 1;
+const WHAT: &str = "the desk";
+
+/// For snapshots.
+impl Desk {
+    /// Appends the desk to a snapshot.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        put_version(VERSION, out);
+        self.epoch.put(out);
+        self.next_ordinal.put(out);
+        self.orders.save(out);
+        self.plans.put(out);
+        self.closing.put(out);
+        self.ended.put(out);
+        put_all(&self.waiting, out, |waiting, out| waiting.signal().put(out));
+    }
+
+    /// Takes over a saved desk. What its orders held of the limits and what had been validated comes back through `restorer`, which the
+    /// loading of the gate gave. After an error neither may be used any more.
+    ///
+    /// # Errors
+    /// [`CodecError::Parameter`] for another epoch, else [`CodecError`] for bytes that no desk wrote or that do not agree with the gate.
+    pub fn load(&mut self, from: &mut Reader<'_>, mut restorer: Restorer) -> Result<(), CodecError> {
+        from.version(WHAT, VERSION)?;
+        from.same(&self.epoch, "the epoch of orders")?;
+        self.next_ordinal = from.u64()?;
+        self.orders = Orders::load(from, &mut restorer, (self.epoch, self.next_ordinal))?;
+        self.plans = Stored::take(from)?;
+        self.closing = Stored::take(from)?;
+        self.ended = Stored::take(from)?;
+        self.waiting.clear();
+        for _ in 0..from.count()? {
+            self.waiting.push(restorer.validated(from)?);
+        }
+        restorer.finish()
+    }
+}
+
+stored_enum!(Alarm, "an alarm" {
+    1 => UnknownOrder(id),
+    2 => Illegal(id, error),
+    3 => ReductionRejected(id, reason),
+    4 => EndedByVenue(id),
+    5 => Unprotected(reason),
+});
 
 impl Digestible for Desk {
     fn digest(&self, d: &mut Digest) {

@@ -4,7 +4,8 @@
 //! Out: the new status, or an error that names the step that cannot happen.
 //! An order whose outcome is unknown stays so until the venue says what it is; nothing here assumes.
 
-use domain::{OrderStatus, Quantity};
+use domain::codec::{CodecError, Reader, Stored};
+use domain::{OrderStatus, Quantity, stored_enum, stored_struct};
 use std::fmt;
 
 /// Something that happened to an order.
@@ -130,6 +131,29 @@ impl OrderState {
         };
         self.status = next;
         Ok(next)
+    }
+}
+
+stored_enum!(OrderInput, "something that happened to an order" {
+    1 => Accepted,
+    2 => Rejected,
+    3 => Filled { quantity, complete },
+    4 => CancelSent,
+    5 => Canceled,
+    6 => CancelRejected,
+    7 => Expired,
+    8 => AnswerOverdue,
+});
+stored_struct!(IllegalTransition { from, input });
+
+/// An order at its end, or filled by less than nothing, is none that works.
+impl OrderState {
+    pub(crate) fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let (status, filled) = (OrderStatus::take(from)?, Quantity::take(from)?);
+        if status.is_terminal() || filled < Quantity::ZERO {
+            return Err(CodecError::Invalid { what: "the state of a working order" });
+        }
+        Ok(Self { status, filled })
     }
 }
 

@@ -5,8 +5,9 @@
 
 use crate::desk::Key;
 use crate::orders::Working;
+use domain::codec::{CodecError, Reader, Stored};
 use domain::decimal::{Rounding, div_money};
-use domain::{Digest, Digestible, Instrument, OrderType, Price, Quantity, Side, StopPlan};
+use domain::{Digest, Digestible, Instrument, OrderType, Price, Quantity, Side, StopPlan, stored_struct};
 use risk::Scene;
 use risk::gate::stop_price;
 
@@ -46,6 +47,17 @@ impl Plans {
 
     fn get(&self, key: Key) -> Option<Plan> {
         self.0.iter().find(|p| p.key == key).copied()
+    }
+}
+
+stored_struct!(Plan { key, stop, target });
+
+impl Stored for Plans {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Stored::take(from).map(Self)
     }
 }
 

@@ -5,7 +5,7 @@
 //! Margin is reckoned in `margin`. A spot holding is a balance and no position.
 
 use domain::decimal::div_round;
-use domain::{AssetIdx, Digest, Digestible, InstrumentIdx, Rounding, StrategyIdx};
+use domain::{AssetIdx, Digest, Digestible, InstrumentIdx, Rounding, StrategyIdx, stored_struct};
 
 /// How much of one asset an account has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -154,6 +154,10 @@ impl Account {
         &self.positions
     }
 }
+
+stored_struct!(Balance { total, locked });
+stored_struct!(Position { quantity, cost, shares });
+stored_struct!(Account { known, balances, positions, owned });
 
 impl Digestible for Account {
     fn digest(&self, d: &mut Digest) {

@@ -3,7 +3,7 @@
 //! In:  the run's configuration.
 //! Out: read by every part of [`crate::Venue`]; nothing here changes while it runs.
 
-use domain::{Nanos, Rate};
+use domain::{Nanos, Rate, stored_enum, stored_struct};
 use std::fmt;
 
 /// When market orders trade on candles (and on trades without quotes).
@@ -168,6 +168,14 @@ impl VenueConfig {
         Ok(())
     }
 }
+
+stored_enum!(Exec, "when market orders trade" { 1 => NextOpen, 2 => SignalClose });
+stored_enum!(Slippage, "a slippage" { 1 => None, 2 => Bps(rate), 3 => Impact { spread, coefficient } });
+stored_enum!(FeeAsset, "an asset of fees" { 1 => Quote, 2 => Venue });
+stored_struct!(Jitter { max, seed });
+stored_struct!(Latency { feed, order, report, jitter });
+stored_enum!(LimitFill, "when limit orders are filled" { 1 => Through, 2 => Touch });
+stored_struct!(Funding { rate, every });
 
 /// A setting that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,8 @@
 //! The last [`KEPT`] finished orders are remembered; older ones are unknown to queries and their ids are free again. The table probes
 //! linearly over a power of two and is never iterated, so its layout cannot reach a result.
 
+use crate::order::Order;
+use domain::codec::{CodecError, Pack, Reader, Stored};
 use domain::{ClientOrderId, OrderStatus};
 
 /// How many finished orders are remembered.
@@ -160,6 +162,41 @@ impl Ids {
             }
         }
         self.values[hole] = EMPTY;
+    }
+}
+
+/// For snapshots: the finished orders as they lie, from which the table is made again. The working ones are known from their slots.
+impl Ids {
+    pub fn save(&self, out: &mut Vec<u8>) {
+        self.oldest.put(out);
+        domain::codec::put_all(&self.finished, out, |end, out| {
+            let mut pack = Pack::<25>::new();
+            pack.field(end.id.raw().to_le_bytes()).u8(end.status as u8).i64(end.filled).put(out);
+        });
+    }
+
+    pub fn load(from: &mut Reader<'_>, orders: &[Order]) -> Result<Self, CodecError> {
+        const INVALID: CodecError = CodecError::Invalid { what: "the ids of orders" };
+        let mut ids = Self { oldest: Stored::take(from)?, ..Self::new() };
+        for at in 0..from.count()? {
+            let end = Finished { id: Stored::take(from)?, status: Stored::take(from)?, filled: Stored::take(from)? };
+            if at >= KEPT || !end.status.is_terminal() || ids.find(end.id).is_some() {
+                return Err(INVALID);
+            }
+            ids.finished.push(end);
+            ids.put(end.id.raw(), at as u32 | FINISHED);
+        }
+        // The ring turns once it is full.
+        if ids.oldest >= KEPT || (ids.oldest != 0 && ids.finished.len() != KEPT) || orders.len() >= FINISHED as usize {
+            return Err(INVALID);
+        }
+        for (slot, order) in (0..FINISHED).zip(orders).filter(|(_, order)| order.alive) {
+            if ids.find(order.id()).is_some() {
+                return Err(INVALID);
+            }
+            ids.insert(order.id(), slot);
+        }
+        Ok(ids)
     }
 }
 

@@ -23,6 +23,7 @@ mod money;
 mod order;
 pub mod request;
 mod slippage;
+mod snapshot;
 mod venue;
 
 pub use config::{Exec, FeeAsset, Funding, Jitter, Latency, LimitFill, Slippage, VenueConfig, VenueConfigError};

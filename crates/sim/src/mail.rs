@@ -6,6 +6,7 @@
 
 use crate::config::{Jitter, Latency};
 use domain::UnixNanos;
+use domain::codec::{CodecError, Reader, Stored};
 use std::collections::VecDeque;
 
 /// SplitMix64, the generator of the random part of latencies.
@@ -84,6 +85,24 @@ impl<T> Mail<T> {
 
     pub fn iter(&self) -> impl Iterator<Item = &(UnixNanos, T)> {
         self.queue.iter()
+    }
+}
+
+/// For snapshots.
+impl<T: Stored> Mail<T> {
+    pub fn save(&self, out: &mut Vec<u8>) {
+        (self.queue.len() as u64).put(out);
+        self.queue.iter().for_each(|message| message.put(out));
+    }
+
+    pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CodecError> {
+        let messages = Vec::<(UnixNanos, T)>::take(from)?;
+        if !messages.is_sorted_by_key(|(due, _)| *due) {
+            return Err(CodecError::Invalid { what: "messages in flight" });
+        }
+        self.queue.clear();
+        self.queue.extend(messages);
+        Ok(())
     }
 }
 

@@ -4,9 +4,11 @@
 //! Out: reference prices, what may still be taken of a bar, trade or quote, and the list of working orders in order of acceptance.
 
 use crate::money::{self, Fraction, Scale};
+use domain::codec::{CodecError, Reader, Stored};
 use domain::decimal::{MONEY_DECIMALS, POW10, mul_money};
 use domain::{
     AssetIdx, Digest, Digestible, Instrument, InstrumentKind, Price, Quantity, Rate, Rounding, Side, UnixNanos,
+    stored_enum,
 };
 
 /// Which kind of data the market is known by.
@@ -131,6 +133,13 @@ impl Market {
         self.holders = old.holders;
     }
 
+    /// Whether a definition is of the same instrument: what cannot change is the same.
+    pub fn has_shape_of(&self, other: &Instrument) -> bool {
+        let shape =
+            |i: &Instrument| (i.price_decimals, i.quantity_decimals, i.base, i.quote, i.settle, i.kind, i.multiplier);
+        shape(&self.rules) == shape(other)
+    }
+
     pub fn is_spot(&self) -> bool {
         self.rules.kind == InstrumentKind::Spot
     }
@@ -240,6 +249,39 @@ fn smallest_product(rules: &Instrument) -> i128 {
     }
 }
 
+stored_enum!(Feed, "a kind of data" { 0 => Unknown, 1 => Candles, 2 => Trades, 3 => Quotes });
+stored_enum!(Phase, "a phase of a bar" { 0 => Between, 1 => Open, 2 => Path });
+
+/// For snapshots: what the market showed and its orders. The rules are written before it.
+impl Market {
+    pub fn save(&self, out: &mut Vec<u8>) {
+        self.feed.put(out);
+        self.phase.put(out);
+        self.tradable.put(out);
+        [self.last, self.mark, self.bid, self.ask].put(out);
+        self.volume.put(out);
+        self.used.put(out);
+        self.bar.put(out);
+        self.working.put(out);
+        self.holders.put(out);
+        self.quiet.put(out);
+    }
+
+    pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CodecError> {
+        self.feed = Stored::take(from)?;
+        self.phase = Stored::take(from)?;
+        self.tradable = Stored::take(from)?;
+        [self.last, self.mark, self.bid, self.ask] = Stored::take(from)?;
+        self.volume = Stored::take(from)?;
+        self.used = Stored::take(from)?;
+        self.bar = Stored::take(from)?;
+        self.working = Stored::take(from)?;
+        self.holders = Stored::take(from)?;
+        self.quiet = Stored::take(from)?;
+        Ok(())
+    }
+}
+
 impl Digestible for Market {
     fn digest(&self, d: &mut Digest) {
         self.rules.digest(d);
@@ -254,5 +296,9 @@ impl Digestible for Market {
         }
         d.word(self.bar.map_or(u64::MAX, |t| t.0));
         d.word(u64::from(self.holders));
+        // What is passed over leaves time and queues as they were, so where that is so counts.
+        let (below, above) = self.quiet.unwrap_or((i64::MAX, i64::MIN));
+        d.int(below);
+        d.int(above);
     }
 }

@@ -3,9 +3,10 @@
 //! Prices and quantities are mantissas of the instrument, so that matching compares integers with market data.
 //! When and at what price an order trades is said in `matching`; what a trade does to it, in `execute`.
 
+use domain::codec::{CodecError, Pack, Reader, Stored};
 use domain::{
-    AccountId, ClientOrderId, Digest, Digestible, OrderSpec, OrderStatus, Rate, Side, StrategyIdx, TimeInForce,
-    UnixNanos,
+    AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderQuantity, OrderSpec, OrderStatus, OrderType,
+    Quantity, Rate, Side, StrategyIdx, TimeInForce, UnixNanos,
 };
 
 /// What the order is now. A stop that was set off becomes `Market` or `Limit`.
@@ -169,6 +170,120 @@ impl Order {
             (Some(best), Side::Sell) => best.max(px),
             (Some(best), Side::Buy) => best.min(px),
         });
+    }
+}
+
+/// For snapshots. Each working order has one width, so that thousands of them are written quickly; what an order does not have is zero.
+impl Order {
+    const WIDTH: usize = OrderSpec::WIDTH + 111;
+
+    /// An order in a slot that is free: nothing of it is ever looked at.
+    pub fn gone() -> Self {
+        Self {
+            spec: OrderSpec {
+                client_id: ClientOrderId::new(AccountId(0), 0, 0),
+                kind: OrderType::Market,
+                quantity: OrderQuantity::Base(Quantity::ZERO),
+                time_in_force: TimeInForce::Gtc,
+                account: AccountId(0),
+                instrument: InstrumentIdx(0),
+                strategy: StrategyIdx(0),
+                side: Side::Buy,
+                post_only: false,
+                reduce_only: false,
+            },
+            venue_id: 0,
+            kind: Kind::Market,
+            alive: false,
+            fresh: false,
+            limit: 0,
+            trigger: 0,
+            trail: Trail::Distance(0),
+            extreme: None,
+            quantity: 0,
+            filled: 0,
+            budget: None,
+            lock: 0,
+            ahead: None,
+            after: None,
+        }
+    }
+
+    #[inline(always)]
+    fn packed(&self) -> [u8; Self::WIDTH] {
+        let (trail, offset) = match self.trail {
+            Trail::Distance(distance) => (1, distance),
+            Trail::Fraction(rate) => (2, rate.raw()),
+        };
+        let mut pack = Pack::new();
+        pack.field(self.spec.packed()).field(self.venue_id.to_le_bytes()).u8(self.kind as u8).bool(self.fresh);
+        pack.i64(self.limit).i64(self.trigger).u8(trail).i64(offset).maybe_i64(self.extreme);
+        pack.i64(self.quantity).i64(self.filled).maybe_i128(self.budget).i128(self.lock);
+        pack.maybe_i64(self.ahead).maybe_i64(self.after.map(|at| at.0 as i64));
+        pack.bytes()
+    }
+}
+
+/// Whether the slot holds an order, and the order if it does.
+impl Stored for Order {
+    #[inline]
+    fn put(&self, out: &mut Vec<u8>) {
+        if self.alive {
+            let mut bytes = [1; 1 + Self::WIDTH];
+            if let Some((_, order)) = bytes.split_first_mut() {
+                order.copy_from_slice(&self.packed());
+            }
+            out.extend_from_slice(&bytes);
+        } else {
+            out.push(0);
+        }
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        const INVALID: CodecError = CodecError::Invalid { what: "an order at the venue" };
+        if !from.bool()? {
+            return Ok(Self::gone());
+        }
+        let bytes = from.array::<{ Self::WIDTH }>()?;
+        let mut r = Reader::new(&bytes);
+        let (spec, venue_id) = (OrderSpec::take(&mut r)?, r.u64()?);
+        let kind = match r.u8()? {
+            0 => Kind::Market,
+            1 => Kind::Limit,
+            2 => Kind::Stop,
+            3 => Kind::StopLimit,
+            4 => Kind::TakeProfit,
+            5 => Kind::Trailing,
+            _ => return Err(INVALID),
+        };
+        let (fresh, limit, trigger) = (r.bool()?, r.i64()?, r.i64()?);
+        let (trail, offset) = (r.u8()?, r.i64()?);
+        let trail = match trail {
+            1 => Trail::Distance(offset),
+            2 => Trail::Fraction(Rate::from_raw(offset)),
+            _ => return Err(INVALID),
+        };
+        let order = Self {
+            spec,
+            venue_id,
+            kind,
+            alive: true,
+            fresh,
+            limit,
+            trigger,
+            trail,
+            extreme: r.maybe_i64()?,
+            quantity: r.i64()?,
+            filled: r.i64()?,
+            budget: r.maybe_i128()?,
+            lock: r.i128()?,
+            ahead: r.maybe_i64()?,
+            after: r.maybe_i64()?.map(|at| UnixNanos(at as u64)),
+        };
+        r.finish()?;
+        let sound = order.limit >= 0 && order.trigger >= 0 && order.filled >= 0 && order.lock >= 0;
+        let some_left = order.budget.is_some() || order.filled < order.quantity;
+        if sound && some_left && order.packed() == bytes { Ok(order) } else { Err(INVALID) }
     }
 }
 

@@ -4,7 +4,7 @@
 //! Out: [`crate::Venue::submit`].
 //! A request carries no approval: whether it may be sent is decided before it is made.
 
-use domain::{ClientOrderId, Digest, Digestible, OrderSpec, Price, Quantity, UnixNanos};
+use domain::{ClientOrderId, Digest, Digestible, OrderSpec, Price, Quantity, UnixNanos, stored_enum};
 
 /// One message to the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,13 @@ impl Request {
         }
     }
 }
+
+stored_enum!(Request, "a request" {
+    1 => Place { order, valid_until },
+    2 => Amend { client_id, price, trigger, quantity },
+    3 => Cancel { client_id },
+    4 => Query { client_id },
+});
 
 impl Digestible for Request {
     fn digest(&self, d: &mut Digest) {

@@ -38,7 +38,7 @@ pub struct Venue {
     /// The latest time that was told.
     pub(crate) now: UnixNanos,
     /// When the next thing is due.
-    due: UnixNanos,
+    pub(crate) due: UnixNanos,
     /// Opening time of the latest bar whose path was played.
     pub(crate) path_bar: Option<UnixNanos>,
     pub(crate) venue_ids: u64,
@@ -110,10 +110,7 @@ impl Venue {
         let (at, next) = (instrument.idx.index(), self.markets.len());
         match self.markets.get_mut(at) {
             Some(market) => {
-                let shape = |i: &Instrument| {
-                    (i.price_decimals, i.quantity_decimals, i.base, i.quote, i.settle, i.kind, i.multiplier)
-                };
-                if shape(&market.rules) != shape(instrument) {
+                if !market.has_shape_of(instrument) {
                     return fail("decimals, assets, kind and multiplier of an instrument in use cannot change".into());
                 }
                 market.redefine(instrument, self.config.fees, base, quote);
@@ -376,6 +373,8 @@ impl Venue {
 impl Digestible for Venue {
     fn digest(&self, d: &mut Digest) {
         d.word(self.now.0);
+        // Amounts are rounded at the precision of their asset.
+        self.assets.iter().for_each(|&decimals| d.word(u64::from(decimals)));
         for market in &self.markets {
             market.digest(d);
             d.word(market.working.len() as u64);

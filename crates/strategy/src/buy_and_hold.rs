@@ -1,6 +1,7 @@
 //! Buy on one bar and hold: for comparisons.
 
 use crate::rule::{Rule, Stance};
+use domain::codec::Stored;
 use quant::indicator::Bar;
 use quant::state::{Reader, StateError};
 
@@ -28,6 +29,10 @@ impl Rule for BuyAndHold {
         let now = self.seen == self.enter_bar;
         self.seen += 1;
         if now { Stance::Up } else { Stance::Keep }
+    }
+
+    fn parameters(&self, out: &mut Vec<u8>) {
+        self.enter_bar.put(out);
     }
 
     fn save(&self, out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@
 //! Source: the channel rule of R. Donchian, in the form of the "turtle" system (entry 20, exit 10).
 
 use crate::rule::{Rule, Stance};
+use domain::codec::Stored;
 use quant::indicator::{Bands, Bar, Donchian, Indicator};
 use quant::state::{Reader, StateError};
 
@@ -37,6 +38,10 @@ impl Rule for Breakout {
         let (entry, exit) = (self.entry.update(*bar), self.exit.update(*bar));
         self.channels = entry.zip(exit);
         stance
+    }
+
+    fn parameters(&self, out: &mut Vec<u8>) {
+        (self.entry.lookback(), self.exit.lookback()).put(out);
     }
 
     fn save(&self, out: &mut Vec<u8>) {

@@ -88,6 +88,10 @@ pub trait Strategy: Send {
     /// A model's answer that it asked for.
     fn on_model(&mut self, _context: &Context<'_>, _answer: &ModelOutput, _out: &mut Vec<Output>) {}
 
+    /// Appends what it was made with (instrument, account and every parameter): compared before a saved state is loaded, so that a state is
+    /// never continued by a strategy of other parameters.
+    fn parameters(&self, out: &mut Vec<u8>);
+
     /// Appends its state to a snapshot.
     fn save(&self, out: &mut Vec<u8>);
 

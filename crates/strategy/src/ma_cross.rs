@@ -4,6 +4,7 @@
 //! `enter=level` acts whenever the averages stand that way and nothing is held.
 
 use crate::rule::{Rule, Stance};
+use domain::codec::Stored;
 use quant::indicator::{Bar, Ema, Indicator, Sma};
 use quant::state::{Reader, StateError};
 
@@ -71,6 +72,11 @@ impl<A: Average> Rule for MaCross<A> {
                 _ => Stance::Keep,
             },
         }
+    }
+
+    fn parameters(&self, out: &mut Vec<u8>) {
+        // The averages compare their own parameters when they are loaded.
+        (self.fast.lookback(), self.slow.lookback(), self.enter == Enter::Level).put(out);
     }
 
     fn save(&self, out: &mut Vec<u8>) {

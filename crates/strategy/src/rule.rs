@@ -6,6 +6,7 @@
 use crate::bars::Bars;
 use crate::stop::{StopPlanner, StopRule};
 use crate::{Context, Strategy};
+use domain::codec::Stored;
 use domain::{
     AccountId, Candle, Entry, EventBody, Instrument, InstrumentIdx, Intent, Output, Quantity, Signal, SizeRequest,
     StrategyIdx,
@@ -35,6 +36,9 @@ pub trait Rule: Send {
 
     /// The next bar. No stance but `Keep` before its indicators are defined.
     fn update(&mut self, bar: &Bar) -> Stance;
+
+    /// Appends what it was made with.
+    fn parameters(&self, out: &mut Vec<u8>);
 
     /// Appends its state to a snapshot.
     fn save(&self, out: &mut Vec<u8>);
@@ -220,6 +224,19 @@ impl<R: Rule> Strategy for RuleStrategy<R> {
             EventBody::Quote(quote) => self.on_price(context, quote.bid + (quote.ask - quote.bid) / 2, out),
             _ => {}
         }
+    }
+
+    fn parameters(&self, out: &mut Vec<u8>) {
+        let setup = &self.setup;
+        setup.strategy.put(out);
+        setup.account.put(out);
+        setup.instrument.put(out);
+        (setup.price_decimals, setup.quantity_decimals).put(out);
+        setup.bar_s.put(out);
+        setup.size.put(out);
+        setup.stop.put(out);
+        setup.short.put(out);
+        self.rule.parameters(out);
     }
 
     fn save(&self, out: &mut Vec<u8>) {

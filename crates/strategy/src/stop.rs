@@ -1,6 +1,6 @@
 //! Where protective stops go: the rule of a strategy, and its measure of volatility.
 
-use domain::{Price, Rate, StopPlan};
+use domain::{Price, Rate, StopPlan, stored_enum};
 use quant::indicator::{Atr, Bar, Indicator};
 use quant::state::{Reader, StateError};
 
@@ -19,6 +19,8 @@ pub enum StopRule {
         multiple: Rate,
     },
 }
+
+stored_enum!(StopRule, "a rule of stops" { 0 => None, 1 => Fraction(fraction), 2 => Atr { period, multiple } });
 
 impl StopRule {
     /// Reads `none`, `pct:X` (percent) or `atr:N:K`.

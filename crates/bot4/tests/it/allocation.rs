@@ -83,6 +83,8 @@ impl Strategy for Turns {
         }));
     }
 
+    fn parameters(&self, _: &mut Vec<u8>) {}
+
     fn save(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.bar.to_le_bytes());
     }

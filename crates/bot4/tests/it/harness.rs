@@ -322,6 +322,10 @@ impl Strategy for Scripted {
         out.extend(self.script.iter().filter(|(ts, i, _)| *ts == context.ts && Some(*i) == of).map(|(_, _, o)| *o));
     }
 
+    fn parameters(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("{:?}", self.script).as_bytes());
+    }
+
     fn save(&self, _: &mut Vec<u8>) {}
 
     fn load(&mut self, _: &mut Reader<'_>) -> Result<(), StateError> {
@@ -482,6 +486,10 @@ impl Strategy for Gambler {
 
     fn on_model(&mut self, _: &Context<'_>, answer: &domain::ModelOutput, _: &mut Vec<Output>) {
         assert_eq!(answer.value, None, "there is no model that could have answered");
+    }
+
+    fn parameters(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.percent.to_le_bytes());
     }
 
     fn save(&self, out: &mut Vec<u8>) {

@@ -44,6 +44,9 @@ impl Strategy for Script {
     fn on_model(&mut self, _: &Context<'_>, _: &ModelOutput, out: &mut Vec<Output>) {
         out.extend(&self.on_model);
     }
+    fn parameters(&self, out: &mut Vec<u8>) {
+        domain::codec::put_bytes(format!("{:?} {:?} {:?}", self.says, self.on_timer, self.on_model).as_bytes(), out);
+    }
     fn save(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.seen.to_le_bytes());
     }
