@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod formats;
+mod journal;
 mod own_files;
 mod reference;
 mod support;
