@@ -10,3 +10,4 @@ pub mod failpoint;
 pub mod history;
 pub mod journal;
 pub mod lock;
+pub mod snapshot;

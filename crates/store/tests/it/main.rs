@@ -7,5 +7,6 @@ mod formats;
 mod journal;
 mod own_files;
 mod reference;
+mod snapshots;
 mod support;
 mod survives;
