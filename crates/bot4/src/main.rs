@@ -23,9 +23,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Trades the bundled (or other) data on paper, through the whole pipeline, with the limits of live trading.
-    Paper(Box<RunArgs>),
+    Paper(Box<command::paper::PaperArgs>),
     /// Runs strategies on stored data.
     Backtest(Box<RunArgs>),
+    /// Plays a recorded run again, and holds every decision against the record.
+    Replay(command::replay::ReplayArgs),
     /// Computes indicators, statistics and reference cases.
     Calc(command::calc::CalcArgs),
     /// Lists the strategies and their parameters.
@@ -48,10 +50,15 @@ fn main() -> ExitCode {
             return ExitCode::from(code.code());
         }
     };
+    if let Err(error) = store::failpoint::arm_from_env() {
+        eprintln!("bot4: {error}");
+        return ExitCode::from(Exit::Usage.code());
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let result = on_interrupt(&stop).and_then(|()| match &cli.command {
         Command::Paper(args) => command::paper::run(args, &stop),
         Command::Backtest(args) => command::backtest::run(args, &stop),
+        Command::Replay(args) => command::replay::run(args, &stop),
         Command::Calc(args) => command::calc::run(args),
         Command::Strategies { json } => command::strategies::run(*json),
         Command::Data(args) => command::data::run(args, &stop),

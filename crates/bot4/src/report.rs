@@ -8,6 +8,9 @@ use crate::runner::session::Session;
 use domain::{Instrument, Money, Quantity, UnixNanos};
 use portfolio::dust::is_dust;
 use portfolio::{Direction, RoundTrip};
+use crate::runner::recovery::Recovery;
+use crate::runner::run_folder::Build;
+use crate::runner::run_inputs::SeriesRef;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -163,6 +166,28 @@ pub struct Summary {
     pub faults: Vec<String>,
     /// Every assumption that the result rests on.
     pub assumptions: Vec<String>,
+    /// How the run was recorded and went on; empty where it was not recorded.
+    #[serde(flatten)]
+    pub course: Course,
+}
+
+/// How a recorded run went.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Course {
+    /// Interruptions after which it went on.
+    pub recoveries: Vec<Recovery>,
+    /// Whether it was to go on with a run of which nothing had been recorded.
+    pub started_afresh: bool,
+    /// What it read, by reference.
+    pub inputs: Vec<SeriesRef>,
+    /// The configuration in force.
+    pub config: Option<serde_json::Value>,
+    /// The build that began it.
+    pub build: Option<Build>,
+    /// Snapshots taken by the process that ended it.
+    pub snapshots: u64,
+    /// The longest that a snapshot held the trading thread, in microseconds.
+    pub snapshot_held_us_max: f64,
 }
 
 /// What a summary is made of.
@@ -267,6 +292,7 @@ impl Summary {
             data: m.data,
             faults: engine.faults().iter().map(ToString::to_string).collect(),
             assumptions: m.session.venue.assumptions().into_iter().chain(m.assumptions).collect(),
+            course: Course::default(),
         }
     }
 
@@ -401,6 +427,8 @@ fn trade_line(t: &RoundTrip, symbol: String, name: String) -> TradeLine {
 pub fn write_files(folder: &Path, summary: &Summary, recorder: &Recorder) -> io::Result<()> {
     let json = serde_json::to_string_pretty(summary).map_err(io::Error::other)?;
     write_aside(folder, "summary.json", |out| writeln!(out, "{json}"))?;
+    let table = summary.table();
+    write_aside(folder, "summary.txt", |out| out.write_all(table.as_bytes()))?;
     write_aside(folder, "trades.csv", |out| {
         writeln!(out, "strategy,name,symbol,side,entry_ts,exit_ts,quantity,entry_price,exit_price,fees,pnl")?;
         for (trade, trip) in summary.trades.iter().zip(&recorder.trips) {

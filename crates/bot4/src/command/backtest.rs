@@ -4,13 +4,15 @@ use super::inputs::{DataArgs, time_text};
 use super::progress::Bar;
 use super::{CommandError, Exit};
 use crate::config::{BACKTEST, Defaults, RunArgs, RunSettings, configure};
+use super::paper::print;
 use crate::report::{DataLine, Material, Summary, write_files};
-use crate::runner::drive::{DriveError, Driven, drive};
+use crate::runner::drive::{DriveError, Driven, Driver};
+use crate::runner::keep::Keep;
+use crate::runner::pace::{Controls, Pace, Speed};
 use crate::runner::plan::{self, Listed, Plan, RunConfig, Units};
 use crate::runner::record::Recorder;
 use domain::{Instrument, InstrumentKind, Nanos, Rate};
 use sim::FeeAsset;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,7 +23,7 @@ use store::history::{Findings, Series};
 /// # Errors
 /// [`CommandError`] with its exit code.
 pub fn run(args: &RunArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
-    execute(args, &BACKTEST, stop)
+    execute(args, &BACKTEST, &Controls::new(Speed::Max, None), stop)
 }
 
 /// A finished run.
@@ -32,26 +34,24 @@ pub struct Finished {
     pub recorder: Recorder,
 }
 
-/// Runs, and says what came of it.
-pub(super) fn execute(args: &RunArgs, defaults: &Defaults, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
+/// Runs without a journal, and says what came of it.
+pub(super) fn execute(
+    args: &RunArgs,
+    defaults: &Defaults,
+    controls: &Controls,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), CommandError> {
     let settings = args.resolve(defaults)?.settings;
     let config = configure(&settings, defaults)?;
     // A folder that cannot be written is found before the run, not after it.
     if let Some(out) = &args.out {
         prepare(out)?;
     }
-    let finished = simulate(&settings, args.json, &config, defaults, stop)?;
+    let finished = simulate(&settings, args.json, &config, defaults, controls, stop)?;
     if let Some(out) = &args.out {
         write_files(out, &finished.summary, &finished.recorder).map_err(CommandError::failed)?;
     }
-    let mut stdout = std::io::stdout().lock();
-    let text = if args.json {
-        serde_json::to_string(&finished.summary).map_err(CommandError::failed)? + "\n"
-    } else {
-        let files = args.out.as_ref().map_or_else(String::new, |out| format!("files in {}\n", out.display()));
-        finished.summary.table() + &files
-    };
-    stdout.write_all(text.as_bytes()).map_err(CommandError::failed)
+    print(&finished.summary, args.json, args.out.as_deref())
 }
 
 /// Makes a folder and tries to write into it.
@@ -71,6 +71,7 @@ fn simulate(
     quiet: bool,
     config: &RunConfig,
     defaults: &Defaults,
+    controls: &Controls,
     stop: &Arc<AtomicBool>,
 ) -> Result<Finished, CommandError> {
     let series = settings.data.series()?;
@@ -82,9 +83,17 @@ fn simulate(
     let mut bar = Bar::new(rows_of(&series), quiet);
     let findings = Arc::new(std::sync::Mutex::new(Vec::new()));
     let inputs = crate::runner::source::watched(opened, &findings);
-    let driven = drive(&mut plan.session, inputs, &mut plan.recorder, &mut bar, stop, &mut begin);
+    let mut driver = Driver::open(inputs).map_err(CommandError::failed)?;
+    if let Some(first) = driver.first() {
+        begin(&mut plan.session, first, &mut plan.recorder).map_err(CommandError::failed)?;
+    }
+    let mut warn = |text: &str| eprintln!("bot4: {text}");
+    let pace = Pace::new(controls);
+    let mut keep = Keep { progress: &mut bar, stop, pace, saving: None, warn: &mut warn, warned: false };
+    let ended = driver.run(&mut plan.session, &mut plan.recorder, &mut keep);
     bar.finish();
-    let driven = driven.map_err(|e| match e {
+    let driven = *driver.driven();
+    ended.map_err(|e| match e {
         DriveError::Interrupted => {
             CommandError { exit: Exit::Interrupted, message: "interrupted: nothing was written".into() }
         }
@@ -101,7 +110,7 @@ fn simulate(
 }
 
 /// Whether what is asked of the venue can be had with these instruments.
-fn suits(config: &RunConfig, listed: &[Listed]) -> Result<(), CommandError> {
+pub(crate) fn suits(config: &RunConfig, listed: &[Listed]) -> Result<(), CommandError> {
     let spot: Vec<&Instrument> =
         listed.iter().map(|l| &l.instrument).filter(|i| i.kind == InstrumentKind::Spot).collect();
     if config.venue.funding.is_some() && spot.len() == listed.len() {
@@ -132,7 +141,7 @@ fn suits(config: &RunConfig, listed: &[Listed]) -> Result<(), CommandError> {
 }
 
 /// Says that no row is left, what was asked for and what is there.
-fn no_row(asked: &DataArgs, series: &[Series], findings: &[Findings]) -> CommandError {
+pub(crate) fn no_row(asked: &DataArgs, series: &[Series], findings: &[Findings]) -> CommandError {
     let option = |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}"));
     let range: String = [option("--from", &asked.from), option("--to", &asked.to)].into_iter().flatten().collect();
     let range = if range.is_empty() { String::new() } else { format!(" with{range}") };
@@ -148,11 +157,11 @@ fn no_row(asked: &DataArgs, series: &[Series], findings: &[Findings]) -> Command
 }
 
 /// How many rows there are, where the files say so.
-fn rows_of(series: &[Series]) -> Option<u64> {
+pub(crate) fn rows_of(series: &[Series]) -> Option<u64> {
     series.iter().map(Series::rows).try_fold(0u64, |sum, rows| rows.map(|r| sum + r))
 }
 
-fn data_line(findings: &[Findings]) -> DataLine {
+pub(crate) fn data_line(findings: &[Findings]) -> DataLine {
     DataLine {
         bad_rows: findings.iter().map(|f| f.bad).sum(),
         first_bad_rows: findings.iter().flat_map(|f| f.listed.iter().map(ToString::to_string)).take(10).collect(),

@@ -6,6 +6,7 @@ pub mod data;
 pub mod inputs;
 pub mod paper;
 pub mod progress;
+pub mod replay;
 pub mod strategies;
 
 use std::fmt;

@@ -1,20 +1,304 @@
-//! `bot4 paper`: the whole pipeline on simulated money, with the limits of live trading; runs without any configuration.
+//! `bot4 paper`: the whole pipeline on simulated money, with the limits of live trading; runs without any configuration, is recorded, and
+//! goes on after an interruption as if there had been none.
 
-use super::CommandError;
-use super::backtest::{execute, run_id};
-use crate::config::{PAPER, RunArgs};
-use std::path::PathBuf;
+use super::backtest::{data_line, execute, no_row, rows_of, run_id, summarise};
+use super::inputs::parse_time;
+use super::progress::Bar;
+use super::{CommandError, Exit};
+use crate::config::{PAPER, RunArgs, RunSettings};
+use crate::report::{Course, Summary, write_files};
+use crate::runner::drive::DriveError;
+use crate::runner::keep::{Keep, Saving};
+use crate::runner::pace::{Controls, Pace, Speed};
+use crate::runner::recorded::{self, Opened, Resumed};
+use crate::runner::recovery;
+use crate::runner::run_folder::{Contents, FolderError, RunFolder};
+use crate::runner::session::SessionError;
+use crate::runner::tape::Seal;
+use clap::Args;
+use domain::codec::Stored;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// Options of a paper run.
+#[derive(Args, Clone, Debug)]
+pub struct PaperArgs {
+    /// What is traded on what.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Pace: max (as fast as it goes), or seconds of the market per second: 1x is true time, 60x a minute a second.
+    #[arg(long, value_name = "max|Nx", default_value = "max")]
+    pub speed: String,
+    /// Plays as fast as it goes up to this time, and at the pace from there.
+    #[arg(long, value_name = "TIME")]
+    pub seek: Option<String>,
+    /// Whether the run is recorded: on (the default) or off. Without a journal nothing can be resumed, replayed or explained.
+    #[arg(long, value_name = "on|off")]
+    pub journal: Option<String>,
+    /// Goes on with the run in this folder; a run that never began starts afresh there.
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub resume: Option<PathBuf>,
+}
 
 /// Runs the command: on the bundled minutes of BTC and ETH if no data is named, into `runs/<id>` if no folder is.
 ///
 /// # Errors
 /// [`CommandError`] with its exit code.
-pub fn run(args: &RunArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
-    let mut args = args.clone();
-    if args.out.is_none() {
-        args.out = Some(PathBuf::from("runs").join(run_id()));
+pub fn run(args: &PaperArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
+    let controls = controls(&args.speed, args.seek.as_deref())?;
+    match &args.resume {
+        Some(folder) => go_on(args, folder, &controls, stop),
+        None => start(args, &controls, stop),
     }
-    execute(&args, &PAPER, stop)
+}
+
+/// Pace and skipping as asked for.
+///
+/// # Errors
+/// Usage, naming the option.
+pub(super) fn controls(speed: &str, seek: Option<&str>) -> Result<Controls, CommandError> {
+    let Some(parsed) = Speed::parse(speed) else {
+        return Err(CommandError::usage(format!("--speed {speed}: expected max or a multiple such as 1x or 60x")));
+    };
+    let ahead = seek.map(|text| parse_time("--seek", text)).transpose()?;
+    Ok(Controls::new(parsed, ahead))
+}
+
+fn start(args: &PaperArgs, controls: &Controls, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
+    let mut settings = args.run.resolve(&PAPER)?.settings;
+    match args.journal.as_deref() {
+        None => {}
+        Some("on") => settings.journal.enabled = true,
+        Some("off") => settings.journal.enabled = false,
+        Some(other) => return Err(CommandError::usage(format!("--journal {other}: expected on or off"))),
+    }
+    let path = args.run.out.clone().unwrap_or_else(|| settings.paths.runs().join(run_id()));
+    let folder = RunFolder::at(&path);
+    let lock = folder.lock().map_err(CommandError::failed)?;
+    match folder.contents().map_err(CommandError::failed)? {
+        Contents::Nothing => {}
+        Contents::Run(_) => return Err(CommandError::usage(FolderError::Taken(path))),
+    }
+    if !settings.journal.enabled {
+        let mut run = args.run.clone();
+        run.out = Some(path);
+        return execute(&run, &PAPER, controls, stop);
+    }
+    let result = begin(&folder, settings, false, args.run.json, controls, stop);
+    drop(lock);
+    result
+}
+
+fn begin(
+    folder: &RunFolder,
+    settings: RunSettings,
+    afresh: bool,
+    json: bool,
+    controls: &Controls,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), CommandError> {
+    let mut opened = recorded::prepare(settings, &PAPER)?;
+    opened.start.afresh = afresh;
+    let saving = recorded::begin(folder, &mut opened)?;
+    play(folder, opened, saving, json, controls, stop)
+}
+
+/// Goes on with the run in a folder.
+fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
+    let folder = RunFolder::at(path);
+    let _lock = folder.lock().map_err(CommandError::failed)?;
+    let start = match folder.contents() {
+        Ok(Contents::Run(start)) => start,
+        // Nothing was ever recorded: there is nothing to go on with, and nothing to lose.
+        Ok(Contents::Nothing) => {
+            let settings = args.run.resolve(&PAPER)?.settings;
+            return begin(&folder, settings, true, args.run.json, controls, stop);
+        }
+        Err(error) => return Err(CommandError::failed(error)),
+    };
+    keeps_its_configuration(&args.run)?;
+    if is_sealed(&folder)? {
+        return show_again(&folder, args.run.json);
+    }
+    let Resumed { opened, saving, recovery } = recorded::resume(&folder, *start, &args.run.data.data)?;
+    for reason in &recovery.unusable {
+        eprintln!("bot4: not used: {reason}");
+    }
+    if recovery.torn_bytes > 0 {
+        eprintln!("bot4: {} bytes of a record that had broken off were cut from the journal", recovery.torn_bytes);
+    }
+    if !args.run.json {
+        eprintln!(
+            "resuming after event {}: snapshot of event {}, {} events of the record to be held against",
+            recovery.resumed_at - 1,
+            recovery.snapshot_seq,
+            recovery.tail_events
+        );
+    }
+    play(&folder, opened, saving, args.run.json, controls, stop)
+}
+
+/// A run that goes on is what it was: options that would change it are refused.
+fn keeps_its_configuration(args: &RunArgs) -> Result<(), CommandError> {
+    let mut args = args.clone();
+    args.data.data.clear();
+    args.log = None;
+    let layer = args.layer().map_err(CommandError::usage)?;
+    match layer.first() {
+        None => Ok(()),
+        Some((key, _)) => Err(CommandError::usage(format!(
+            "--resume: {key} cannot be changed: a run goes on with the configuration that it began with (only --data, --speed, --seek and \
+             --json may be given)"
+        ))),
+    }
+}
+
+fn is_sealed(folder: &RunFolder) -> Result<bool, CommandError> {
+    let recovered = store::journal::recover(&folder.journal()).map_err(CommandError::failed)?;
+    Ok(recovered.sealed.is_some())
+}
+
+/// Prints the result of a finished run once more.
+fn show_again(folder: &RunFolder, json: bool) -> Result<(), CommandError> {
+    let read = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::read_to_string(&path).map_err(|e| {
+            CommandError::failed(format!(
+                "{}: {e}: the run is complete, and its result is not there; `bot4 replay {}` makes it again",
+                path.display(),
+                folder.path().display()
+            ))
+        })
+    };
+    let text = if json {
+        // Line ends of the file are between values only.
+        read("summary.json")?.lines().map(str::trim_start).collect::<String>() + "\n"
+    } else {
+        format!("{}files in {}\n", read("summary.txt")?, folder.path().display())
+    };
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
+}
+
+/// Drives a recorded run to its end, or to where it is stopped.
+fn play(
+    folder: &RunFolder,
+    mut opened: Opened,
+    mut saving: Saving,
+    json: bool,
+    controls: &Controls,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), CommandError> {
+    let mut bar = Bar::new(rows_of(&opened.series), json);
+    let mut warn = |text: &str| eprintln!("bot4: {text}");
+    let driven = opened.begin().and_then(|()| {
+        let mut keep = Keep {
+            progress: &mut bar,
+            stop,
+            pace: Pace::new(controls),
+            saving: Some(&mut saving),
+            warn: &mut warn,
+            warned: false,
+        };
+        opened.driver.run(&mut opened.plan.session, &mut opened.plan.recorder, &mut keep)
+    });
+    bar.finish();
+    saving.finish();
+    let session = &mut opened.plan.session;
+    let compared = session.tape.compared();
+    if let Some(difference) = &compared.difference {
+        eprintln!("bot4: this build decides otherwise than the record {difference}; the record stands");
+    }
+    let Some(journal) = session.tape.journal() else {
+        let next = compared.next.map_or_else(String::new, |(seq, kind)| format!(": next is {kind:?} of event {seq}"));
+        let why = compared.unreadable.map_or_else(
+            || format!("the record of this run cannot be followed to its end{next}"),
+            |error| error.to_string(),
+        );
+        return Err(CommandError::failed(format!("{why}; nothing was changed, the record stands")));
+    };
+    let resume = format!("go on with `bot4 paper --resume {}`", folder.path().display());
+    if let Some(error) = journal.failed() {
+        return Err(CommandError::failed(format!("{error}; after that no new risk was taken; {resume}")));
+    }
+    match driven {
+        Ok(()) => {}
+        Err(DriveError::Interrupted) => {
+            let seq = session.seq();
+            close(session)?;
+            let message = format!("stopped after event {seq}; {resume}");
+            return Err(CommandError { exit: Exit::Interrupted, message });
+        }
+        Err(other) => {
+            close(session)?;
+            return Err(CommandError::failed(other));
+        }
+    }
+    finish(folder, opened, &saving, json)
+}
+
+fn close(session: &mut crate::runner::session::Session) -> Result<(), CommandError> {
+    match session.tape.take_journal() {
+        Some(journal) => journal.close().map_err(CommandError::failed),
+        None => Ok(()),
+    }
+}
+
+/// Writes the result, seals the journal, and prints the result.
+fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -> Result<(), CommandError> {
+    opened.plan.recorder.equity.finish();
+    let driven = *opened.driver.driven();
+    let findings = opened.findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    if driven.events == 0 {
+        close(&mut opened.plan.session)?;
+        return Err(no_row(&opened.settings.data, &opened.series, &findings));
+    }
+    let course = Course {
+        recoveries: recovery::recorded(&folder.journal()).map_err(CommandError::failed)?,
+        started_afresh: opened.start.afresh,
+        inputs: opened.start.inputs.clone(),
+        config: Some(opened.start.config.clone()),
+        build: Some(opened.start.build.clone()),
+        snapshots: saving.taken,
+        snapshot_held_us_max: saving.held_max.as_secs_f64() * 1e6,
+    };
+    let data = data_line(&findings);
+    let mut summary = summarise(&opened.plan, &driven, &opened.config, PAPER.run, data);
+    summary.course = course;
+    write_files(folder.path(), &summary, &opened.plan.recorder).map_err(CommandError::failed)?;
+    seal(&mut opened)?;
+    print(&summary, json, Some(folder.path()))
+}
+
+fn seal(opened: &mut Opened) -> Result<(), CommandError> {
+    let session = &mut opened.plan.session;
+    let body = Seal {
+        digest: session.engine.digest().value(),
+        state_digest: session.state_digest().value(),
+        rows: opened.driver.driven().events,
+    };
+    let seq = session.seq();
+    let Some(journal) = session.tape.take_journal() else { return Ok(()) };
+    journal
+        .seal(seq, crate::runner::tape::BODY_VERSION, |out| body.put(out))
+        .map(|_| ())
+        .map_err(CommandError::failed)
+}
+
+/// Prints a result on standard output.
+pub(super) fn print(summary: &Summary, json: bool, folder: Option<&Path>) -> Result<(), CommandError> {
+    let text = if json {
+        serde_json::to_string(summary).map_err(CommandError::failed)? + "\n"
+    } else {
+        let files = folder.map_or_else(String::new, |folder| format!("files in {}\n", folder.display()));
+        summary.table() + &files
+    };
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
+}
+
+/// Whether a drive ended where it was asked to.
+#[must_use]
+pub(super) fn reached(driven: &Result<(), DriveError>) -> bool {
+    matches!(driven, Ok(()) | Err(DriveError::Session(SessionError::Reached)))
 }

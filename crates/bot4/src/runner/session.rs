@@ -5,12 +5,15 @@
 //! reports directly after what caused them.
 
 use crate::runner::record::Probe;
+use crate::runner::tape::Tape;
+use domain::codec::{CodecError, Reader, Stored};
 use domain::{
-    AccountReport, Candle, Digest, Digestible, Event, EventBody, InputId, InstrumentIdx, ModelOutput, Quote,
+    AccountReport, Candle, Control, Digest, Digestible, Event, EventBody, InferRequest, InputId, InstrumentIdx, ModelOutput,
+    Quote,
     TimerFired, Trade, UnixNanos,
 };
 use engine::Engine;
-use risk::Command;
+use risk::{Command, CommandRecord};
 use sim::Venue;
 use std::collections::BTreeSet;
 
@@ -22,6 +25,8 @@ const REPORTS_PER_INSTANT_MAX: u32 = 1_000_000;
 pub enum SessionError {
     /// Commands and reports of one instant never ended.
     Endless(UnixNanos),
+    /// The event after which it was to stop has been dealt with.
+    Reached,
 }
 
 impl std::fmt::Display for SessionError {
@@ -32,6 +37,7 @@ impl std::fmt::Display for SessionError {
                 "more than {REPORTS_PER_INSTANT_MAX} reports at one instant ({} ns): a loop that feeds itself",
                 ts.0
             ),
+            Self::Reached => f.write_str("stopped after the event that was asked for"),
         }
     }
 }
@@ -44,6 +50,8 @@ pub struct Session {
     pub engine: Engine,
     /// The venue.
     pub venue: Venue,
+    /// Where events and commands are recorded, or the record that they are held against.
+    pub tape: Tape,
     timers: BTreeSet<(UnixNanos, TimerFired)>,
     answers: Vec<(UnixNanos, ModelOutput)>,
     out: Vec<Command>,
@@ -54,6 +62,12 @@ pub struct Session {
     reports: u64,
     timers_fired: u64,
     setup: u64,
+    /// Number of the latest event, counted from 1.
+    seq: u64,
+    /// From this event on there is something to do even where the engine says nothing: the record goes on, or the end is reached.
+    watch: u64,
+    /// The event after which to stop.
+    stop_after: u64,
 }
 
 impl Session {
@@ -63,6 +77,7 @@ impl Session {
         Self {
             engine,
             venue,
+            tape: Tape::off(),
             timers: BTreeSet::new(),
             answers: Vec::new(),
             out: Vec::with_capacity(64),
@@ -71,7 +86,61 @@ impl Session {
             reports: 0,
             timers_fired: 0,
             setup: 0,
+            seq: 0,
+            watch: u64::MAX,
+            stop_after: u64::MAX,
         }
+    }
+
+    /// Records from now on, or holds what is said against a record.
+    pub fn put_on_tape(&mut self, tape: Tape) {
+        self.tape = tape;
+        self.look_out();
+    }
+
+    /// Stops, with [`SessionError::Reached`], when the event of this number has been dealt with.
+    pub fn stop_after(&mut self, seq: u64) {
+        self.stop_after = seq;
+        self.look_out();
+    }
+
+    /// Number of the latest event given to the engine, counted from 1.
+    #[must_use]
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    fn look_out(&mut self) {
+        self.watch = self.tape.next_seq().min(self.stop_after);
+    }
+
+    /// Appends the whole state to a snapshot: engine, venue, timers and answers that are due, numbers. What the tape holds is not part of it.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        self.engine.save(out);
+        self.venue.save(out);
+        let timers: Vec<(UnixNanos, TimerFired)> = self.timers.iter().copied().collect();
+        timers.put(out);
+        self.answers.put(out);
+        for number in [self.due.0, self.reports, self.timers_fired, self.setup, self.seq] {
+            number.put(out);
+        }
+    }
+
+    /// Loads a state into a session that was made with the same configuration. After an error the session is not to be used.
+    ///
+    /// # Errors
+    /// [`CodecError`] if the bytes do not belong to it.
+    pub fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CodecError> {
+        self.engine.load(from)?;
+        self.venue.load(from)?;
+        self.timers = Vec::<(UnixNanos, TimerFired)>::take(from)?.into_iter().collect();
+        self.answers = Stored::take(from)?;
+        self.due = Stored::take(from)?;
+        for number in [&mut self.reports, &mut self.timers_fired, &mut self.setup, &mut self.seq] {
+            *number = Stored::take(from)?;
+        }
+        self.look_out();
+        Ok(())
     }
 
     /// Gives the engine a definition or control event.
@@ -208,8 +277,9 @@ impl Session {
     #[inline]
     fn market<P: Probe>(&mut self, ts: UnixNanos, id: InputId, probe: &mut P) -> Result<(), SessionError> {
         self.market.id = id;
+        self.seq += 1;
         self.engine.step_observed(ts, &self.market, &mut self.out, probe);
-        if self.out.is_empty() {
+        if self.out.is_empty() && self.seq < self.watch {
             return Ok(());
         }
         self.settle(ts, probe)
@@ -248,6 +318,8 @@ impl Session {
 
     #[inline]
     fn step<P: Probe>(&mut self, ts: UnixNanos, event: &Event, probe: &mut P) {
+        self.seq += 1;
+        self.tape.event(self.seq, ts, event);
         self.engine.step_observed(ts, event, &mut self.out, probe);
     }
 
@@ -259,6 +331,9 @@ impl Session {
         let mut rounds = 0u32;
         loop {
             self.carry(ts, probe);
+            if self.seq >= self.watch {
+                self.watched(ts, probe)?;
+            }
             let Some(report) = self.venue.take_report(ts) else { break };
             rounds += 1;
             if rounds > REPORTS_PER_INSTANT_MAX {
@@ -280,7 +355,41 @@ impl Session {
         probe.report(ts, &report, &self.engine);
     }
 
+    /// Something of the record, or the end, is due with the latest event, whose commands have been carried.
+    #[cold]
+    fn watched<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) -> Result<(), SessionError> {
+        self.tape.settled(self.seq, self.engine.digest());
+        if self.tape.calls_for_pause() {
+            // The journal cannot be written, or this build decides otherwise than the record: no new risk. Reductions go on.
+            let id = InputId::new(InputId::SETUP, self.setup);
+            self.tell_now(ts, &Event { id, body: EventBody::Control(Control::Pause) }, probe);
+        }
+        while let Some((ts, event)) = self.tape.external(self.seq + 1) {
+            self.tell_now(ts, &event, probe);
+            self.tape.settled(self.seq, self.engine.digest());
+        }
+        self.look_out();
+        if self.seq >= self.stop_after || self.tape.ends() { Err(SessionError::Reached) } else { Ok(()) }
+    }
+
+    /// Something from outside, in the middle of what an event brings about.
+    fn tell_now<P: Probe>(&mut self, ts: UnixNanos, event: &Event, probe: &mut P) {
+        self.setup += 1;
+        self.step(ts, event, probe);
+        self.carry(ts, probe);
+    }
+
     fn carry<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) {
+        if self.tape.is_on() {
+            let recorded = self.tape.commands(self.seq, ts, &self.out);
+            self.look_out();
+            if let Some(recorded) = recorded {
+                // What was recorded is what happened, whatever this build would have done.
+                self.out.clear();
+                recorded.iter().for_each(|record| self.carry_recorded(ts, record));
+                return;
+            }
+        }
         for command in self.out.drain(..) {
             probe.command(ts, &command);
             match command {
@@ -288,16 +397,7 @@ impl Session {
                     // A timer that is already due fires as soon as the present event is dealt with.
                     self.timers.insert((at.max(ts), timer));
                 }
-                // No model runs beside a simulated session yet: every question is answered by an abstention.
-                Command::Infer(request) => {
-                    let answer = ModelOutput {
-                        strategy: request.strategy,
-                        model: request.model,
-                        as_of: request.as_of,
-                        value: None,
-                    };
-                    self.answers.push((request.as_of.max(ts), answer));
-                }
+                Command::Infer(request) => self.answers.push(abstention(ts, &request)),
                 Command::Record(_) => {}
                 to_venue @ (Command::Submit(_) | Command::Cancel { .. }) => {
                     match sim::from_command::request(to_venue, ts) {
@@ -309,4 +409,26 @@ impl Session {
             }
         }
     }
+
+    fn carry_recorded(&mut self, ts: UnixNanos, record: &CommandRecord) {
+        match record {
+            CommandRecord::Timer { at, timer } => {
+                self.timers.insert(((*at).max(ts), *timer));
+            }
+            CommandRecord::Infer(request) => self.answers.push(abstention(ts, request)),
+            CommandRecord::Decision(_) => {}
+            CommandRecord::Submit { .. } | CommandRecord::Cancel { .. } => {
+                if let Some(request) = sim::from_command::request_of_record(record, ts) {
+                    self.venue.submit(ts, request);
+                }
+            }
+        }
+    }
+}
+
+/// No model runs beside a simulated session yet: every question is answered by an abstention.
+fn abstention(ts: UnixNanos, request: &InferRequest) -> (UnixNanos, ModelOutput) {
+    let answer =
+        ModelOutput { strategy: request.strategy, model: request.model, as_of: request.as_of, value: None };
+    (request.as_of.max(ts), answer)
 }

@@ -1,0 +1,118 @@
+//! The records of a journal one at a time, with the next one in view: what a run is held against.
+
+use domain::codec::{CodecError, Reader, Stored};
+use domain::{Event, UnixNanos};
+use risk::CommandRecord;
+use std::path::{Path, PathBuf};
+use store::journal::{Class, End, JournalError, Kind, ReadAhead};
+
+/// One record in view.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Number of its event.
+    pub seq: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// Its bytes.
+    pub body: &'a [u8],
+}
+
+/// The records of a journal, read ahead on a thread of their own.
+pub struct Cursor {
+    ahead: ReadAhead,
+    head: Option<(u64, Kind)>,
+    body: Vec<u8>,
+    failed: Option<JournalError>,
+    strangers: Vec<PathBuf>,
+}
+
+impl Cursor {
+    /// Stands on the first record of an event after this number: 0 is the first event of all.
+    ///
+    /// # Errors
+    /// If the journal cannot be read there.
+    pub fn after(journal: &Path, seq: u64) -> Result<Self, JournalError> {
+        let strangers = store::journal::Reader::open(journal)?.strangers().to_vec();
+        let ahead = ReadAhead::open(journal, seq + 1)?;
+        let mut cursor = Self { ahead, head: None, body: Vec::with_capacity(512), failed: None, strangers };
+        cursor.advance();
+        cursor.failed.clone().map_or(Ok(cursor), Err)
+    }
+
+    /// The next record; `None` at the end, or where the journal cannot be read on.
+    #[inline]
+    #[must_use]
+    pub fn peek(&self) -> Option<View<'_>> {
+        self.head.map(|(seq, kind)| View { seq, kind, body: &self.body })
+    }
+
+    /// Moves on.
+    #[inline]
+    pub fn advance(&mut self) {
+        loop {
+            match self.ahead.next() {
+                // Recoveries say how the run went on, and the first record what it is made of: neither is an event or a command.
+                Ok(Some(record)) if matches!(record.kind, Kind::Recovery | Kind::Start | Kind::Input) => {}
+                Ok(Some(record)) => {
+                    self.head = Some((record.seq, record.kind));
+                    self.body.clear();
+                    self.body.extend_from_slice(record.body);
+                    return;
+                }
+                Ok(None) => {
+                    self.head = None;
+                    return;
+                }
+                Err(error) => {
+                    self.head = None;
+                    self.failed = Some(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Why the journal cannot be read on.
+    #[must_use]
+    pub const fn failed(&self) -> Option<&JournalError> {
+        self.failed.as_ref()
+    }
+
+    /// How the journal ends; known at its end.
+    #[must_use]
+    pub const fn end(&self) -> Option<&End> {
+        self.ahead.end()
+    }
+
+    /// Files in the journal's folder that are no part of it.
+    #[must_use]
+    pub fn strangers(&self) -> &[PathBuf] {
+        &self.strangers
+    }
+
+    /// Whether retention has removed records of this kind from what was read so far.
+    #[must_use]
+    pub fn may_lack(&self, kind: Kind) -> bool {
+        kind.class() == Class::Expiring && self.ahead.thinned().segments > 0
+    }
+}
+
+/// Reads the body of an event's record.
+///
+/// # Errors
+/// If this build cannot read it.
+pub fn event_of(body: &[u8]) -> Result<(UnixNanos, Event), CodecError> {
+    let mut from = Reader::new(body);
+    let (ts, event) = (UnixNanos::take(&mut from)?, Event::take(&mut from)?);
+    from.finish().map(|()| (ts, event))
+}
+
+/// Reads the body of a command's record.
+///
+/// # Errors
+/// If this build cannot read it.
+pub fn command_of(body: &[u8]) -> Result<(UnixNanos, CommandRecord), CodecError> {
+    let mut from = Reader::new(body);
+    let (ts, command) = (UnixNanos::take(&mut from)?, CommandRecord::take(&mut from)?);
+    from.finish().map(|()| (ts, command))
+}

@@ -1,0 +1,198 @@
+//! The keeper of a run: between two rows it tells the progress, obeys an interrupt, holds the pace, and takes snapshots.
+//!
+//! In:  the run between two rows, the clock, what the user wants.
+//! Out: how far the run may go; snapshots in the run's folder, each with a mark in the journal.
+//! The trading thread does no more for a snapshot than to copy the state into memory: the disk is another thread's. Nothing here changes
+//! what the engine is told.
+
+use crate::runner::drive::{DriveError, Keeper, LOOK_EVERY, Leave, Moment, Progress};
+use crate::runner::pace::{Pace, Speed};
+use crate::runner::record::Recorder;
+use crate::runner::side_logs::SideLogs;
+use crate::runner::tape::{BODY_VERSION, Mark};
+use domain::UnixNanos;
+use domain::codec::Stored;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use store::journal::Kind;
+use store::snapshot::{Offered, SnapshotWriter};
+
+/// Version of what a snapshot of a run holds.
+pub const STATE_VERSION: u32 = 1;
+
+/// How often snapshots are taken: whichever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cadence {
+    /// After so many events.
+    pub events: u64,
+    /// After so much time of the machine's clock.
+    pub every: Duration,
+}
+
+/// Rows between two looks while a record is followed, so that the pace is held soon after its end.
+const LOOK_FOLLOWING: u64 = 256;
+
+/// Takes snapshots.
+pub struct Saving {
+    snapshots: Option<SnapshotWriter>,
+    state: Vec<u8>,
+    logs: SideLogs,
+    cadence: Cadence,
+    last_seq: u64,
+    last_at: Instant,
+    /// Snapshots taken by this process.
+    pub taken: u64,
+    /// The longest that the trading thread was held.
+    pub held_max: Duration,
+    /// Why no more are taken.
+    pub given_up: Option<String>,
+}
+
+impl Saving {
+    /// Snapshots and logs of a run that is at the event `seq`.
+    #[must_use]
+    pub fn new(snapshots: SnapshotWriter, logs: SideLogs, cadence: Cadence, seq: u64) -> Self {
+        Self {
+            snapshots: Some(snapshots),
+            state: Vec::with_capacity(1 << 16),
+            logs,
+            cadence,
+            last_seq: seq,
+            last_at: Instant::now(),
+            taken: 0,
+            held_max: Duration::ZERO,
+            given_up: None,
+        }
+    }
+
+    fn is_due(&self, seq: u64) -> bool {
+        seq.saturating_sub(self.last_seq) >= self.cadence.events || self.last_at.elapsed() >= self.cadence.every
+    }
+
+    /// Takes a snapshot, unless there is one of this event or the one before is still being written.
+    fn take(&mut self, moment: &mut Moment<'_, Recorder>) {
+        let seq = moment.session.seq();
+        let Some(snapshots) = self.snapshots.as_mut().filter(|_| self.given_up.is_none() && seq != self.last_seq) else {
+            return;
+        };
+        if let Some(failure) = snapshots.take_failure() {
+            self.given_up = Some(failure.to_string());
+            return;
+        }
+        if !snapshots.is_ready() {
+            return;
+        }
+        let began = Instant::now();
+        let digest = moment.session.engine.digest().value();
+        // While a record is followed there is nothing to mark: its marks stand.
+        let Some(journal) = moment.session.tape.journal() else { return };
+        let extents = match self.logs.append(moment.probe) {
+            Ok(extents) => extents,
+            Err(error) => {
+                self.given_up = Some(error.to_string());
+                return;
+            }
+        };
+        let mark = Mark { ts: moment.driver.reached(), digest };
+        journal.append(seq, Kind::Mark, BODY_VERSION, |out| mark.put(out));
+        // The journal has to reach as far as the snapshot, or the snapshot would know of what was never recorded.
+        let ticket = match journal.ticket() {
+            Ok(ticket) => ticket,
+            Err(error) => {
+                self.given_up = Some(error.to_string());
+                return;
+            }
+        };
+        self.state.clear();
+        moment.driver.position().put(&mut self.state);
+        extents.put(&mut self.state);
+        moment.session.save(&mut self.state);
+        moment.probe.save(&mut self.state);
+        if snapshots.write(seq, &mut self.state, move || ticket.wait()) == Offered::Taken {
+            self.taken += 1;
+        }
+        self.last_seq = seq;
+        self.last_at = Instant::now();
+        self.held_max = self.held_max.max(began.elapsed());
+    }
+
+    /// Waits until the last snapshot is on the disk.
+    pub fn finish(&mut self) {
+        if let Some(Err(error)) = self.snapshots.take().map(SnapshotWriter::finish)
+            && self.given_up.is_none()
+        {
+            self.given_up = Some(error.to_string());
+        }
+    }
+}
+
+/// Keeps a run.
+pub struct Keep<'a> {
+    /// Where progress is told.
+    pub progress: &'a mut dyn Progress,
+    /// Set by whoever wants the run to end.
+    pub stop: &'a AtomicBool,
+    /// The pace.
+    pub pace: Pace<'a>,
+    /// Snapshots, where the run is recorded.
+    pub saving: Option<&'a mut Saving>,
+    /// Told once what goes wrong with the journal or the snapshots while the run goes on.
+    pub warn: &'a mut dyn FnMut(&str),
+    /// Whether it was told.
+    pub warned: bool,
+}
+
+impl Keep<'_> {
+    fn look_for_trouble(&mut self, moment: &mut Moment<'_, Recorder>) {
+        let failed = moment.session.tape.journal().and_then(|journal| journal.failed());
+        let given_up = self.saving.as_ref().and_then(|saving| saving.given_up.clone());
+        let text = match (failed, given_up) {
+            (Some(error), _) => format!(
+                "the journal cannot be written ({error}): no new risk is taken from now on; what protects open positions goes on in memory"
+            ),
+            (None, Some(reason)) => format!("no more snapshots ({reason}): a resume would begin at the last one"),
+            (None, None) => return,
+        };
+        (self.warn)(&text);
+        self.warned = true;
+    }
+}
+
+impl Keeper<Recorder> for Keep<'_> {
+    fn between(&mut self, mut moment: Moment<'_, Recorder>) -> Result<Leave, DriveError> {
+        let rows = moment.driver.driven().events;
+        self.progress.at(rows, moment.driver.reached());
+        if !self.warned {
+            self.look_for_trouble(&mut moment);
+        }
+        let following = moment.session.tape.follows();
+        if let Some(saving) = self.saving.as_deref_mut().filter(|_| !following) {
+            let stop = self.stop.load(Ordering::Relaxed);
+            if stop || saving.is_due(moment.session.seq()) {
+                saving.take(&mut moment);
+            }
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(DriveError::Interrupted);
+        }
+        let paced = self.pace.speed() != Speed::Max;
+        if following || moment.next == UnixNanos::MAX {
+            let look = if paced { LOOK_FOLLOWING } else { LOOK_EVERY };
+            return Ok(Leave { rows: rows + look, until: UnixNanos::MAX });
+        }
+        if paced && let Some(journal) = moment.session.tape.journal() {
+            // What was decided is with the system before the thread sleeps; a failure is the tape's to tell.
+            let _ = journal.flush();
+        }
+        let until = self.pace.wait(moment.next, self.stop).ok_or(DriveError::Interrupted);
+        match until {
+            Ok(until) => Ok(Leave { rows: rows + LOOK_EVERY, until }),
+            Err(interrupted) => {
+                if let Some(saving) = self.saving.as_deref_mut() {
+                    saving.take(&mut moment);
+                }
+                Err(interrupted)
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! A run that is recorded: beginning one, opening one again from its folder, and ending it.
+//!
+//! In:  settings and series of a new run, or the folder of one that began earlier.
+//! Out: a session on its tape with a driver at the same place, ready to be driven; at the end the seal.
+//!
+//! What a run is made of stands in the first record of its journal, so a folder opens without being told anything: resuming, replaying and
+//! explaining begin with the same [`Opened`].
+
+use crate::command::CommandError;
+use crate::config::{BACKTEST, Defaults, PAPER, RunSettings, configure};
+use crate::runner::drive::{DriveError, Driver, Position};
+use crate::runner::keep::{Cadence, STATE_VERSION, Saving};
+use crate::runner::plan::{self, Plan, RunConfig};
+use crate::runner::recovery::Recovery;
+use crate::runner::run_folder::{FolderError, RunFolder, Start};
+use crate::runner::run_inputs;
+use crate::runner::side_logs::{Extents, SideLogs};
+use crate::runner::source::watched;
+use crate::runner::tape::{BODY_VERSION, Tape};
+use crate::runner::cursor::Cursor;
+use domain::codec::{Reader, Stored};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::history::{Findings, Series};
+use store::journal::{Kind, Options, Recovered, Writer};
+use store::snapshot::{SnapshotFolder, SnapshotWriter};
+
+/// A run made ready: nothing of it has been played yet, or it stands at a snapshot.
+pub struct Opened {
+    /// What it is made of, as recorded.
+    pub start: Start,
+    /// The same, typed.
+    pub settings: RunSettings,
+    /// The same, checked.
+    pub config: RunConfig,
+    /// What it reads.
+    pub series: Vec<Series>,
+    /// Session and recorder.
+    pub plan: Plan,
+    /// The inputs.
+    pub driver: Driver,
+    /// What was wrong with rows, complete when all are read.
+    pub findings: Arc<Mutex<Vec<Findings>>>,
+    /// The event of the snapshot that it stands at; 0: the beginning.
+    pub snapshot_seq: u64,
+    /// Snapshots that could not be used, with the reason.
+    pub unusable: Vec<String>,
+    /// The growing logs up to the snapshot, where they are to be gone on with.
+    pub logs: Option<SideLogs>,
+}
+
+/// The names and habits of a run by its name.
+fn defaults_of(run: &str) -> &'static Defaults {
+    if run == PAPER.run { &PAPER } else { &BACKTEST }
+}
+
+/// Makes a run ready from its settings.
+///
+/// # Errors
+/// What cannot be, as for a backtest.
+pub fn prepare(settings: RunSettings, defaults: &Defaults) -> Result<Opened, CommandError> {
+    let config = configure(&settings, defaults)?;
+    let series = settings.data.series()?;
+    let inputs = run_inputs::refer(&series).map_err(CommandError::failed)?;
+    let json = settings.to_json().map_err(CommandError::failed)?;
+    let json = serde_json::from_str(&json).map_err(CommandError::failed)?;
+    let start = Start::new(defaults.run, json, inputs);
+    make(start, settings, config, series)
+}
+
+fn make(
+    start: Start,
+    settings: RunSettings,
+    config: RunConfig,
+    series: Vec<Series>,
+) -> Result<Opened, CommandError> {
+    let findings = Arc::new(Mutex::new(Vec::new()));
+    let (plan, driver) = stage(&config, &series, &findings)?;
+    Ok(Opened {
+        start,
+        settings,
+        config,
+        series,
+        plan,
+        driver,
+        findings,
+        snapshot_seq: 0,
+        unusable: Vec::new(),
+        logs: None,
+    })
+}
+
+/// Session, recorder and inputs at the very beginning.
+fn stage(
+    config: &RunConfig,
+    series: &[Series],
+    findings: &Arc<Mutex<Vec<Findings>>>,
+) -> Result<(Plan, Driver), CommandError> {
+    let (table, listed) = plan::list(series).map_err(CommandError::failed)?;
+    crate::command::backtest::suits(config, &listed)?;
+    let plan = Plan::new(config, &table, &listed).map_err(CommandError::usage)?;
+    let opened = plan::open(series).map_err(CommandError::failed)?;
+    if let Ok(mut found) = findings.lock() {
+        found.clear();
+    }
+    let driver = Driver::open(watched(opened, findings)).map_err(CommandError::failed)?;
+    Ok((plan, driver))
+}
+
+/// Which snapshot a run is opened at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The beginning: no snapshot.
+    Beginning,
+    /// The newest one that was taken after this event or an earlier one.
+    NotAfter(u64),
+}
+
+/// Opens a run again from its folder. `data` says where its inputs are now, if not where they were; `go_on` opens its logs for appending.
+///
+/// # Errors
+/// Inputs that are missing or have changed, a configuration that this build does not know.
+pub fn open(
+    folder: &RunFolder,
+    start: Start,
+    data: &[PathBuf],
+    at: At,
+    go_on: bool,
+) -> Result<Opened, CommandError> {
+    let mut settings = RunSettings::from_json(&start.config.to_string()).map_err(CommandError::failed)?;
+    settings.data.data = if data.is_empty() { places(&start) } else { data.to_vec() };
+    let config = configure(&settings, defaults_of(&start.run))?;
+    let series = settings.data.series()?;
+    run_inputs::compare(&start.inputs, &series).map_err(CommandError::failed)?;
+    let mut opened = make(start, settings, config, series)?;
+    let At::NotAfter(latest) = at else { return Ok(opened) };
+    let snapshots = SnapshotFolder::new(&folder.snapshots(), STATE_VERSION);
+    let mut latest = latest;
+    loop {
+        // From the newest to the oldest: one that cannot be used is named and passed over.
+        let (snapshot, passed_over) = snapshots.newest_valid(latest).map_err(CommandError::failed)?;
+        for entry in passed_over {
+            let reason = entry.unusable.map_or_else(String::new, |reason| reason.to_string());
+            opened.unusable.push(format!("{}: {reason}", entry.path.display()));
+        }
+        let Some(snapshot) = snapshot else { return Ok(opened) };
+        match load(folder, &mut opened, &snapshot.state, go_on) {
+            Ok(logs) => {
+                opened.snapshot_seq = snapshot.seq;
+                opened.logs = go_on.then_some(logs);
+                return Ok(opened);
+            }
+            Err(reason) => {
+                opened.unusable.push(format!("snapshot after event {}: {reason}", snapshot.seq));
+                (opened.plan, opened.driver) = stage(&opened.config, &opened.series, &opened.findings)?;
+                latest = snapshot.seq.saturating_sub(1);
+            }
+        }
+    }
+}
+
+/// Where the inputs of a run were; nothing for those that the program carries.
+fn places(start: &Start) -> Vec<PathBuf> {
+    let mut places: Vec<PathBuf> = Vec::new();
+    for path in start.inputs.iter().flat_map(|s| &s.files).filter_map(|f| f.path.as_ref()) {
+        if !places.contains(path) {
+            places.push(path.clone());
+        }
+    }
+    places
+}
+
+fn load(folder: &RunFolder, opened: &mut Opened, bytes: &[u8], go_on: bool) -> Result<SideLogs, String> {
+    let mut from = Reader::new(bytes);
+    let position = Position::take(&mut from).map_err(|e| e.to_string())?;
+    let extents = Extents::take(&mut from).map_err(|e| e.to_string())?;
+    opened.plan.session.load(&mut from).map_err(|e| e.to_string())?;
+    let mut rest = quant::state::Reader::new(from.rest());
+    opened.plan.recorder.load(&mut rest).map_err(|e| e.to_string())?;
+    let logs = SideLogs::load(&folder.records(), &extents, &mut opened.plan.recorder, go_on)
+        .map_err(|e| e.to_string())?;
+    opened.driver.skip_to(&position).map_err(|e: DriveError| e.to_string())?;
+    Ok(logs)
+}
+
+fn snapshot_writer(folder: &RunFolder) -> Result<SnapshotWriter, CommandError> {
+    SnapshotWriter::open(&folder.snapshots(), STATE_VERSION, env!("CARGO_PKG_VERSION")).map_err(CommandError::failed)
+}
+
+fn journal_options(settings: &RunSettings) -> Options {
+    let journal = &settings.journal;
+    Options {
+        roll_bytes: journal.segment_bytes,
+        sync_every: (journal.sync_ms > 0).then(|| Duration::from_millis(journal.sync_ms)),
+        ..Options::default()
+    }
+}
+
+fn cadence(settings: &RunSettings) -> Cadence {
+    let journal = &settings.journal;
+    Cadence { events: journal.snapshot_every_events, every: Duration::from_secs(journal.snapshot_every_s) }
+}
+
+/// Begins to record a new run: its first record is on the disk when this returns.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn begin(folder: &RunFolder, opened: &mut Opened) -> Result<Saving, CommandError> {
+    // A start that was interrupted before its first record leaves an empty journal behind.
+    let (mut journal, found) =
+        Writer::resume(&folder.journal(), journal_options(&opened.settings)).map_err(CommandError::failed)?;
+    if found.records > 0 {
+        return Err(CommandError::usage(FolderError::Taken(folder.path().to_owned())));
+    }
+    let body = serde_json::to_vec(&opened.start).map_err(CommandError::failed)?;
+    journal.append(0, Kind::Start, BODY_VERSION, |out| out.extend_from_slice(&body));
+    journal.commit().map_err(CommandError::failed)?;
+    opened.plan.session.put_on_tape(Tape::writing(journal));
+    let logs = SideLogs::create(&folder.records()).map_err(CommandError::failed)?;
+    Ok(Saving::new(snapshot_writer(folder)?, logs, cadence(&opened.settings), 0))
+}
+
+/// A run that goes on.
+pub struct Resumed {
+    /// The run, at the snapshot.
+    pub opened: Opened,
+    /// Its snapshots.
+    pub saving: Saving,
+    /// How it goes on.
+    pub recovery: Recovery,
+}
+
+/// Goes on with a run: its journal is cut where it had broken off, the newest usable snapshot is loaded, and the tail of the record is on
+/// the tape to be held against.
+///
+/// # Errors
+/// As [`open`], and [`store::journal::JournalError`] for a journal that must not be gone on with.
+pub fn resume(folder: &RunFolder, start: Start, data: &[PathBuf]) -> Result<Resumed, CommandError> {
+    let settings = RunSettings::from_json(&start.config.to_string()).map_err(CommandError::failed)?;
+    let (mut journal, recovered) =
+        Writer::resume(&folder.journal(), journal_options(&settings)).map_err(CommandError::failed)?;
+    let last = recovered.last_seq.unwrap_or(0);
+    let mut opened = open(folder, start, data, At::NotAfter(last), true)?;
+    let recovery = recovery_of(&opened, &recovered);
+    let body = serde_json::to_vec(&recovery).map_err(CommandError::failed)?;
+    journal.append(last, Kind::Recovery, BODY_VERSION, |out| out.extend_from_slice(&body));
+    journal.commit().map_err(CommandError::failed)?;
+    let record = Cursor::after(&folder.journal(), opened.snapshot_seq).map_err(CommandError::failed)?;
+    opened.plan.session.put_on_tape(Tape::following(record, Some(journal), false));
+    let logs = match opened.logs.take() {
+        Some(logs) => logs,
+        None => SideLogs::create(&folder.records()).map_err(CommandError::failed)?,
+    };
+    // A snapshot of what the journal no longer reaches would be of another course of things.
+    SnapshotFolder::new(&folder.snapshots(), STATE_VERSION).remove_after(last).map_err(CommandError::failed)?;
+    let saving = Saving::new(snapshot_writer(folder)?, logs, cadence(&opened.settings), opened.snapshot_seq);
+    Ok(Resumed { opened, saving, recovery })
+}
+
+fn recovery_of(opened: &Opened, recovered: &Recovered) -> Recovery {
+    let last = recovered.last_seq.unwrap_or(0);
+    Recovery {
+        snapshot_seq: opened.snapshot_seq,
+        tail_events: last - opened.snapshot_seq,
+        resumed_at: last + 1,
+        torn_bytes: recovered.torn_bytes + recovered.damaged_bytes,
+        unusable: opened.unusable.clone(),
+    }
+}
+
+impl Opened {
+    /// Plays what begins a run, unless it stands at a snapshot.
+    ///
+    /// # Errors
+    /// As the session.
+    pub fn begin(&mut self) -> Result<(), DriveError> {
+        if self.snapshot_seq > 0 {
+            return Ok(());
+        }
+        let Some(first) = self.driver.first() else { return Ok(()) };
+        let mut begin = self.plan.begin();
+        begin(&mut self.plan.session, first, &mut self.plan.recorder)?;
+        Ok(())
+    }
+}
