@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 mod commit_message;
+mod crash;
 mod layer_table;
 mod layers;
 mod licences;
@@ -24,6 +25,7 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   test [--json]             all checks and tests, with the time of each part
+  deep PART                 what takes long: crash [--kills N] [--seed S] [--json] (kills and resumes of the release program)
   ci                        what the CI runs: formatting, lints, then `test`
   layers [--write]          manifests against the layer table; --write renews the clippy.toml of the core crates
   no-fakes                  unfinished or pretended code, panics, ignored tests, paths of a machine
@@ -54,6 +56,11 @@ fn task(arguments: &[String]) -> Result<(), TaskError> {
     let root = workspace::root()?;
     match name.as_str() {
         "test" => test_run::run(&root, rest),
+        "deep" => match rest.split_first() {
+            Some((part, rest)) if part == "crash" => crash::run(&root, rest),
+            Some((part, _)) => Err(TaskError::Usage(format!("deep: no part `{part}`; there is: crash"))),
+            None => Err(TaskError::Usage("deep: no part; there is: crash".into())),
+        },
         "ci" => workspace::run(Command::new(root.join(".ci/run")).args(rest).current_dir(&root), ".ci/run"),
         "layers" => layers::run(&root, rest),
         "no-fakes" => scan::run(&root, rest),

@@ -5,7 +5,7 @@
 //! installed: every part is this program or cargo with the toolchain that runs it. Benchmarks are not a part.
 
 use crate::outcome::TaskError;
-use crate::{layers, licences, scan, workspace};
+use crate::{crash, layers, licences, scan, workspace};
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -28,7 +28,7 @@ enum Work {
     Cargo(&'static [&'static str]),
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part { name: "layers", work: Work::Check(layers::run) },
     Part { name: "no-fakes", work: Work::Check(scan::run) },
     Part { name: "licences", work: Work::Check(licences::run) },
@@ -77,6 +77,7 @@ const PARTS: [Part; 8] = [
             "--doc",
         ]),
     },
+    Part { name: "crash and resume", work: Work::Check(crash::test) },
     Part { name: "documentation", work: Work::Cargo(&["doc", "--locked", "--quiet", "--workspace", "--no-deps"]) },
 ];
 

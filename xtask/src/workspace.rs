@@ -76,3 +76,15 @@ pub fn run(command: &mut Command, name: &str) -> Result<(), TaskError> {
         command.status().map_err(|error| TaskError::Environment(format!("{name}: cannot be started: {error}")))?;
     if status.success() { Ok(()) } else { Err(TaskError::Program(format!("{name}: {status}"))) }
 }
+
+/// The shipped program in its release form, built if it is not up to date.
+pub fn release_binary(root: &Path) -> Result<PathBuf, TaskError> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--locked", "--quiet", "--package", "bot4"]).current_dir(root);
+    run(&mut build, "cargo build --release")?;
+    let metadata = members(root)?;
+    let target = metadata["target_directory"]
+        .as_str()
+        .ok_or_else(|| TaskError::Environment("cargo metadata: no `target_directory` in the answer".into()))?;
+    Ok(Path::new(target).join("release").join("bot4"))
+}

@@ -1,10 +1,10 @@
 //! `bot4 backtest`: strategies on stored data, at full speed, with everything that can be chosen on the command line.
 
 use super::inputs::{DataArgs, time_text};
+use super::paper::print;
 use super::progress::Bar;
 use super::{CommandError, Exit};
 use crate::config::{BACKTEST, Defaults, RunArgs, RunSettings, configure};
-use super::paper::print;
 use crate::report::{DataLine, Material, Summary, write_files};
 use crate::runner::drive::{DriveError, Driven, Driver};
 use crate::runner::keep::Keep;

@@ -280,10 +280,7 @@ fn seal(opened: &mut Opened) -> Result<(), CommandError> {
     };
     let seq = session.seq();
     let Some(journal) = session.tape.take_journal() else { return Ok(()) };
-    journal
-        .seal(seq, crate::runner::tape::BODY_VERSION, |out| body.put(out))
-        .map(|_| ())
-        .map_err(CommandError::failed)
+    journal.seal(seq, crate::runner::tape::BODY_VERSION, |out| body.put(out)).map(|_| ()).map_err(CommandError::failed)
 }
 
 /// Prints a result on standard output.

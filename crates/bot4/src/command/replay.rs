@@ -223,10 +223,9 @@ impl Replayed {
         }
         match opened.plan.session.tape.end_of_journal() {
             Some(End::Torn { bytes, .. }) => self.torn_bytes = bytes,
-            Some(End::Damaged { path, offset, bytes, what }) => self.problems.push(format!(
-                "{}: the last {bytes} bytes, from byte {offset}, are no record: {what}",
-                path.display()
-            )),
+            Some(End::Damaged { path, offset, bytes, what }) => self
+                .problems
+                .push(format!("{}: the last {bytes} bytes, from byte {offset}, are no record: {what}", path.display())),
             Some(End::Sealed { .. } | End::Open) | None => {}
         }
         if !stopped_before_the_end && self.difference.is_none() {
@@ -261,7 +260,14 @@ impl Replayed {
         if let Some(summary) = &self.summary {
             let _ = writeln!(text, "{}", summary.table());
         }
-        let _ = writeln!(text, "{} events, {} records compared, {:.2} s ({:.1} million rows a second)", self.events, self.records, self.seconds, self.rows_per_s / 1e6);
+        let _ = writeln!(
+            text,
+            "{} events, {} records compared, {:.2} s ({:.1} million rows a second)",
+            self.events,
+            self.records,
+            self.seconds,
+            self.rows_per_s / 1e6
+        );
         let _ = writeln!(text, "recorded by {}, replayed by {}", self.recorded_by, self.replayed_by);
         if let Some(d) = &self.difference {
             let none = "nothing".to_owned();
@@ -273,7 +279,8 @@ impl Replayed {
             let _ = writeln!(text, "PROBLEM: {problem}");
         }
         if self.torn_bytes > 0 {
-            let _ = writeln!(text, "the record breaks off: {} bytes of an unfinished record at its end", self.torn_bytes);
+            let _ =
+                writeln!(text, "the record breaks off: {} bytes of an unfinished record at its end", self.torn_bytes);
         }
         let state = if self.complete { "complete, sealed" } else { "not complete: no seal" };
         let verdict = match (self.equal, verify) {

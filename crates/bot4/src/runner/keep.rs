@@ -72,7 +72,8 @@ impl Saving {
     /// Takes a snapshot, unless there is one of this event or the one before is still being written.
     fn take(&mut self, moment: &mut Moment<'_, Recorder>) {
         let seq = moment.session.seq();
-        let Some(snapshots) = self.snapshots.as_mut().filter(|_| self.given_up.is_none() && seq != self.last_seq) else {
+        let Some(snapshots) = self.snapshots.as_mut().filter(|_| self.given_up.is_none() && seq != self.last_seq)
+        else {
             return;
         };
         if let Some(failure) = snapshots.take_failure() {

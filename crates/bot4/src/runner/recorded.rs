@@ -8,6 +8,7 @@
 
 use crate::command::CommandError;
 use crate::config::{BACKTEST, Defaults, PAPER, RunSettings, configure};
+use crate::runner::cursor::Cursor;
 use crate::runner::drive::{DriveError, Driver, Position};
 use crate::runner::keep::{Cadence, STATE_VERSION, Saving};
 use crate::runner::plan::{self, Plan, RunConfig};
@@ -17,7 +18,6 @@ use crate::runner::run_inputs;
 use crate::runner::side_logs::{Extents, SideLogs};
 use crate::runner::source::watched;
 use crate::runner::tape::{BODY_VERSION, Tape};
-use crate::runner::cursor::Cursor;
 use domain::codec::{Reader, Stored};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -69,12 +69,7 @@ pub fn prepare(settings: RunSettings, defaults: &Defaults) -> Result<Opened, Com
     make(start, settings, config, series)
 }
 
-fn make(
-    start: Start,
-    settings: RunSettings,
-    config: RunConfig,
-    series: Vec<Series>,
-) -> Result<Opened, CommandError> {
+fn make(start: Start, settings: RunSettings, config: RunConfig, series: Vec<Series>) -> Result<Opened, CommandError> {
     let findings = Arc::new(Mutex::new(Vec::new()));
     let (plan, driver) = stage(&config, &series, &findings)?;
     Ok(Opened {
@@ -121,13 +116,7 @@ pub enum At {
 ///
 /// # Errors
 /// Inputs that are missing or have changed, a configuration that this build does not know.
-pub fn open(
-    folder: &RunFolder,
-    start: Start,
-    data: &[PathBuf],
-    at: At,
-    go_on: bool,
-) -> Result<Opened, CommandError> {
+pub fn open(folder: &RunFolder, start: Start, data: &[PathBuf], at: At, go_on: bool) -> Result<Opened, CommandError> {
     let mut settings = RunSettings::from_json(&start.config.to_string()).map_err(CommandError::failed)?;
     settings.data.data = if data.is_empty() { places(&start) } else { data.to_vec() };
     let config = configure(&settings, defaults_of(&start.run))?;
@@ -178,8 +167,8 @@ fn load(folder: &RunFolder, opened: &mut Opened, bytes: &[u8], go_on: bool) -> R
     opened.plan.session.load(&mut from).map_err(|e| e.to_string())?;
     let mut rest = quant::state::Reader::new(from.rest());
     opened.plan.recorder.load(&mut rest).map_err(|e| e.to_string())?;
-    let logs = SideLogs::load(&folder.records(), &extents, &mut opened.plan.recorder, go_on)
-        .map_err(|e| e.to_string())?;
+    let logs =
+        SideLogs::load(&folder.records(), &extents, &mut opened.plan.recorder, go_on).map_err(|e| e.to_string())?;
     opened.driver.skip_to(&position).map_err(|e: DriveError| e.to_string())?;
     Ok(logs)
 }

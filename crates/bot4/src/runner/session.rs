@@ -8,9 +8,8 @@ use crate::runner::record::Probe;
 use crate::runner::tape::Tape;
 use domain::codec::{CodecError, Reader, Stored};
 use domain::{
-    AccountReport, Candle, Control, Digest, Digestible, Event, EventBody, InferRequest, InputId, InstrumentIdx, ModelOutput,
-    Quote,
-    TimerFired, Trade, UnixNanos,
+    AccountReport, Candle, Control, Digest, Digestible, Event, EventBody, InferRequest, InputId, InstrumentIdx,
+    ModelOutput, Quote, TimerFired, Trade, UnixNanos,
 };
 use engine::Engine;
 use risk::{Command, CommandRecord};
@@ -428,7 +427,6 @@ impl Session {
 
 /// No model runs beside a simulated session yet: every question is answered by an abstention.
 fn abstention(ts: UnixNanos, request: &InferRequest) -> (UnixNanos, ModelOutput) {
-    let answer =
-        ModelOutput { strategy: request.strategy, model: request.model, as_of: request.as_of, value: None };
+    let answer = ModelOutput { strategy: request.strategy, model: request.model, as_of: request.as_of, value: None };
     (request.as_of.max(ts), answer)
 }

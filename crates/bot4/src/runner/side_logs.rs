@@ -88,8 +88,7 @@ impl SideLogs {
         for (at, log) in Log::ALL.into_iter().enumerate() {
             let path = path_of(folder, log);
             let extent = extents.0.get(at).copied().unwrap_or_default();
-            let mut file =
-                OpenOptions::new().read(true).write(cut).open(&path).map_err(|e| named(&path, e))?;
+            let mut file = OpenOptions::new().read(true).write(cut).open(&path).map_err(|e| named(&path, e))?;
             let length = extent.entries.saturating_mul(log.size() as u64);
             let mut bytes = Vec::new();
             (&mut file).take(length).read_to_end(&mut bytes).map_err(|e| named(&path, e))?;

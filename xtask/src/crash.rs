@@ -1,0 +1,347 @@
+//! `cargo xtask deep crash`: kills the release program again and again while it trades on paper, and holds what it resumes to against a run
+//! that nobody disturbed.
+//!
+//! A kill is SIGKILL: at a random moment, or at a named place (inside a write, between write and sync, before a rename, at the roll of a
+//! segment, before the first record) that the program is told by `BOT4_FAILPOINT`. After one to four kills in a row the run is resumed to
+//! its end. Its digests and trades must be those of the undisturbed run, every recovery must be listed with where it went on, and
+//! `bot4 replay --verify` must find everything as recorded.
+
+use crate::outcome::TaskError;
+use crate::workspace;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Kills in the test command; `deep` makes ten times as many.
+pub const KILLS_TEST: u64 = 20;
+
+/// Kills of the long form.
+pub const KILLS_DEEP: u64 = 200;
+
+/// Places at which the program can be told to die, and up to which time of passing there.
+const PLACES: [(&str, u64); 6] = [
+    ("journal.start", 1),
+    ("journal.write", 12),
+    ("journal.sync", 4),
+    ("journal.roll", 5),
+    ("journal.compress", 4),
+    ("snapshot.rename", 5),
+];
+
+/// What is the same in every run of the same inputs: all but times, and how it was recorded.
+const SAME: [&str; 16] = [
+    "digest",
+    "state_digest",
+    "events",
+    "orders",
+    "fills",
+    "trades",
+    "trades_closed",
+    "open_positions",
+    "final_equity",
+    "total_return",
+    "max_drawdown",
+    "sharpe",
+    "volatility",
+    "buy_and_hold",
+    "refusals",
+    "fees_paid",
+];
+
+/// `cargo xtask deep crash [--kills N] [--seed S] [--json]`
+pub fn run(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
+    let options = Options::read(arguments)?;
+    let binary = workspace::release_binary(root)?;
+    let folder = std::env::temp_dir().join(format!("bot4-crash-{}", std::process::id()));
+    let result = Harness::new(&binary, &folder, &options).and_then(|mut harness| harness.all());
+    let _ = std::fs::remove_dir_all(&folder);
+    let report = result?;
+    if options.json {
+        println!("{report}");
+    } else {
+        println!("{}", text(&report));
+    }
+    Ok(())
+}
+
+/// The short form, as a part of the test command.
+pub fn test(root: &Path, _: &[String]) -> Result<(), TaskError> {
+    run(root, &["--kills".into(), KILLS_TEST.to_string()])
+}
+
+struct Options {
+    kills: u64,
+    seed: u64,
+    json: bool,
+}
+
+impl Options {
+    fn read(arguments: &[String]) -> Result<Self, TaskError> {
+        let mut options = Self { kills: KILLS_DEEP, seed: 1, json: false };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let number = |value: Option<&String>| {
+                value
+                    .and_then(|v| v.parse::<u64>().ok())
+                    .ok_or_else(|| TaskError::Usage(format!("{argument}: expected a whole number after it")))
+            };
+            match argument.as_str() {
+                "--kills" => options.kills = number(rest.next())?,
+                "--seed" => options.seed = number(rest.next())?,
+                "--json" => options.json = true,
+                other => return Err(TaskError::Usage(format!("crash: no option `{other}`"))),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// A small seeded generator (splitmix64): the choices of a run can be made again by its seed, the moments of the clock cannot.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n.max(1)
+    }
+}
+
+struct Harness<'a> {
+    binary: &'a Path,
+    folder: &'a Path,
+    options: &'a Options,
+    chance: Chance,
+    undisturbed: Value,
+    took: Duration,
+}
+
+/// How one start of the program ended.
+enum Ended {
+    Killed,
+    Done(Value),
+}
+
+#[derive(Default)]
+struct Tally {
+    kills: u64,
+    runs: u64,
+    recoveries: u64,
+    afresh: u64,
+    resumed_at: Vec<u64>,
+    tails: Vec<u64>,
+    places: BTreeMap<String, u64>,
+}
+
+impl<'a> Harness<'a> {
+    fn new(binary: &'a Path, folder: &'a Path, options: &'a Options) -> Result<Self, TaskError> {
+        std::fs::create_dir_all(folder).map_err(|e| TaskError::Environment(format!("{}: {e}", folder.display())))?;
+        let mut harness = Self {
+            binary,
+            folder,
+            options,
+            chance: Chance(options.seed),
+            undisturbed: Value::Null,
+            took: Duration::ZERO,
+        };
+        let began = Instant::now();
+        let out = folder.join("undisturbed");
+        match harness.start(&["--out".into(), out.display().to_string()], None, None)? {
+            Ended::Done(summary) => harness.undisturbed = summary,
+            Ended::Killed => return Err(TaskError::Program("the undisturbed run did not end by itself".into())),
+        }
+        harness.took = began.elapsed();
+        Ok(harness)
+    }
+
+    /// One start of the program, killed at a place or after a time if asked for.
+    fn start(&self, arguments: &[String], place: Option<&str>, after: Option<Duration>) -> Result<Ended, TaskError> {
+        let mut command = Command::new(self.binary);
+        command.arg("paper").args(arguments).arg("--json").stdin(Stdio::null());
+        // Small segments and many snapshots, so that every place is passed several times. Nothing of the run follows from either.
+        command.env("BOT4_JOURNAL__SEGMENT_BYTES", "4194304").env("BOT4_JOURNAL__SNAPSHOT_EVERY_EVENTS", "100000");
+        command.env_remove("BOT4_FAILPOINT");
+        if let Some(place) = place {
+            command.env("BOT4_FAILPOINT", place);
+        }
+        let fail = |e: std::io::Error| TaskError::Environment(format!("{}: {e}", self.binary.display()));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(fail)?;
+        if let Some(after) = after {
+            std::thread::sleep(after);
+            // A run that has ended by then is not killed, and its result counts.
+            let _ = child.kill();
+        }
+        let output = child.wait_with_output().map_err(fail)?;
+        match output.status.code() {
+            Some(0) => serde_json::from_slice(&output.stdout)
+                .map(Ended::Done)
+                .map_err(|e| TaskError::Program(format!("the result is no JSON: {e}"))),
+            None => Ok(Ended::Killed),
+            Some(code) => Err(TaskError::Program(format!(
+                "bot4 paper {} ended with {code}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr)
+            ))),
+        }
+    }
+
+    fn all(&mut self) -> Result<Value, TaskError> {
+        let mut tally = Tally::default();
+        while tally.kills < self.options.kills {
+            self.one(&mut tally)?;
+        }
+        Ok(json!({
+            "result": "passed",
+            "kills": tally.kills,
+            "runs": tally.runs,
+            "recoveries": tally.recoveries,
+            "started_afresh": tally.afresh,
+            "resumed_at_min": tally.resumed_at.iter().min(),
+            "resumed_at_max": tally.resumed_at.iter().max(),
+            "tail_events_max": tally.tails.iter().max(),
+            "places": tally.places,
+            "digest": self.undisturbed["digest"],
+            "seed": self.options.seed,
+        }))
+    }
+
+    /// One run: killed up to four times, resumed to its end, compared.
+    fn one(&mut self, tally: &mut Tally) -> Result<(), TaskError> {
+        let out = self.folder.join("killed");
+        let _ = std::fs::remove_dir_all(&out);
+        let shown = out.display().to_string();
+        let mut arguments = ["--out".to_owned(), shown.clone()];
+        let mut story = Vec::new();
+        let planned = 1 + self.chance.below(4);
+        let mut summary = None;
+        while (story.len() as u64) < planned && tally.kills < self.options.kills {
+            let (place, after) = self.choose();
+            let name = place.clone().unwrap_or_else(|| "at a random moment".into());
+            match self.start(&arguments, place.as_deref(), after)? {
+                Ended::Killed => {
+                    tally.kills += 1;
+                    *tally.places.entry(name.split(':').next().unwrap_or_default().to_owned()).or_default() += 1;
+                    story.push(name);
+                }
+                Ended::Done(done) => {
+                    summary = Some(done);
+                    break;
+                }
+            }
+            arguments = ["--resume".to_owned(), shown.clone()];
+        }
+        let summary = match summary {
+            Some(summary) => summary,
+            None => match self.start(&arguments, None, None)? {
+                Ended::Done(done) => done,
+                Ended::Killed => return Err(TaskError::Program(format!("killed by nobody, after {story:?}"))),
+            },
+        };
+        tally.runs += 1;
+        self.compare(&out, &summary, &story, tally)
+    }
+
+    /// A place, or a moment.
+    fn choose(&mut self) -> (Option<String>, Option<Duration>) {
+        if self.chance.below(2) == 0 {
+            let micros = self.took.as_micros() as u64;
+            return (None, Some(Duration::from_micros(self.chance.below(micros))));
+        }
+        let (name, times) = PLACES[self.chance.below(PLACES.len() as u64) as usize];
+        (Some(format!("{name}:{}", 1 + self.chance.below(times))), None)
+    }
+
+    fn compare(&self, out: &Path, summary: &Value, story: &[String], tally: &mut Tally) -> Result<(), TaskError> {
+        let broken =
+            |what: String| TaskError::Program(format!("after kills {story:?} (seed {}): {what}", self.options.seed));
+        for field in SAME {
+            if summary[field] != self.undisturbed[field] {
+                return Err(broken(format!("{field} differs from that of the undisturbed run")));
+            }
+        }
+        let path = out.join("summary.json");
+        let file = std::fs::read_to_string(&path).map_err(|e| broken(format!("{}: {e}", path.display())))?;
+        let stored: Value = serde_json::from_str(&file).map_err(|e| broken(format!("{}: {e}", path.display())))?;
+        let Some(recoveries) = stored["recoveries"].as_array() else {
+            return Err(broken("summary.json lists no recoveries".into()));
+        };
+        for recovery in recoveries {
+            let number = |name: &str| recovery[name].as_u64().unwrap_or(u64::MAX);
+            let (snapshot, tail, resumed) = (number("snapshot_seq"), number("tail_events"), number("resumed_at"));
+            if resumed == 0 || resumed != snapshot.saturating_add(tail).saturating_add(1) {
+                return Err(broken(format!("recovery {recovery}: not where snapshot and tail end")));
+            }
+            tally.resumed_at.push(resumed);
+            tally.tails.push(tail);
+        }
+        tally.recoveries += recoveries.len() as u64;
+        let afresh = stored["started_afresh"] == true;
+        tally.afresh += u64::from(afresh);
+        if recoveries.is_empty() && !afresh && !story.is_empty() {
+            return Err(broken("neither a recovery nor a fresh start is told".into()));
+        }
+        let verified = Command::new(self.binary)
+            .args(["replay", "--verify"])
+            .arg(out)
+            .output()
+            .map_err(|e| TaskError::Environment(e.to_string()))?;
+        if verified.status.code() == Some(0) {
+            Ok(())
+        } else {
+            Err(broken(format!("not as recorded: {}", String::from_utf8_lossy(&verified.stdout))))
+        }
+    }
+}
+
+fn text(report: &Value) -> String {
+    let places: Vec<String> = (report["places"].as_object().into_iter().flatten())
+        .map(|(place, kills)| format!("  {place:<22} {kills:>5}"))
+        .collect();
+    format!(
+        "{} kills in {} runs, every run with the digests, trades and figures of the undisturbed one, every record verified\n{}\n\
+         {} recoveries listed, resumed at events {} to {}, tails of up to {} events; {} runs started afresh\ndigest {}",
+        report["kills"],
+        report["runs"],
+        places.join("\n"),
+        report["recoveries"],
+        report["resumed_at_min"],
+        report["resumed_at_max"],
+        report["tail_events_max"],
+        report["started_afresh"],
+        report["digest"].as_str().unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read_and_others_refused() {
+        let read = |text: &str| {
+            Options::read(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).map(|o| (o.kills, o.seed))
+        };
+        assert_eq!(read("").unwrap(), (KILLS_DEEP, 1));
+        assert_eq!(read("--kills 3 --seed 7").unwrap(), (3, 7));
+        assert!(read("--kills").is_err() && read("--kills many").is_err() && read("--fast").is_err());
+    }
+
+    #[test]
+    fn equal_seeds_choose_equally() {
+        let draw = |seed| {
+            let mut chance = Chance(seed);
+            (0..50).map(|_| chance.below(10)).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(5), draw(5));
+        assert_ne!(draw(5), draw(6));
+        assert!(draw(5).iter().all(|n| *n < 10));
+    }
+}
