@@ -10,5 +10,6 @@ mod margin;
 mod properties;
 mod rules;
 mod scenario;
+mod snapshot;
 mod ticks;
 mod venue;
