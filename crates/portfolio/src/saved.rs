@@ -39,11 +39,13 @@ impl Portfolio {
         if AssetIdx::take(from)? != self.report {
             return Err(CodecError::Parameter { what: "the report currency" });
         }
-        self.pairs = Stored::take(from)?;
+        self.pairs = Vec::<Option<Pair>>::take(from)?;
+        // What a book of these instruments has room for at least.
+        let most = self.pairs.iter().flatten().map(|pair| pair.base.max(pair.quote).index() + 1).max().unwrap_or(0);
         self.books.clear();
         for _ in 0..from.count()? {
             let account = AccountId::take(from)?;
-            let assets = Stored::take(from)?;
+            let assets = Vec::<AssetBook>::take(from)?;
             let mut instruments = Vec::new();
             for _ in 0..from.count()? {
                 let (net, slots) = (Stored::take(from)?, Vec::<Slot>::take(from)?);
@@ -52,7 +54,8 @@ impl Portfolio {
                 }
                 instruments.push(InstrumentBook { net, slots, line: 0 });
             }
-            if self.books.last().is_some_and(|last| last.account >= account) {
+            let roomy = assets.len() >= most && instruments.len() >= self.pairs.len();
+            if !roomy || self.books.last().is_some_and(|last| last.account >= account) {
                 return Err(CodecError::Invalid { what: WHAT });
             }
             self.books.push(Book { account, assets, instruments, sources: Vec::new(), estimate: Estimate::default() });

@@ -4,3 +4,5 @@
 mod commands;
 mod determinism;
 mod hall;
+mod snapshot;
+mod world;

@@ -1,0 +1,386 @@
+//! An engine with a simulated venue, timers and questions, carried as a run carries them, and a strategy that does anything at random.
+
+use domain::codec::{CodecError, Reader as Bytes, Stored};
+use domain::{
+    AccountId, AccountReport, AssetIdx, Candle, Entry, Event, EventBody, InputId, Instrument, InstrumentIdx,
+    InstrumentKind, InstrumentTable, Intent, ModelOutput, Money, Nanos, Output, Price, Quote, Rate, Rounding, Signal,
+    SizeRequest, StopPlan, StrategyIdx, TimerFired, TimerRequest, Trade, UnixNanos,
+};
+use engine::{Engine, EngineConfig, defined};
+use risk::{Command, Profile};
+use sim::{Venue, VenueConfig};
+use std::collections::BTreeSet;
+use strategy::{Blueprint, Context, Params, Reader, StateError, StopRule, Strategy};
+use testkit::generate::Seeded;
+
+pub const ACCOUNT: AccountId = AccountId(0);
+
+/// Says anything that a strategy can say, as its seed has it.
+pub struct Gambler {
+    pub instruments: Vec<InstrumentIdx>,
+    pub state: u64,
+    pub percent: i64,
+    pub leverage_bps: i64,
+}
+
+impl Gambler {
+    fn wish(&self, r: &mut Seeded, context: &Context<'_>, idx: InstrumentIdx) -> Option<Signal> {
+        let i = context.table.get(idx)?;
+        let price = i.price(context.view.get(idx).mark()?);
+        let perpetual = i.kind == InstrumentKind::LinearPerpetual;
+        let part = |r: &mut Seeded, low: i64, high: i64| {
+            let bps = Rate::from_bps(r.within(low, high) as i32);
+            Money::from_raw(price.raw()).times(bps, Rounding::HalfEven).map_or(price, |m| Price::from_raw(m.raw()))
+        };
+        let intent = match r.within(0, 9) {
+            0..=2 => Intent::Exit,
+            3..=6 if perpetual => Intent::EnterShort,
+            _ => Intent::EnterLong,
+        };
+        let short = intent == Intent::EnterShort;
+        let exit = intent == Intent::Exit;
+        let entry = if r.chance(40) {
+            Entry::Limit(part(r, 9_900, 10_100).round_to(i.tick, Rounding::Down)?)
+        } else {
+            Entry::Market
+        };
+        let size = match r.within(0, 3) {
+            0 if !perpetual => SizeRequest::AllIn,
+            1 => SizeRequest::Cap,
+            2 => SizeRequest::Base(Money::from_units(r.within(50, 5_000)).quantity_at(price, Rounding::Up)?),
+            _ => SizeRequest::EquityFraction(Rate::from_bps(r.within(1, self.leverage_bps) as i32)),
+        };
+        let stop = match r.within(0, 3) {
+            0 => None,
+            1 => Some(StopPlan::Fraction(Rate::from_bps(r.within(20, 300) as i32))),
+            2 => Some(StopPlan::Distance(part(r, 20, 300))),
+            _ if short => Some(StopPlan::Price(part(r, 10_020, 10_400))),
+            _ => Some(StopPlan::Price(part(r, 9_600, 9_980))),
+        };
+        let target = r.chance(40).then(|| if short { part(r, 9_700, 9_990) } else { part(r, 10_010, 10_300) });
+        Some(Signal {
+            intent,
+            size: if exit { SizeRequest::Position } else { size },
+            entry: if exit { Entry::Market } else { entry },
+            stop: stop.filter(|_| !exit),
+            target: target.filter(|_| !exit),
+            confidence: 0.5,
+            statistics: None,
+            reference: 1,
+            tag: 3,
+            account: ACCOUNT,
+            instrument: idx,
+            strategy: context.strategy,
+        })
+    }
+
+    fn draw(&mut self) -> Seeded {
+        let mut r = Seeded::new(self.state);
+        self.state = r.bits();
+        r
+    }
+}
+
+impl Strategy for Gambler {
+    fn name(&self) -> &'static str {
+        "gambler"
+    }
+    fn version(&self) -> u32 {
+        4
+    }
+    fn instruments(&self) -> &[InstrumentIdx] {
+        &self.instruments
+    }
+    fn on_market(&mut self, context: &Context<'_>, event: &EventBody, out: &mut Vec<Output>) {
+        let mut r = self.draw();
+        let idx = match event {
+            EventBody::Candle(c) => c.instrument,
+            EventBody::Trade(t) => t.instrument,
+            EventBody::Quote(q) => q.instrument,
+            _ => return,
+        };
+        if r.chance(self.percent) {
+            out.extend(self.wish(&mut r, context, idx).map(Output::Signal));
+        }
+        if r.chance(4) {
+            let at = context.ts.saturating_add(Nanos(r.within(0, 200_000_000_000).unsigned_abs()));
+            out.push(Output::Timer(TimerRequest { strategy: context.strategy, id: r.bits() as u32, at }));
+        }
+        if r.chance(3) {
+            let as_of = context.ts.saturating_add(Nanos::from_secs(90));
+            out.push(Output::Infer(domain::InferRequest { strategy: context.strategy, model: 1, as_of }));
+        }
+    }
+    fn on_timer(&mut self, context: &Context<'_>, _: u32, out: &mut Vec<Output>) {
+        let mut r = self.draw();
+        let idx = *r.pick(&self.instruments);
+        out.extend(self.wish(&mut r, context, idx).map(Output::Signal));
+    }
+    fn parameters(&self, out: &mut Vec<u8>) {
+        (self.percent, self.leverage_bps).put(out);
+    }
+    fn save(&self, out: &mut Vec<u8>) {
+        self.state.put(out);
+    }
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.state = from.u64()?;
+        Ok(())
+    }
+}
+
+/// What the world is given from outside.
+#[derive(Clone)]
+pub enum Given {
+    Candle(Candle),
+    Trade(Trade),
+    Quote(Quote),
+    /// Something for the engine alone.
+    Tell(EventBody),
+    /// New rules, for both.
+    Rules(Box<Instrument>),
+}
+
+/// How a world is made: everything that must be the same for a saved state to go on.
+#[derive(Clone)]
+pub struct Recipe {
+    pub table: InstrumentTable,
+    pub venue: VenueConfig,
+    pub config: EngineConfig,
+    pub percent: i64,
+    pub leverage_bps: i64,
+    /// Name, parameters and stop of strategies of the catalogue, which trade the first instrument.
+    pub rules: Vec<(&'static str, &'static str, &'static str)>,
+}
+
+impl Recipe {
+    pub fn new(table: InstrumentTable, venue: VenueConfig, profile: Profile) -> Self {
+        let config = EngineConfig {
+            profile,
+            report_currency: table.instruments()[0].quote,
+            epoch: 1,
+            correlation_every: Nanos::from_secs(60),
+            correlation_lateness: Nanos::from_secs(1),
+            accounts: vec![ACCOUNT],
+        };
+        let rules = vec![("donchian", "entry=7,exit=4,bar=3m", "atr:5:3"), ("ema-cross", "fast=3,slow=8", "pct:2")];
+        Self { table, venue, config, percent: 25, leverage_bps: 3_000, rules }
+    }
+
+    /// An engine and a venue that have seen nothing.
+    pub fn fresh(&self) -> World {
+        let mut engine = Engine::new(self.config.clone()).unwrap();
+        engine.define_assets(&self.table).unwrap();
+        let instruments: Vec<InstrumentIdx> = self.table.instruments().iter().map(|i| i.idx).collect();
+        let (percent, leverage_bps) = (self.percent, self.leverage_bps);
+        engine.add_strategy(Box::new(Gambler { instruments, state: 9, percent, leverage_bps })).unwrap();
+        for (at, (name, params, stop)) in self.rules.iter().enumerate() {
+            let mut given = Params::default();
+            params.split(',').for_each(|p| given.add(p).unwrap());
+            let size = SizeRequest::EquityFraction(Rate::from_bps(200));
+            let blueprint = Blueprint::new(name, given, size, StopRule::parse(stop).unwrap()).unwrap();
+            let number = StrategyIdx(at as u16 + 1);
+            engine
+                .add_strategy(strategy::build(&blueprint, number, ACCOUNT, &self.table.instruments()[0], None).unwrap())
+                .unwrap();
+        }
+        let mut venue = Venue::new(self.venue);
+        venue.define_table(&self.table).unwrap();
+        World {
+            engine,
+            venue,
+            timers: BTreeSet::new(),
+            answers: Vec::new(),
+            out: Vec::new(),
+            said: Vec::new(),
+            reports: Vec::new(),
+            events: 0,
+        }
+    }
+
+    /// One that has begun: definitions and money.
+    pub fn begun(&self) -> World {
+        let mut world = self.fresh();
+        for instrument in self.table.instruments() {
+            world.step(testkit::T0, defined(instrument.clone()));
+        }
+        world.venue.deposit(ACCOUNT, self.table.instruments()[0].quote, Money::from_units(100_000));
+        world.settle(testkit::T0);
+        world
+    }
+}
+
+/// An engine and a venue, wired.
+pub struct World {
+    pub engine: Engine,
+    pub venue: Venue,
+    timers: BTreeSet<(UnixNanos, TimerFired)>,
+    answers: Vec<(UnixNanos, ModelOutput)>,
+    out: Vec<Command>,
+    /// Bytes of all commands since the beginning or the loading.
+    pub said: Vec<u8>,
+    /// What the venue reported since then.
+    pub reports: Vec<AccountReport>,
+    events: u64,
+}
+
+impl World {
+    pub fn give(&mut self, given: &Given) {
+        match given {
+            Given::Candle(c) => {
+                let before_close = UnixNanos(c.ts_close().0 - 1);
+                self.service(c.ts_open);
+                self.venue.on_bar_open(c.ts_open, c);
+                self.settle(c.ts_open);
+                self.service(before_close);
+                self.venue.on_bar_path(before_close, c);
+                self.settle(before_close);
+                self.service(c.ts_close());
+                self.venue.on_bar_close(c.ts_close(), c);
+                self.step(c.ts_close(), EventBody::Candle(*c));
+                self.settle(c.ts_close());
+            }
+            Given::Trade(t) => {
+                self.service(t.ts_event);
+                self.venue.on_trade(t.ts_event, t);
+                self.settle(t.ts_event);
+                self.step(t.ts_event, EventBody::Trade(*t));
+                self.settle(t.ts_event);
+            }
+            Given::Quote(q) => {
+                self.service(q.ts_event);
+                self.venue.on_quote(q.ts_event, q);
+                self.settle(q.ts_event);
+                self.step(q.ts_event, EventBody::Quote(*q));
+                self.settle(q.ts_event);
+            }
+            Given::Tell(body) => {
+                self.step(UnixNanos(0), body.clone());
+                self.settle(testkit::T0);
+            }
+            Given::Rules(instrument) => {
+                self.venue.define(instrument).unwrap();
+                self.step(UnixNanos(0), defined(instrument.as_ref().clone()));
+            }
+        }
+    }
+
+    fn step(&mut self, ts: UnixNanos, body: EventBody) {
+        self.events += 1;
+        let event = Event { id: InputId::new(1, self.events), body };
+        self.engine.step(ts, &event, &mut self.out);
+    }
+
+    /// All that is due up to a time.
+    fn service(&mut self, ts: UnixNanos) {
+        loop {
+            let venue = self.venue.next_due().unwrap_or(UnixNanos::MAX);
+            let answer = self.answers.iter().map(|a| a.0).min().unwrap_or(UnixNanos::MAX);
+            let timer = self.timers.first().map_or(UnixNanos::MAX, |t| t.0);
+            let now = venue.min(answer).min(timer);
+            if now > ts || now == UnixNanos::MAX {
+                break;
+            }
+            if venue <= now {
+                self.venue.advance(now);
+            } else if let Some(at) = self.answers.iter().position(|a| a.0 <= now) {
+                let (_, answer) = self.answers.remove(at);
+                self.step(now, EventBody::ModelOutput(answer));
+            } else if let Some((_, timer)) = self.timers.pop_first() {
+                self.step(now, EventBody::Timer(timer));
+            }
+            self.settle(now);
+        }
+    }
+
+    /// Carries commands to the venue and reports to the engine until nothing more follows at this time.
+    pub fn settle(&mut self, ts: UnixNanos) {
+        loop {
+            for command in std::mem::take(&mut self.out) {
+                command.put_record(&mut self.said);
+                match command {
+                    Command::Timer { at, timer } => {
+                        self.timers.insert((at.max(ts), timer));
+                    }
+                    Command::Infer(q) => {
+                        let value = (q.as_of.0 % 3 != 0).then_some(0.5);
+                        let answer = ModelOutput { strategy: q.strategy, model: q.model, as_of: q.as_of, value };
+                        self.answers.push((q.as_of.max(ts), answer));
+                    }
+                    Command::Record(_) => {}
+                    to_venue => {
+                        // What was recorded of a command asks the venue for the same.
+                        let record = to_venue.record();
+                        let request = sim::from_command::request(to_venue, ts).unwrap();
+                        assert_eq!(sim::from_command::request_of_record(&record, ts), request);
+                        self.venue.submit(ts, request.unwrap());
+                    }
+                }
+            }
+            let Some(report) = self.venue.take_report(ts) else { break };
+            self.reports.push(report);
+            self.step(ts, EventBody::Report(report));
+        }
+    }
+
+    pub fn save(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.engine.save(&mut out);
+        self.venue.save(&mut out);
+        out
+    }
+
+    /// Loads into this fresh world; timers and questions, which are the runner's, come from the one that was saved.
+    pub fn load(mut self, bytes: &[u8], saved: Option<&Self>) -> Result<Self, CodecError> {
+        let mut from = Bytes::new(bytes);
+        self.engine.load(&mut from)?;
+        self.venue.load(&mut from)?;
+        from.finish()?;
+        if let Some(saved) = saved {
+            self.timers.clone_from(&saved.timers);
+            self.answers.clone_from(&saved.answers);
+            self.events = saved.events;
+        }
+        Ok(self)
+    }
+
+    /// Digests of state and of what was decided, and everything that reports show beside.
+    pub fn seen(&self) -> Vec<String> {
+        let mut venue = domain::Digest::default();
+        domain::Digestible::digest(&self.venue, &mut venue);
+        let engine = &self.engine;
+        let estimate = engine.portfolio().equity_estimate(ACCOUNT, engine.view()).map(f64::to_bits);
+        vec![
+            engine.state_digest().to_string(),
+            engine.digest().to_string(),
+            venue.to_string(),
+            format!("{:?} {:?} {}", engine.equity(ACCOUNT), estimate, engine.clamped()),
+            format!("{:?} {:?}", engine.faults(), engine.round_trips()),
+            format!("{:?} {:?}", engine.orders(), engine.portfolio()),
+        ]
+    }
+
+    /// Positions, orders at the desk, and quantities filled so far.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.engine.portfolio().positions().count(), self.engine.orders().len())
+    }
+}
+
+/// A fill that no venue can have reported.
+pub fn bogus_fill(instrument: &Instrument) -> EventBody {
+    let fill = domain::Fill {
+        client_id: domain::ClientOrderId::new(ACCOUNT, 1, u64::MAX),
+        fee_amount: Money::ZERO,
+        venue_id: domain::VenueOrderId(1),
+        trade_id: 1,
+        price: 0,
+        quantity: 5,
+        instrument: instrument.idx,
+        account: ACCOUNT,
+        strategy: StrategyIdx(0),
+        fee_asset: AssetIdx(0),
+        side: domain::Side::Buy,
+        liquidity: domain::Liquidity::Taker,
+    };
+    let body = domain::ReportBody::Filled { fill, complete: false };
+    EventBody::Report(AccountReport { ts_event: testkit::T0, body })
+}
