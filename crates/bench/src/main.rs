@@ -7,6 +7,7 @@ mod data;
 mod engine_run;
 mod loading;
 mod measure;
+mod snapshot;
 mod step_time;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +45,15 @@ enum What {
     Combined,
     /// Time of single steps with risk on: median, p99, p99.9.
     Step,
+    /// A snapshot of engine and venue: its size, how long saving and loading take, and appending one command to a journal.
+    Snapshot {
+        /// How many instruments.
+        #[arg(long, default_value_t = 100)]
+        instruments: u16,
+        /// How many orders work, each at the desk and at the venue.
+        #[arg(long, default_value_t = 10_000)]
+        orders: usize,
+    },
     /// Reading: own files and foreign Parquet, rows a second.
     Load {
         /// Files or folders to read as they are.
@@ -62,6 +72,7 @@ fn main() {
         What::Engine { only, bars } => engine_run::all(cli.npy.as_deref(), cli.runs, only, *bars),
         What::Combined => engine_run::combined(cli.runs),
         What::Step => step_time::run(),
+        What::Snapshot { instruments, orders } => snapshot::run(cli.runs, *instruments, *orders),
         What::Load { paths } => loading::run(paths, cli.runs),
         What::Export { out } => loading::export(cli.npy.as_deref(), out),
     };

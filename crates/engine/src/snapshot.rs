@@ -148,3 +148,48 @@ fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
 }
 
 stored_enum!(Fault, "a fault" { 1 => Ledger(error), 2 => Instrument(text), 3 => Alarm(alarm) });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::codec::{from_bytes, to_bytes};
+    use domain::{AccountId, AssetIdx, ClientOrderId, Money, OrderStatus, Quantity, RejectReason, StrategyIdx};
+    use execution::{Alarm, IllegalTransition, OrderInput};
+    use portfolio::LedgerError;
+    use risk::DenyReason;
+
+    #[test]
+    fn every_fault_comes_back_as_what_it_was() {
+        let id = ClientOrderId::new(AccountId(1), 2, 3);
+        let (account, instrument, strategy) = (AccountId(1), InstrumentIdx(2), StrategyIdx(3));
+        let (held, taken) = (Quantity::from_units(1), Quantity::from_units(2));
+        let mut faults = vec![
+            Fault::Ledger(LedgerError::UnknownInstrument { instrument }),
+            Fault::Ledger(LedgerError::NotPositive { trade_id: 7, price: -1, quantity: 0 }),
+            Fault::Ledger(LedgerError::ShortSpot { account, instrument, strategy, held, taken }),
+            Fault::Ledger(LedgerError::BalanceOverflow { account, asset: AssetIdx(4), amount: Money::MAX }),
+            Fault::Ledger(LedgerError::ValueOverflow { trade_id: 7, price: i64::MAX, quantity: i64::MAX }),
+            Fault::Instrument("instrument X: no lot".into()),
+            Fault::Alarm(Alarm::UnknownOrder(id)),
+            Fault::Alarm(Alarm::ReductionRejected(id, RejectReason::SelfMatch)),
+            Fault::Alarm(Alarm::EndedByVenue(id)),
+            Fault::Alarm(Alarm::Unprotected(DenyReason::Tick)),
+        ];
+        for input in [
+            OrderInput::Accepted,
+            OrderInput::Rejected,
+            OrderInput::Filled { quantity: held, complete: true },
+            OrderInput::CancelSent,
+            OrderInput::Canceled,
+            OrderInput::CancelRejected,
+            OrderInput::Expired,
+            OrderInput::AnswerOverdue,
+        ] {
+            faults.push(Fault::Alarm(Alarm::Illegal(id, IllegalTransition { from: OrderStatus::Expired, input })));
+        }
+        let back: Vec<Fault> = from_bytes(&to_bytes(&faults)).unwrap();
+        assert_eq!(back, faults);
+        let texts = |faults: &[Fault]| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(&back), texts(&faults));
+    }
+}

@@ -11,7 +11,7 @@ use crate::exposure::{Exposure, Reservation};
 use crate::gate::Gate;
 use crate::limits::Profile;
 use crate::validate::{Validated, validate};
-use domain::codec::{CodecError, Reader, Stored, put_version};
+use domain::codec::{CodecError, Reader, Stored, put_bytes, put_version};
 use domain::{Money, Signal};
 
 const VERSION: u32 = 1;
@@ -99,7 +99,7 @@ impl Restorer {
 }
 
 fn save_profile(profile: &Profile, out: &mut Vec<u8>) {
-    profile.name().to_owned().put(out);
+    put_bytes(profile.name().as_bytes(), out);
     let Some(l) = profile.limits() else { return };
     l.position_fraction_max.put(out);
     l.positions_max.put(out);
@@ -112,7 +112,9 @@ fn save_profile(profile: &Profile, out: &mut Vec<u8>) {
 
 /// Compares the limits field by field, so that the error can name the one that differs.
 fn compare_profile(profile: &Profile, from: &mut Reader<'_>) -> Result<(), CodecError> {
-    from.same(&profile.name().to_owned(), "the profile of the limits")?;
+    if from.bytes()? != profile.name().as_bytes() {
+        return Err(CodecError::Parameter { what: "the profile of the limits" });
+    }
     let Some(l) = profile.limits() else { return Ok(()) };
     from.same(&l.position_fraction_max, "limit position_fraction_max")?;
     from.same(&l.positions_max, "limit positions_max")?;

@@ -22,7 +22,7 @@ fn story(seed: u64, bars: u64) -> (Recipe, Vec<Given>) {
         feed: Nanos(r.within(0, 2_000_000).unsigned_abs()),
         order: Nanos(r.within(0, 4_000_000_000).unsigned_abs()),
         report: Nanos(r.within(0, 90_000_000_000).unsigned_abs()),
-        jitter: r.chance(60).then(|| Jitter { max: Nanos(2_000_000_000), seed }),
+        jitter: r.chance(60).then_some(Jitter { max: Nanos(2_000_000_000), seed }),
     };
     let venue = VenueConfig {
         exec: Exec::NextOpen,
@@ -32,7 +32,7 @@ fn story(seed: u64, bars: u64) -> (Recipe, Vec<Given>) {
         fees: None,
         latency: if r.chance(30) { Latency::ZERO } else { latency },
         limit_fill: *r.pick(&[LimitFill::Touch, LimitFill::Through]),
-        funding: r.chance(70).then(|| Funding { rate: Rate::from_bps(2), every: Nanos::from_secs(600) }),
+        funding: r.chance(70).then_some(Funding { rate: Rate::from_bps(2), every: Nanos::from_secs(600) }),
         queue: r.chance(70),
     };
     let hard = Limits::default();

@@ -84,7 +84,7 @@ impl Story {
             feed: Nanos(r.within(0, 2_000_000).unsigned_abs()),
             order: Nanos(r.within(0, 5_000_000_000).unsigned_abs()),
             report: Nanos(r.within(0, 5_000_000_000).unsigned_abs()),
-            jitter: r.chance(60).then(|| Jitter { max: Nanos(2_000_000_000), seed }),
+            jitter: r.chance(60).then_some(Jitter { max: Nanos(2_000_000_000), seed }),
         };
         let config = VenueConfig {
             exec: *r.pick(&[Exec::NextOpen, Exec::SignalClose]),
@@ -98,7 +98,7 @@ impl Story {
             fees: *r.pick(&[None, Some((Rate::from_bps(-1), Rate::from_bps(7)))]),
             latency: if r.chance(30) { Latency::ZERO } else { latency },
             limit_fill: *r.pick(&[LimitFill::Touch, LimitFill::Through]),
-            funding: r.chance(70).then(|| Funding { rate: Rate::from_bps(2), every: Nanos::from_secs(600) }),
+            funding: r.chance(70).then_some(Funding { rate: Rate::from_bps(2), every: Nanos::from_secs(600) }),
             queue: r.chance(70),
         };
         let mut given = Vec::new();
@@ -205,7 +205,7 @@ fn request(r: &mut Seeded, i: &Instrument, around: i64, now: UnixNanos, ordinal:
         post_only: r.chance(10),
         reduce_only: r.chance(20) && !amount,
     };
-    let valid_until = r.chance(30).then(|| UnixNanos(now.0 + 3_000_000_000));
+    let valid_until = r.chance(30).then_some(UnixNanos(now.0 + 3_000_000_000));
     Request::Place { order, valid_until }
 }
 
