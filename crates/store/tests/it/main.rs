@@ -5,6 +5,9 @@
 mod bad_input;
 mod formats;
 mod journal;
+mod journal_crash;
+mod journal_damage;
+mod journal_retention;
 mod own_files;
 mod reference;
 mod snapshots;
