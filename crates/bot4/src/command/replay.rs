@@ -15,7 +15,7 @@ use crate::runner::keep::Keep;
 use crate::runner::pace::{Controls, Pace};
 use crate::runner::recorded::{self, At, Opened};
 use crate::runner::run_folder::{Contents, FolderError, RunFolder, Start};
-use crate::runner::tape::{Compared, Difference, Seal, Tape};
+use crate::runner::tape::{Difference, Seal, Tape};
 use clap::Args;
 use domain::codec::{Reader, Stored};
 use serde::Serialize;
@@ -138,6 +138,24 @@ pub(super) fn recorded_start(folder: &RunFolder) -> Result<Start, CommandError> 
     }
 }
 
+/// Decides a whole recorded run again and compares it with its record.
+///
+/// # Errors
+/// If the folder holds no run, or the run cannot be played again.
+pub fn verify(folder: &RunFolder) -> Result<Replayed, CommandError> {
+    let args = ReplayArgs {
+        run: folder.path().to_owned(),
+        verify: true,
+        until: None,
+        speed: "max".into(),
+        seek: None,
+        data: Vec::new(),
+        json: true,
+    };
+    let never = Arc::new(AtomicBool::new(false));
+    replay(folder, recorded_start(folder)?, &args, &controls("max", None)?, &never)
+}
+
 fn replay(
     folder: &RunFolder,
     start: Start,
@@ -190,7 +208,7 @@ fn replay(
         rows_per_s: opened.driver.driven().events as f64 / seconds.max(1e-9),
         summary: None,
     };
-    replayed.judge(&mut opened, &compared, whole, args.until);
+    replayed.judge(&mut opened, whole, args.until);
     if !args.verify && replayed.events > 0 {
         replayed.summary = Some(Box::new(summary(&opened)));
     }
@@ -204,10 +222,7 @@ fn summary(opened: &Opened) -> Summary {
 
 impl Replayed {
     /// Looks at what the comparison has shown, and at the end of the record.
-    fn judge(&mut self, opened: &mut Opened, compared: &Compared, whole: bool, until: Option<u64>) {
-        if let Some(error) = &compared.unreadable {
-            self.problems.push(error.to_string());
-        }
+    fn judge(&mut self, opened: &mut Opened, whole: bool, until: Option<u64>) {
         let stopped_before_the_end = until.is_some_and(|seq| self.events >= seq);
         match opened.plan.session.tape.rest() {
             // The whole run was played: what is left must be the seal, with these digests.
@@ -221,7 +236,12 @@ impl Replayed {
             Some((_, Kind::Seal, _)) => self.complete = true,
             _ => {}
         }
-        match opened.plan.session.tape.end_of_journal() {
+        let end = opened.plan.session.tape.end_of_journal();
+        // Known only now: what is wrong may stand behind the last record.
+        if let Some(error) = opened.plan.session.tape.compared().unreadable {
+            self.problems.push(error.to_string());
+        }
+        match end {
             Some(End::Torn { bytes, .. }) => self.torn_bytes = bytes,
             Some(End::Damaged { path, offset, bytes, what }) => self
                 .problems
@@ -230,6 +250,10 @@ impl Replayed {
         }
         if !stopped_before_the_end && self.difference.is_none() {
             for stranger in opened.plan.session.tape.strangers() {
+                // A crash leaves unfinished files behind, which the next resume removes.
+                if !self.complete && stranger.extension().is_some_and(|e| e == "part") {
+                    continue;
+                }
                 self.problems.push(format!("{}: no part of the journal", stranger.display()));
             }
         }

@@ -12,9 +12,10 @@ use crate::runner::side_logs::SideLogs;
 use crate::runner::tape::{BODY_VERSION, Mark};
 use domain::UnixNanos;
 use domain::codec::Stored;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use store::journal::Kind;
+use store::journal::{JournalError, Kind};
 use store::snapshot::{Offered, SnapshotWriter};
 
 /// Version of what a snapshot of a run holds.
@@ -87,13 +88,6 @@ impl Saving {
         let digest = moment.session.engine.digest().value();
         // While a record is followed there is nothing to mark: its marks stand.
         let Some(journal) = moment.session.tape.journal() else { return };
-        let extents = match self.logs.append(moment.probe) {
-            Ok(extents) => extents,
-            Err(error) => {
-                self.given_up = Some(error.to_string());
-                return;
-            }
-        };
         let mark = Mark { ts: moment.driver.reached(), digest };
         journal.append(seq, Kind::Mark, BODY_VERSION, |out| mark.put(out));
         // The journal has to reach as far as the snapshot, or the snapshot would know of what was never recorded.
@@ -104,13 +98,21 @@ impl Saving {
                 return;
             }
         };
+        let (extents, new) = self.logs.take_new(moment.probe);
         self.state.clear();
         moment.driver.position().put(&mut self.state);
         extents.put(&mut self.state);
         moment.session.save(&mut self.state);
         moment.probe.save(&mut self.state);
-        if snapshots.write(seq, &mut self.state, move || ticket.wait()) == Offered::Taken {
-            self.taken += 1;
+        let records = self.logs.folder().to_owned();
+        let first = move || {
+            new.write().map_err(|e| JournalError::Io { what: "append to", path: records, source: Arc::new(e) })?;
+            ticket.wait()
+        };
+        match snapshots.write(seq, &mut self.state, first) {
+            Offered::Taken => self.taken += 1,
+            // What is new of the logs would be missing from them: snapshots after this one would not fit.
+            Offered::Busy => self.given_up = Some("a snapshot was refused while none was under way".into()),
         }
         self.last_seq = seq;
         self.last_at = Instant::now();

@@ -11,7 +11,7 @@ use domain::{AccountId, AccountReport, Fill, Liquidity, Money, Observer, RejectR
 use engine::Engine;
 use portfolio::RoundTrip;
 use quant::state::{Reader, State, StateError};
-use risk::{Command, Decision, DenyReason, ReleaseError};
+use risk::{Command, CommandRecord, Decision, DenyReason, ReleaseError};
 use std::collections::BTreeMap;
 
 /// Watches a session from outside the engine: what went in and came out, and the account's value in time.
@@ -20,6 +20,8 @@ pub trait Probe: Observer {
     fn sample(&mut self, _ts: UnixNanos, _engine: &Engine) {}
     /// The engine said this.
     fn command(&mut self, _ts: UnixNanos, _command: &Command) {}
+    /// The record has this, where the engine says something else: it counts as said.
+    fn recorded(&mut self, _ts: UnixNanos, _record: &CommandRecord) {}
     /// The venue said this; the engine has dealt with it.
     fn report(&mut self, _ts: UnixNanos, _report: &AccountReport, _engine: &Engine) {}
     /// An approved order did not leave.
@@ -264,6 +266,17 @@ impl Probe for Recorder {
             | Command::Cancel { .. }
             | Command::Timer { .. }
             | Command::Infer(_) => {}
+        }
+    }
+
+    fn recorded(&mut self, _: UnixNanos, record: &CommandRecord) {
+        match record {
+            CommandRecord::Submit { .. } => self.orders += 1,
+            CommandRecord::Decision(Decision::Refused { refusal, .. }) => self.refusals[refusal.reason as usize] += 1,
+            CommandRecord::Decision(Decision::Signal(_))
+            | CommandRecord::Cancel { .. }
+            | CommandRecord::Timer { .. }
+            | CommandRecord::Infer(_) => {}
         }
     }
 

@@ -7,7 +7,7 @@
 //! explaining begin with the same [`Opened`].
 
 use crate::command::CommandError;
-use crate::config::{BACKTEST, Defaults, PAPER, RunSettings, configure};
+use crate::config::{BACKTEST, Defaults, Durability, PAPER, RunSettings, configure};
 use crate::runner::cursor::Cursor;
 use crate::runner::drive::{DriveError, Driver, Position};
 use crate::runner::keep::{Cadence, STATE_VERSION, Saving};
@@ -17,7 +17,7 @@ use crate::runner::run_folder::{FolderError, RunFolder, Start};
 use crate::runner::run_inputs;
 use crate::runner::side_logs::{Extents, SideLogs};
 use crate::runner::source::watched;
-use crate::runner::tape::{BODY_VERSION, Tape};
+use crate::runner::tape::{BODY_VERSION, Tape, Then};
 use domain::codec::{Reader, Stored};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -186,6 +186,10 @@ fn journal_options(settings: &RunSettings) -> Options {
     }
 }
 
+fn is_strict(settings: &RunSettings) -> bool {
+    settings.journal.durability == Durability::Strict
+}
+
 fn cadence(settings: &RunSettings) -> Cadence {
     let journal = &settings.journal;
     Cadence { events: journal.snapshot_every_events, every: Duration::from_secs(journal.snapshot_every_s) }
@@ -205,7 +209,7 @@ pub fn begin(folder: &RunFolder, opened: &mut Opened) -> Result<Saving, CommandE
     let body = serde_json::to_vec(&opened.start).map_err(CommandError::failed)?;
     journal.append(0, Kind::Start, BODY_VERSION, |out| out.extend_from_slice(&body));
     journal.commit().map_err(CommandError::failed)?;
-    opened.plan.session.put_on_tape(Tape::writing(journal));
+    opened.plan.session.put_on_tape(Tape::writing(Then { journal, strict: is_strict(&opened.settings) }));
     let logs = SideLogs::create(&folder.records()).map_err(CommandError::failed)?;
     Ok(Saving::new(snapshot_writer(folder)?, logs, cadence(&opened.settings), 0))
 }
@@ -236,7 +240,8 @@ pub fn resume(folder: &RunFolder, start: Start, data: &[PathBuf]) -> Result<Resu
     journal.append(last, Kind::Recovery, BODY_VERSION, |out| out.extend_from_slice(&body));
     journal.commit().map_err(CommandError::failed)?;
     let record = Cursor::after(&folder.journal(), opened.snapshot_seq).map_err(CommandError::failed)?;
-    opened.plan.session.put_on_tape(Tape::following(record, Some(journal), false));
+    let then = Then { journal, strict: is_strict(&opened.settings) };
+    opened.plan.session.put_on_tape(Tape::following(record, Some(then), false));
     let logs = match opened.logs.take() {
         Some(logs) => logs,
         None => SideLogs::create(&folder.records()).map_err(CommandError::failed)?,

@@ -13,6 +13,7 @@ use crate::runner::run_inputs::{MERGE_RULE, SeriesRef, hash_file};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use store::journal::{JournalError, Kind, Reader};
 use store::lock::{LockError, RunLock};
 
@@ -66,11 +67,15 @@ pub struct Build {
 }
 
 impl Build {
-    /// The build that is running.
+    /// The build that is running; its file is read once.
     #[must_use]
     pub fn current() -> Self {
-        let program = std::env::current_exe().and_then(|path| hash_file(&path));
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), sha256: program.ok().map(|(_, hash)| hash) }
+        static CURRENT: OnceLock<Build> = OnceLock::new();
+        let read = || {
+            let program = std::env::current_exe().and_then(|path| hash_file(&path));
+            Self { version: env!("CARGO_PKG_VERSION").to_owned(), sha256: program.ok().map(|(_, hash)| hash) }
+        };
+        CURRENT.get_or_init(read).clone()
     }
 }
 

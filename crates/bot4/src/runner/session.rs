@@ -385,7 +385,10 @@ impl Session {
             if let Some(recorded) = recorded {
                 // What was recorded is what happened, whatever this build would have done.
                 self.out.clear();
-                recorded.iter().for_each(|record| self.carry_recorded(ts, record));
+                for record in &recorded {
+                    probe.recorded(ts, record);
+                    self.carry_recorded(ts, record);
+                }
                 return;
             }
         }

@@ -10,6 +10,7 @@ use domain::codec::{CodecError, Reader, Stored};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How much of each log belongs to a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,11 +42,27 @@ impl Stored for Extents {
 
 /// The logs of a run, open for appending.
 pub struct SideLogs {
-    files: Vec<(Log, File)>,
+    files: Vec<(Log, Arc<File>)>,
     folder: PathBuf,
     crcs: [crc32fast::Hasher; Log::ALL.len()],
     entries: [u64; Log::ALL.len()],
-    buffer: Vec<u8>,
+}
+
+/// What is new of the logs, to be written before the snapshot that counts it, on whatever thread.
+pub struct NewEntries {
+    parts: Vec<(PathBuf, Arc<File>, Vec<u8>)>,
+}
+
+impl NewEntries {
+    /// Writes it, in the order of the snapshots.
+    ///
+    /// # Errors
+    /// With the path; then the snapshot must not be written, nor any after it.
+    pub fn write(self) -> io::Result<()> {
+        self.parts
+            .into_iter()
+            .try_for_each(|(path, file, bytes)| (&*file).write_all(&bytes).map_err(|e| named(&path, e)))
+    }
 }
 
 impl SideLogs {
@@ -60,15 +77,10 @@ impl SideLogs {
             let path = path_of(folder, log);
             // What is there is cut where a snapshot says, not here.
             let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-            files.push((log, open.map_err(|e| named(&path, e))?));
+            files.push((log, Arc::new(open.map_err(|e| named(&path, e))?)));
         }
-        let mut logs = Self {
-            files,
-            folder: folder.to_owned(),
-            crcs: Default::default(),
-            entries: [0; Log::ALL.len()],
-            buffer: Vec::with_capacity(1 << 16),
-        };
+        let mut logs =
+            Self { files, folder: folder.to_owned(), crcs: Default::default(), entries: [0; Log::ALL.len()] };
         logs.cut()?;
         Ok(logs)
     }
@@ -83,7 +95,6 @@ impl SideLogs {
             folder: folder.to_owned(),
             crcs: Default::default(),
             entries: [0; Log::ALL.len()],
-            buffer: Vec::with_capacity(1 << 16),
         };
         for (at, log) in Log::ALL.into_iter().enumerate() {
             let path = path_of(folder, log);
@@ -107,7 +118,7 @@ impl SideLogs {
             if let Some(held) = logs.entries.get_mut(at) {
                 *held = extent.entries;
             }
-            logs.files.push((log, file));
+            logs.files.push((log, Arc::new(file)));
         }
         if cut {
             logs.cut()?;
@@ -115,35 +126,39 @@ impl SideLogs {
         Ok(logs)
     }
 
-    /// Appends what is new, and says how much belongs to a snapshot taken now.
-    ///
-    /// # Errors
-    /// With the path; then no snapshot can be taken.
-    pub fn append(&mut self, recorder: &Recorder) -> io::Result<Extents> {
-        let mut extents = Extents::default();
-        for (at, (log, file)) in self.files.iter_mut().enumerate() {
+    /// Where they lie.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What is new, and how much belongs to a snapshot taken now.
+    pub fn take_new(&mut self, recorder: &Recorder) -> (Extents, NewEntries) {
+        let (mut extents, mut parts) = (Extents::default(), Vec::with_capacity(Log::ALL.len()));
+        for (at, (log, file)) in self.files.iter().enumerate() {
             let (Some(entries), Some(crc)) = (self.entries.get_mut(at), self.crcs.get_mut(at)) else { break };
-            self.buffer.clear();
-            recorder.write_log(*log, usize::try_from(*entries).unwrap_or(usize::MAX), &mut self.buffer);
-            if !self.buffer.is_empty() {
-                file.write_all(&self.buffer).map_err(|e| named(&path_of(&self.folder, *log), e))?;
-                crc.update(&self.buffer);
-                *entries += (self.buffer.len() / log.size()) as u64;
+            let from = usize::try_from(*entries).unwrap_or(usize::MAX);
+            let mut bytes = Vec::with_capacity(recorder.log_len(*log).saturating_sub(from) * log.size());
+            recorder.write_log(*log, from, &mut bytes);
+            if !bytes.is_empty() {
+                crc.update(&bytes);
+                *entries += (bytes.len() / log.size()) as u64;
+                parts.push((path_of(&self.folder, *log), Arc::clone(file), bytes));
             }
             if let Some(extent) = extents.0.get_mut(at) {
                 *extent = Extent { entries: *entries, crc: crc.clone().finalize() };
             }
         }
-        Ok(extents)
+        (extents, NewEntries { parts })
     }
 
     /// Cuts off what stands behind the entries that count.
     fn cut(&mut self) -> io::Result<()> {
-        for (at, (log, file)) in self.files.iter_mut().enumerate() {
+        for (at, (log, file)) in self.files.iter().enumerate() {
             let length = self.entries.get(at).map_or(0, |n| n * log.size() as u64);
             let path = path_of(&self.folder, *log);
             file.set_len(length).map_err(|e| named(&path, e))?;
-            file.seek(SeekFrom::Start(length)).map_err(|e| named(&path, e))?;
+            (&**file).seek(SeekFrom::Start(length)).map_err(|e| named(&path, e))?;
         }
         Ok(())
     }

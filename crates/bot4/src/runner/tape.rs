@@ -12,7 +12,7 @@
 
 use crate::runner::cursor::{Cursor, View, command_of, event_of};
 use domain::codec::{CodecError, Reader, Stored};
-use domain::{Digest, Event, EventBody, UnixNanos};
+use domain::{Digest, Event, EventBody, OrderClass, UnixNanos};
 use risk::{Command, CommandRecord};
 use std::fmt;
 use std::path::PathBuf;
@@ -36,6 +36,8 @@ enum Form {
 
 struct Writing {
     journal: Writer,
+    /// Whether orders that open risk wait until they are on the disk.
+    strict: bool,
     /// Whether a pause is asked for: the journal cannot be written, or the record was left.
     pause: bool,
     /// Whether a failure of the journal has led to a pause.
@@ -45,7 +47,7 @@ struct Writing {
 struct Following {
     record: Cursor,
     /// Where the run goes on after the last record; none for a replay.
-    then: Option<Writer>,
+    then: Option<Then>,
     scratch: Vec<u8>,
     compared: u64,
     difference: Option<Difference>,
@@ -53,6 +55,14 @@ struct Following {
     lost: bool,
     /// Whether a replay ends at the first difference.
     strict: bool,
+}
+
+/// Where a run that goes on is recorded.
+pub struct Then {
+    /// Its journal.
+    pub journal: Writer,
+    /// Whether orders that open risk wait until they are on the disk.
+    pub strict: bool,
 }
 
 /// The first place where this build says something else than the record.
@@ -104,15 +114,16 @@ impl Tape {
 
     /// Everything is appended to this journal.
     #[must_use]
-    pub fn writing(journal: Writer) -> Self {
-        let form = Form::Writing(Box::new(Writing { journal, pause: false, failed: false }));
+    pub fn writing(to: Then) -> Self {
+        let form =
+            Form::Writing(Box::new(Writing { journal: to.journal, strict: to.strict, pause: false, failed: false }));
         Self { form, left: Compared::default() }
     }
 
     /// Everything is held against a record that stands at the first record after where the session is. `then` is where a resumed run
     /// goes on; without it the session stops at the end of the record, and if `strict` at the first difference.
     #[must_use]
-    pub fn following(record: Cursor, then: Option<Writer>, strict: bool) -> Self {
+    pub fn following(record: Cursor, then: Option<Then>, strict: bool) -> Self {
         let form = Form::Following(Box::new(Following {
             record,
             then,
@@ -221,7 +232,7 @@ impl Tape {
         match &mut self.form {
             Form::Off => None,
             Form::Writing(w) => {
-                said.iter().for_each(|command| write_command(&mut w.journal, seq, ts, command));
+                w.commands(seq, ts, said);
                 None
             }
             Form::Following(f) => {
@@ -231,7 +242,7 @@ impl Tape {
                     Answer::Same(n) => {
                         // The record ended within the step: the rest is said for the first time.
                         if let Form::Writing(w) = &mut self.form {
-                            said.iter().skip(n).for_each(|command| write_command(&mut w.journal, seq, ts, command));
+                            w.commands(seq, ts, said.get(n..).unwrap_or_default());
                         }
                         None
                     }
@@ -280,10 +291,21 @@ impl Tape {
         if f.stuck() || f.head().is_some() {
             return;
         }
-        if let Some(journal) = f.then.take() {
+        if let Some(Then { journal, strict }) = f.then.take() {
             self.left = f.shown();
             let pause = f.difference.is_some();
-            self.form = Form::Writing(Box::new(Writing { journal, pause, failed: false }));
+            self.form = Form::Writing(Box::new(Writing { journal, strict, pause, failed: false }));
+        }
+    }
+}
+
+impl Writing {
+    fn commands(&mut self, seq: u64, ts: UnixNanos, said: &[Command]) {
+        said.iter().for_each(|command| write_command(&mut self.journal, seq, ts, command));
+        let opens = |c: &Command| matches!(c, Command::Submit(approved) if approved.class() == OrderClass::Entry);
+        if self.strict && said.iter().any(opens) {
+            // The first failure of the journal is kept there, and pauses the run.
+            let _ = self.journal.commit();
         }
     }
 }

@@ -10,6 +10,7 @@ mod data;
 mod harness;
 mod order_of_time;
 mod perpetual;
+mod recorded;
 mod reference;
 mod repeatable;
 mod support;

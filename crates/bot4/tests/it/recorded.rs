@@ -1,0 +1,390 @@
+//! Runs that are recorded: the same with and without a journal and at any pace, resumed as if undisturbed, held against their record, and
+//! refused where the folder is not theirs.
+//!
+//! Kills of the release program at random moments and places are `cargo xtask deep crash`; here the debug program dies at named places.
+
+use crate::support::{Ran, folder};
+use bot4::command::replay;
+use bot4::runner::cursor::{Cursor, command_of};
+use bot4::runner::drive::{DriveError, Plain, Silent};
+use bot4::runner::record::Recorder;
+use bot4::runner::recorded::{self, At, Opened};
+use bot4::runner::run_folder::{Contents, RunFolder, Start};
+use bot4::runner::session::SessionError;
+use bot4::runner::tape::{Compared, Tape};
+use domain::OrderClass;
+use risk::CommandRecord;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use store::journal::Kind;
+
+/// Two weeks of the bundled minutes with enough to do, in few snapshots and segments.
+const FORTNIGHT: &str = "--from 2021-05-10 --to 2021-05-24 --strategy sma-cross:bar=5m --strategy donchian:bar=15m";
+
+/// The program with these arguments, separated by blanks, and variables.
+fn command(args: &str, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+    command.args(args.split_whitespace()).envs(variables.iter().copied()).stdin(Stdio::null());
+    command.env("BOT4_JOURNAL__SNAPSHOT_EVERY_EVENTS", "10000").env("BOT4_JOURNAL__SEGMENT_BYTES", "262144");
+    command
+}
+
+/// Runs the program; a death by signal has code -1.
+fn run(args: &str, variables: &[(&str, &str)]) -> Ran {
+    let output = command(args, variables).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[track_caller]
+fn result(ran: &Ran) -> Value {
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+fn file(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// What must not depend on how a run was recorded, interrupted or paced.
+#[track_caller]
+fn same(a: &Value, b: &Value) {
+    let fields = ["digest", "state_digest", "events", "orders", "fills", "trades", "final_equity", "max_drawdown"];
+    for field in fields.into_iter().chain(["sharpe", "refusals", "open_positions", "buy_and_hold", "fees_paid"]) {
+        assert_eq!(a[field], b[field], "{field}");
+    }
+}
+
+#[track_caller]
+fn verified(out: &Path) -> Value {
+    result(&run(&format!("replay {} --verify --json", out.display()), &[]))
+}
+
+fn undisturbed(dir: &Path) -> Value {
+    let ran = run(&format!("paper {FORTNIGHT} --journal off --json --out {}", dir.join("plain").display()), &[]);
+    result(&ran)
+}
+
+#[test]
+fn a_journal_and_a_pace_change_nothing() {
+    let dir = folder("recorded_same");
+    let plain = undisturbed(&dir);
+    assert!(plain["orders"].as_u64().unwrap() > 50, "there is something to compare: {}", plain["orders"]);
+    let out = dir.join("on");
+    let on = result(&run(&format!("paper {FORTNIGHT} --json --out {}", out.display()), &[]));
+    same(&plain, &on);
+    assert_eq!(on["recoveries"], serde_json::json!([]));
+    assert_eq!(on["started_afresh"], false);
+    let verify = verified(&out);
+    assert_eq!((&verify["equal"], &verify["complete"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(verify["digest"], plain["digest"]);
+    // A fortnight in about a second, on the clock.
+    let paced = dir.join("paced");
+    let args = format!("paper {FORTNIGHT} --speed 1000000x --json --out {}", paced.display());
+    let began = Instant::now();
+    same(&plain, &result(&run(&args, &[("BOT4_JOURNAL__DURABILITY", "strict")])));
+    assert!(began.elapsed() >= Duration::from_secs(1), "14 days at a million to one take 1.2 s");
+    verified(&paced);
+}
+
+#[test]
+fn a_run_that_died_at_any_place_goes_on_as_if_undisturbed() {
+    let dir = folder("recorded_killed");
+    let plain = undisturbed(&dir);
+    for place in [
+        "journal.start",
+        "journal.write:2",
+        "journal.sync:2",
+        "snapshot.rename:1",
+        "journal.roll:1",
+        "journal.compress:1",
+    ] {
+        let out = dir.join(place.replace([':', '.'], "-"));
+        let shown = out.display();
+        let killed = run(&format!("paper {FORTNIGHT} --json --out {shown}"), &[("BOT4_FAILPOINT", place)]);
+        assert_eq!(killed.code, -1, "{place}: {}", killed.stderr);
+        // What is there of an unfinished run can be verified too.
+        if place != "journal.start" {
+            assert_eq!(verified(&out)["complete"], false, "{place}");
+        }
+        let options = if place == "journal.start" { FORTNIGHT } else { "" };
+        let resumed = result(&run(&format!("paper --resume {shown} {options} --json"), &[]));
+        same(&plain, &resumed);
+        let summary = file(&out.join("summary.json"));
+        let recoveries = summary["recoveries"].as_array().unwrap();
+        if place == "journal.start" {
+            assert_eq!((recoveries.len(), &summary["started_afresh"]), (0, &Value::Bool(true)));
+        } else {
+            assert_eq!(recoveries.len(), 1, "{place}");
+            let number = |name: &str| recoveries[0][name].as_u64().unwrap();
+            assert_eq!(number("resumed_at"), number("snapshot_seq") + number("tail_events") + 1, "{place}");
+        }
+        assert_eq!(verified(&out)["complete"], true, "{place}");
+        // Resuming what is finished tells the same once more.
+        let again = run(&format!("paper --resume {shown} --json"), &[]);
+        assert_eq!(result(&again), summary);
+        let table = run(&format!("paper --resume {shown}"), &[]);
+        assert!(table.code == 0 && table.stdout.contains("final equity"), "{}", table.stderr);
+    }
+}
+
+#[test]
+fn folders_that_are_not_a_runs_own_are_left_alone() {
+    let dir = folder("recorded_folders");
+    let shown = |name: &str| dir.join(name).display().to_string();
+    // Missing and empty ones start afresh.
+    std::fs::create_dir(dir.join("empty")).unwrap();
+    for name in ["missing", "empty"] {
+        let ran = run(&format!("paper --resume {} {FORTNIGHT} --json", shown(name)), &[]);
+        assert_eq!(result(&ran)["started_afresh"], true, "{name}");
+    }
+    // Another one's files.
+    std::fs::create_dir(dir.join("foreign")).unwrap();
+    std::fs::write(dir.join("foreign/novel.txt"), "chapter one").unwrap();
+    for args in ["--resume", "--out"] {
+        run(&format!("paper {args} {} --json", shown("foreign")), &[]).refused(1, "no run: expected");
+    }
+    // A run is not begun over another one, and keeps its configuration.
+    run(&format!("paper --out {}", shown("missing")), &[]).refused(2, "holds a run already");
+    run(&format!("paper --resume {} --cash 5", shown("missing")), &[]).refused(2, "run.cash cannot be changed");
+    // One process at a time.
+    let lock = RunFolder::at(&dir.join("missing")).lock().unwrap();
+    run(&format!("paper --resume {}", shown("missing")), &[]).refused(1, "another");
+    drop(lock);
+    // A run folder may be moved.
+    std::fs::rename(dir.join("missing"), dir.join("moved")).unwrap();
+    verified(&dir.join("moved"));
+    run(&format!("replay {}", shown("nowhere")), &[]).refused(1, "no run");
+}
+
+/// Name of a small file of candles.
+const SMALL: &str = "binance_spot_BTCUSDT_1m.csv";
+
+/// So many minutes that go up and down.
+fn minutes(price: u32, n: u64) -> String {
+    let line = |n: u64| {
+        let p = price + (n * n % 37) as u32;
+        format!("{},{p},{},{},{p},50\n", 1_609_459_200_000 + n * 60_000, p + 2, p - 2)
+    };
+    (0..n).map(line).collect()
+}
+
+#[test]
+fn inputs_that_changed_are_refused_and_moved_ones_are_found() {
+    let dir = folder("recorded_inputs");
+    let write = |place: &Path, price| {
+        std::fs::create_dir_all(place).unwrap();
+        std::fs::write(place.join(SMALL), format!("time,open,high,low,close,volume\n{}", minutes(price, 3_000)))
+            .unwrap();
+    };
+    write(&dir.join("data"), 30_000);
+    let out = dir.join("run");
+    let args = format!("--data {} --strategy sma-cross:fast=3,slow=9", dir.join("data").display());
+    let killed = run(&format!("paper {args} --out {}", out.display()), &[("BOT4_FAILPOINT", "journal.sync:1")]);
+    assert_eq!(killed.code, -1);
+    write(&dir.join("data"), 30_001);
+    run(&format!("paper --resume {}", out.display()), &[]).refused(1, "has changed since the run began");
+    std::fs::remove_dir_all(dir.join("data")).unwrap();
+    run(&format!("paper --resume {}", out.display()), &[]).refused(1, SMALL);
+    write(&dir.join("elsewhere"), 30_000);
+    let moved = format!("paper --resume {} --data {} --json", out.display(), dir.join("elsewhere").display());
+    let resumed = result(&run(&moved, &[]));
+    let fresh = run(
+        &format!("paper {args} --journal off --json --out {}", dir.join("fresh").display())
+            .replace("/data ", "/elsewhere "),
+        &[],
+    );
+    same(&resumed, &result(&fresh));
+}
+
+#[test]
+fn a_full_disk_stops_new_risk_and_the_run_goes_on_when_there_is_space() {
+    let dir = folder("recorded_full_disk");
+    let plain = undisturbed(&dir);
+    let out = dir.join("run");
+    // The shell lets no file grow beyond 120 blocks of 512 bytes, and lets the program see the error instead of dying of the signal.
+    let program = env!("CARGO_BIN_EXE_bot4");
+    let script =
+        format!("trap '' XFSZ; ulimit -f 120; exec {program} paper {FORTNIGHT} --json --out {}", out.display());
+    let ran = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{told}");
+    assert!(told.contains("no new risk") && told.contains("--resume"), "{told}");
+    assert!(
+        ran.stdout.is_empty() && !out.join("summary.json").exists(),
+        "no result is shown for a run that was not recorded"
+    );
+    let resumed = result(&run(&format!("paper --resume {} --json", out.display()), &[]));
+    same(&plain, &resumed);
+    assert_eq!(resumed["recoveries"].as_array().map(Vec::len), Some(1));
+    verified(&out);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_says_how_to_go_on_and_does() {
+    let dir = folder("recorded_interrupted");
+    let plain = undisturbed(&dir);
+    let out = dir.join("run");
+    let child = command(&format!("paper {FORTNIGHT} --speed 20000x --out {}", out.display()), &[])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !out.join("journal/0000000001.seg").exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{told}");
+    assert!(told.contains("--resume"), "{told}");
+    let resumed = result(&run(&format!("paper --resume {} --json", out.display()), &[]));
+    same(&plain, &resumed);
+    let recovery = &resumed["recoveries"][0];
+    assert_eq!(recovery["tail_events"], 0, "what was done is in the snapshot that was taken at the end: {recovery}");
+    assert!(recovery["snapshot_seq"].as_u64().unwrap() > 0);
+}
+
+/// A short run on a small file: every byte of its journal can be tried.
+fn short_run(dir: &Path) -> RunFolder {
+    let (out, data) = (dir.join("short"), dir.join(SMALL));
+    std::fs::write(&data, format!("time,open,high,low,close,volume\n{}", minutes(30_000, 120))).unwrap();
+    let args = format!("--data {} --strategy sma-cross:fast=2,slow=4", data.display());
+    result(&run(&format!("paper {args} --json --out {}", out.display()), &[]));
+    RunFolder::at(&out)
+}
+
+#[test]
+fn every_flipped_byte_of_a_sealed_journal_is_found() {
+    let dir = folder("recorded_flips");
+    let run = short_run(&dir);
+    assert!(replay::verify(&run).unwrap().equal);
+    let mut flips = 0;
+    for entry in std::fs::read_dir(run.journal()).unwrap() {
+        let path = entry.unwrap().path();
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            std::fs::write(&path, &bytes).unwrap();
+            let found = replay::verify(&run).map_or(true, |replayed| !replayed.equal);
+            assert!(found, "byte {at} of {}", path.display());
+            flips += 1;
+        }
+        std::fs::write(&path, &whole).unwrap();
+    }
+    assert!(flips > 1_000, "{flips} flips");
+    assert!(replay::verify(&run).unwrap().equal, "and as it was it is equal");
+    std::fs::write(run.journal().join("stranger"), "x").unwrap();
+    assert!(!replay::verify(&run).unwrap().equal, "a file that is no part of the journal is found");
+}
+
+fn started(run: &RunFolder) -> Start {
+    match run.contents().unwrap() {
+        Contents::Run(start) => *start,
+        Contents::Nothing => panic!("no run"),
+    }
+}
+
+/// The same run as another build would make it, in which a constant of a strategy is another one.
+fn other_build(run: &RunFolder) -> Start {
+    let mut start = started(run);
+    let text = start.config.to_string();
+    let changed = text.replace("sma-cross:bar=5m", "sma-cross:bar=5m,fast=19");
+    assert_ne!(changed, text);
+    start.config = serde_json::from_str(&changed).unwrap();
+    start
+}
+
+/// Drives to the end, or to where the session stops.
+fn drive(opened: &mut Opened) -> Compared {
+    let (mut silent, never) = (Silent, AtomicBool::new(false));
+    opened.begin().unwrap();
+    let mut keeper = Plain { progress: &mut silent, stop: &never };
+    let ended = opened.driver.run::<Recorder>(&mut opened.plan.session, &mut opened.plan.recorder, &mut keeper);
+    assert!(matches!(ended, Ok(()) | Err(DriveError::Session(SessionError::Reached))), "{ended:?}");
+    opened.plan.session.tape.compared()
+}
+
+#[test]
+fn a_build_that_decides_otherwise_is_named_by_its_first_differing_command() {
+    let dir = folder("recorded_otherwise");
+    let out = dir.join("run");
+    let recorded = result(&run(&format!("paper {FORTNIGHT} --json --out {}", out.display()), &[]));
+    let run = RunFolder::at(&out);
+    let journal = run.journal();
+    let mut opened = recorded::open(&run, other_build(&run), &[], At::Beginning, false).unwrap();
+    opened.plan.session.put_on_tape(Tape::following(Cursor::after(&journal, 0).unwrap(), None, true));
+    let compared = drive(&mut opened);
+    let difference = compared.difference.expect("another constant decides otherwise somewhere in a fortnight");
+    assert_eq!(difference.seq, opened.plan.session.seq(), "it ends where it differs");
+    // The record really has there what is told, and nothing earlier differs: the runs of both builds agree up to that event.
+    let mut cursor = Cursor::after(&journal, difference.seq - 1).unwrap();
+    let at = cursor.peek().unwrap().seq;
+    match &difference.recorded {
+        Some(text) => {
+            assert_eq!(at, difference.seq);
+            assert!(text.contains("EnterLong") || text.contains("Exit") || text.contains("Submit"), "{text}");
+        }
+        None => assert!(at > difference.seq || !matches!(cursor.peek().unwrap().kind, Kind::Order)),
+    }
+    cursor.advance();
+
+    // Followed and not verified, the record wins: what happened to the account is what was recorded.
+    let mut opened = recorded::open(&run, other_build(&run), &[], At::Beginning, false).unwrap();
+    opened.plan.session.put_on_tape(Tape::following(Cursor::after(&journal, 0).unwrap(), None, false));
+    let compared = drive(&mut opened);
+    assert_eq!(compared.difference, Some(difference));
+    let summary = bot4::command::backtest::summarise(
+        &opened.plan,
+        opened.driver.driven(),
+        &opened.config,
+        "replay",
+        bot4::report::DataLine::default(),
+    );
+    assert_eq!(Some(summary.fills), recorded["fills"].as_u64());
+    assert_eq!(Some(summary.orders), recorded["orders"].as_u64());
+    assert_eq!(summary.final_equity, recorded["final_equity"].as_f64());
+}
+
+#[test]
+fn a_resumed_run_that_decides_otherwise_follows_the_record_and_then_takes_no_new_risk() {
+    let dir = folder("recorded_reduced");
+    let out = dir.join("run");
+    let killed =
+        run(&format!("paper {FORTNIGHT} --json --out {}", out.display()), &[("BOT4_FAILPOINT", "journal.write:4")]);
+    assert_eq!(killed.code, -1, "{}", killed.stderr);
+    let run = RunFolder::at(&out);
+    let lock = run.lock().unwrap();
+    let resumed = recorded::resume(&run, other_build(&run), &[]).unwrap();
+    let (mut opened, at) = (resumed.opened, resumed.recovery.resumed_at);
+    assert_eq!(opened.snapshot_seq, 0, "a snapshot of another constant is not used: {:?}", opened.unusable);
+    let compared = drive(&mut opened);
+    let difference = compared.difference.expect("decides otherwise within the tail");
+    assert!(difference.seq < at);
+    opened.plan.session.tape.take_journal().unwrap().close().unwrap();
+    drop(lock);
+    // After the tail: a pause on the record, and no entry any more.
+    let (mut paused, mut entries, mut later) = (None, 0, 0);
+    let mut cursor = Cursor::after(&run.journal(), at - 1).unwrap();
+    while let Some(view) = cursor.peek() {
+        if view.kind == Kind::Control {
+            paused = Some(view.seq);
+        }
+        if view.kind == Kind::Order
+            && let (_, CommandRecord::Submit { class, .. }) = command_of(view.body).unwrap()
+        {
+            entries += usize::from(class == OrderClass::Entry);
+        }
+        later += 1;
+        cursor.advance();
+    }
+    assert_eq!(paused, Some(at), "the pause is the first event that is new");
+    assert!(later > 100, "the run went on: {later} records");
+    assert_eq!(entries, 0, "no new risk");
+}
