@@ -9,4 +9,5 @@
 pub mod command;
 pub mod config;
 pub mod report;
+pub mod run_files;
 pub mod runner;

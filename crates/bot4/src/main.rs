@@ -28,6 +28,8 @@ enum Command {
     Backtest(Box<RunArgs>),
     /// Plays a recorded run again, and holds every decision against the record.
     Replay(command::replay::ReplayArgs),
+    /// Writes the report of a run, or lays several runs over each other.
+    Report(command::report::ReportArgs),
     /// Computes indicators, statistics and reference cases.
     Calc(command::calc::CalcArgs),
     /// Lists the strategies and their parameters.
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Paper(args) => command::paper::run(args, &stop),
         Command::Backtest(args) => command::backtest::run(args, &stop),
         Command::Replay(args) => command::replay::run(args, &stop),
+        Command::Report(args) => command::report::run(args),
         Command::Calc(args) => command::calc::run(args),
         Command::Strategies { json } => command::strategies::run(*json),
         Command::Data(args) => command::data::run(args, &stop),

@@ -1,4 +1,4 @@
-//! The result of a run: one summary, as JSON for programs and as a table for people, and the files of a run.
+//! The result of a run: one summary, as JSON for programs and as a table for people. The files of a run are in `run_files`.
 
 use crate::command::inputs::time_text;
 use crate::runner::drive::Driven;
@@ -8,14 +8,15 @@ use crate::runner::recovery::Recovery;
 use crate::runner::run_folder::Build;
 use crate::runner::run_inputs::SeriesRef;
 use crate::runner::session::Session;
-use domain::{Instrument, Money, Quantity, UnixNanos};
+use domain::{Instrument, Money, Quantity, StrategyIdx, UnixNanos};
 use portfolio::dust::is_dust;
 use portfolio::{Direction, RoundTrip};
 use serde::Serialize;
+use sim::Slippage;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::path::Path;
+
+pub use crate::run_files::write_files;
 
 /// A closed round trip.
 #[derive(Clone, Debug, Serialize)]
@@ -84,6 +85,44 @@ pub struct HoldLine {
     pub max_drawdown: f64,
 }
 
+/// What trading cost, in quote.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct CostLine {
+    /// Fees, valued at their fills.
+    pub fees: f64,
+    /// Funding paid less received.
+    pub funding: f64,
+    /// Slippage: 0 where the venue has none; null where it is inside the prices of the fills and not known apart.
+    pub slippage: Option<f64>,
+    /// Value traded by orders that rested.
+    pub turnover_maker: f64,
+    /// Value traded by orders that took.
+    pub turnover_taker: f64,
+}
+
+/// What one strategy did, in quote.
+#[derive(Clone, Debug, Serialize)]
+pub struct StrategyLine {
+    /// Number of the strategy.
+    pub strategy: u16,
+    /// The strategy's name.
+    pub name: String,
+    /// Fills.
+    pub fills: u64,
+    /// Closed round trips.
+    pub trades: u64,
+    /// Of those, with a profit after fees.
+    pub wins: u64,
+    /// Realised, before fees.
+    pub realised: f64,
+    /// Fees, valued at their fills.
+    pub fees: f64,
+    /// Not realised, at the last prices; null if one is missing.
+    pub unrealised: Option<f64>,
+    /// Value traded.
+    pub turnover: f64,
+}
+
 /// Bad rows of the data.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct DataLine {
@@ -120,6 +159,8 @@ pub struct Summary {
     pub run_s: f64,
     /// Market rows per second of engine and venue.
     pub events_per_s: f64,
+    /// The asset that all amounts are in.
+    pub quote: String,
     /// Cash at the start.
     pub initial_cash: f64,
     /// Value of the account at the end; null if a price is missing.
@@ -130,6 +171,10 @@ pub struct Summary {
     pub fees_paid: f64,
     /// Funding received less paid, in quote.
     pub funding: f64,
+    /// What trading cost.
+    pub costs: CostLine,
+    /// What each strategy did.
+    pub by_strategy: Vec<StrategyLine>,
     /// Orders that left.
     pub orders: u64,
     /// Fills that came back.
@@ -254,6 +299,15 @@ impl Summary {
             });
         }
         let closed = m.recorder.trades;
+        let by_strategy = by_strategy(&m);
+        let counts = &m.recorder.by_strategy;
+        let costs = CostLine {
+            fees,
+            funding: 0.0 - funding,
+            slippage: (m.session.venue.config().slippage == Slippage::None).then_some(0.0),
+            turnover_maker: counts.iter().map(|c| c.turnover_maker).sum(),
+            turnover_taker: counts.iter().map(|c| c.turnover_taker).sum(),
+        };
         Self {
             run: m.run,
             risk_profile: m.profile,
@@ -265,11 +319,16 @@ impl Summary {
             load_s: m.driven.load_s,
             run_s: m.driven.run_s,
             events_per_s: m.driven.events as f64 / m.driven.run_s.max(1e-9),
+            quote: quote
+                .and_then(|q| engine.table().assets().get(q.index()))
+                .map_or_else(String::new, |asset| asset.code.clone()),
             initial_cash: cash,
             final_equity: equity,
             total_return: equity.map(|e| e / cash - 1.0),
             fees_paid: fees,
             funding,
+            costs,
+            by_strategy,
             orders: m.recorder.orders,
             fills: m.recorder.fills,
             trades_closed: closed,
@@ -395,6 +454,34 @@ impl Summary {
     }
 }
 
+/// What each strategy brought: exact in the ledger, in doubles here.
+fn by_strategy(m: &Material<'_>) -> Vec<StrategyLine> {
+    let engine = &m.session.engine;
+    let ledger = engine.portfolio();
+    let quote = m.instruments.first().map(|i| i.quote);
+    let line = |(number, name): (u16, &str)| {
+        let strategy = StrategyIdx(number);
+        let totals = quote.and_then(|q| ledger.totals_of(ACCOUNT, strategy, q)).unwrap_or_default();
+        let unrealised = m.instruments.iter().try_fold(Money::ZERO, |sum, i| {
+            let open = ledger.unrealised_of(ACCOUNT, i.idx, strategy, engine.table(), engine.view())?;
+            sum.checked_add(open)
+        });
+        let counts = m.recorder.by_strategy.get(strategy.index()).copied().unwrap_or_default();
+        StrategyLine {
+            strategy: number,
+            name: name.to_owned(),
+            fills: counts.fills,
+            trades: counts.trades,
+            wins: counts.wins,
+            realised: totals.realised.to_f64(),
+            fees: totals.fees.to_f64(),
+            unrealised: unrealised.map(Money::to_f64),
+            turnover: counts.turnover_maker + counts.turnover_taker,
+        }
+    };
+    (0..=u16::MAX).zip(engine.strategy_names()).map(line).collect()
+}
+
 /// Whether a quantity cannot be traded away at the last price; where none is known, whether it is below the smallest order.
 fn is_dust_at(i: &Instrument, quantity: Quantity, mark: Option<i64>) -> bool {
     match mark {
@@ -417,55 +504,4 @@ fn trade_line(t: &RoundTrip, symbol: String, name: String) -> TradeLine {
         fees: t.fees.to_f64(),
         pnl: t.pnl.to_f64(),
     }
-}
-
-/// Writes `summary.json`, `trades.csv` and `equity.csv` into a folder that exists. Each file is written aside and renamed, so that none is
-/// ever half there.
-///
-/// # Errors
-/// What could not be written, with its path.
-pub fn write_files(folder: &Path, summary: &Summary, recorder: &Recorder) -> io::Result<()> {
-    let json = serde_json::to_string_pretty(summary).map_err(io::Error::other)?;
-    write_aside(folder, "summary.json", |out| writeln!(out, "{json}"))?;
-    let table = summary.table();
-    write_aside(folder, "summary.txt", |out| out.write_all(table.as_bytes()))?;
-    write_aside(folder, "trades.csv", |out| {
-        writeln!(out, "strategy,name,symbol,side,entry_ts,exit_ts,quantity,entry_price,exit_price,fees,pnl")?;
-        for (trade, trip) in summary.trades.iter().zip(&recorder.trips) {
-            let t = trade;
-            // Amounts are exact decimals here.
-            writeln!(
-                out,
-                "{},{},{},{},{},{},{},{},{},{},{}",
-                t.strategy,
-                t.name,
-                t.symbol,
-                t.side,
-                t.entry_ts,
-                t.exit_ts,
-                trip.quantity,
-                trip.entry_price,
-                trip.exit_price,
-                trip.fees,
-                trip.pnl
-            )?;
-        }
-        Ok(())
-    })?;
-    write_aside(folder, "equity.csv", |out| {
-        writeln!(out, "ts,equity,buy_and_hold")?;
-        for point in recorder.equity.curve() {
-            writeln!(out, "{},{},{}", point.ts.as_millis(), point.equity, point.hold)?;
-        }
-        Ok(())
-    })
-}
-
-fn write_aside(folder: &Path, name: &str, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
-    let (aside, path) = (folder.join(format!(".{name}.part")), folder.join(name));
-    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-    let mut out = io::BufWriter::new(std::fs::File::create(&aside).map_err(named)?);
-    write(&mut out).and_then(|()| out.flush()).map_err(named)?;
-    drop(out);
-    std::fs::rename(&aside, &path).map_err(named)
 }

@@ -18,7 +18,7 @@
     const sign = x < 0 && /[1-9]/.test(w + (f || "")) ? MINUS : "";
     return sign + w.replace(/\B(?=(\d{3})+$)/g, THIN) + (f ? "." + f : "");
   }
-  const money = (x) => num(x, x == null ? 0 : Math.abs(x) >= 1e5 ? 0 : Math.abs(x) >= 0.1 || x === 0 ? 2 : 4);
+  const money = (x) => num(x, x == null ? 0 : Math.abs(x) >= 1e5 ? 0 : Math.abs(x) >= 0.01 || Math.abs(x) < 0.00005 ? 2 : 4);
   const plus = (x, t) => (x > 0 && /[1-9]/.test(t) ? "+" + t : t);
   const pct = (x) => (x == null ? "\u2013" : num(100 * x, Math.abs(x) >= 10 ? 0 : Math.abs(x) >= 1 ? 1 : 2) + THIN + "%");
   function price(x) {
@@ -66,7 +66,7 @@
     if (a >= 1e5) return num(v / 1e3, 0) + "k";
     return num(v, a >= 1000 || a === 0 ? 0 : a >= 10 ? 1 : a >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(a))));
   }
-  const percentTick = (v) => num(100 * v, Math.abs(v) < 0.1 && v !== 0 ? 1 : 0) + "%";
+  const percentTick = (v) => num(100 * v, v === 0 || Math.abs(v) >= 0.1 ? 0 : Math.abs(v) >= 0.01 ? 1 : 2) + "%";
   const width = (el) => Math.max(240, el.clientWidth);
   const height = (h) => (window.innerWidth < 560 ? Math.round(h * 0.78) : h);
 
@@ -75,10 +75,14 @@
     if (!el || !columns[0].length) return null;
     const base = {
       width: width(el), height: height(h), tzDate: (ts) => uPlot.tzDate(new Date(ts * 1e3), "Etc/UTC"),
-      padding: [8, 8, 0, 0], legend: { live: true },
+      padding: [8, 26, 0, 0], legend: { live: true },
     };
     const u = new uPlot(Object.assign(base, opts), columns, el);
     charts.push({ u, el, h });
+    // Without a cursor the legend says the last values.
+    const still = () => u.setLegend({ idx: columns[0].length - 1 }, false);
+    setTimeout(still, 0);
+    u.over.addEventListener("mouseleave", () => setTimeout(still, 0));
     return u;
   }
   // All charts of time show the same part of it. A chart that is told what it shows already stays still, so this ends.
@@ -148,11 +152,26 @@
   const line = (label, colour, format, more) => Object.assign({ label, stroke: stroke(colour), width: 1.6, points: { show: false }, spanGaps: true, value: (u, v) => format(v) }, more);
   if (runs.length === 1) {
     const r = runs[0];
-    const held = r.hold ? [line("Buy and hold", "hold", money, { dash: [6, 4] })] : [];
-    timeChart("equity", 330, { scales: { y: {} }, series: [legendTime, line("This run", "accent", money, { fill: filled("accent"), fillTo: (u) => u.scales.y.min }), ...held], axes: [timeAxis(), yAxis(tick)] }, [r.t, r.eq, ...(r.hold ? [r.hold] : [])]);
-    const below = { scales: { y: { range: (u, min) => [Math.min(min || 0, -0.001) * 1.05, 0] } }, axes: [timeAxis(), yAxis(percentTick)] };
-    timeChart("drawdown", 190, Object.assign({ series: [legendTime, line("This run", "loss", pct, { fill: filled("loss"), fillTo: 0 }), ...(r.hdd ? [line("Buy and hold", "hold", pct, { dash: [6, 4] })] : [])] }, below), [r.t, r.dd, ...(r.hdd ? [r.hdd] : [])]);
-    if (r.gross) timeChart("exposure", 200, { series: [legendTime, line("Gross", "accent", pct, { fill: filled("accent"), fillTo: 0 }), line("Net", "hold", pct, { width: 1.2 })], axes: [timeAxis(), yAxis(percentTick)] }, [r.t, r.gross, r.net]);
+    // Where holding moves so much more that the run's own curve would be a flat line, the two have charts of their own below.
+    const spread = (...columns) => { let lo = Infinity, hi = -Infinity; for (const c of columns) for (const v of c) if (v != null) { if (v < lo) lo = v; if (v > hi) hi = v; } return hi - lo; };
+    const apart = !!r.hold && spread(r.eq) < 0.2 * spread(r.eq, r.hold);
+    const below = { scales: { y: { range: (u, min) => [Math.min(min || 0, -0.002) * 1.05, 0] } }, axes: [timeAxis(), yAxis(percentTick)] };
+    // An account that never moved is a line in the middle.
+    const moving = (u, min, max) => (max - min > 1e-6 * Math.abs(max) ? uPlot.rangeNum(min, max, 0.06, true) : [min - 0.01 * Math.abs(min) - 1e-9, max + 0.01 * Math.abs(max) + 1e-9]);
+    const values = (id, h, both) => timeChart(id, h, { scales: { y: { range: moving } }, series: [legendTime, line("This run", "accent", money, { fill: filled("accent"), fillTo: (u) => u.scales.y.min }), ...(both ? [line("Buy and hold", "hold", money, { dash: [6, 4] })] : [])], axes: [timeAxis(), yAxis(tick)] }, [r.t, r.eq, ...(both ? [r.hold] : [])]);
+    const falls = (id, h, both) => timeChart(id, h, Object.assign({ series: [legendTime, line("This run", "loss", pct, { fill: filled("loss"), fillTo: 0 }), ...(both ? [line("Buy and hold", "hold", pct, { dash: [6, 4] })] : [])] }, below), [r.t, r.dd, ...(both ? [r.hdd] : [])]);
+    values("equity", 330, r.hold && !apart);
+    falls("drawdown", 190, r.hdd && !apart);
+    const beside = document.getElementById("beside-box");
+    if (apart && beside) {
+      beside.hidden = false;
+      values("beside", 220, true);
+      falls("beside-drawdown", 160, true);
+    }
+    if (r.gross) {
+      const seldom = calm(r.t, r.gross, r.net), of = seldom.daily ? ", mean of the day" : "";
+      timeChart("exposure", 200, { series: [legendTime, line("Gross" + of, "accent", pct, { fill: filled("accent"), fillTo: 0 }), line("Net" + of, "hold", pct, { width: 1.2, dash: [5, 4] })], axes: [timeAxis(), yAxis(percentTick)] }, seldom.columns);
+    }
     if (data.rolling) timeChart("rolling", 200, { series: [legendTime, line("Sharpe ratio, " + data.rolling.window + " days", "accent", (v) => num(v, 2))], axes: [timeAxis(), yAxis((v) => num(v, 1))], hooks: { draw: [zeroLine] } }, [running(data.rolling.t), data.rolling.v]);
     if (data.attribution) timeChart("attribution", 230, { series: [legendTime, ...data.attribution.names.map((n, i) => line(n, "c" + (i % 8), money, { paths: uPlot.paths.stepped({ align: 1 }) }))], axes: [timeAxis(), yAxis(tick)], hooks: { draw: [zeroLine] } }, [running(data.attribution.t), ...data.attribution.pnl]);
   } else if (runs.length > 1) {
@@ -160,7 +179,22 @@
     const names = (format, width) => runs.map((r, i) => line(r.name, "c" + (i % 8), format, { width }));
     const times = (v) => num(v, 3) + " \u00d7";
     timeChart("equity", 360, { series: [legendTime, ...names(times, 1.8)], axes: [timeAxis(), yAxis((v) => num(v, 2) + "\u00d7")] }, join("eq", true));
-    timeChart("drawdown", 220, { scales: { y: { range: (u, min) => [Math.min(min || 0, -0.001) * 1.05, 0] } }, series: [legendTime, ...names(pct, 1.3)], axes: [timeAxis(), yAxis(percentTick)] }, join("dd", false));
+    timeChart("drawdown", 220, { scales: { y: { range: (u, min) => [Math.min(min || 0, -0.002) * 1.05, 0] } }, series: [legendTime, ...names(pct, 1.3)], axes: [timeAxis(), yAxis(percentTick)] }, join("dd", false));
+  }
+  // What flips every few hours is a block of colour: its daily mean can be read.
+  function calm(t, gross, net) {
+    const most = Math.max(...gross.slice(0, 100000).map((g) => g || 0));
+    let flips = 0;
+    for (let i = 1; i < gross.length; i++) if (Math.abs((gross[i] || 0) - (gross[i - 1] || 0)) > 0.3 * most) flips++;
+    if (flips < 1000) return { daily: false, columns: [t, gross, net] };
+    const columns = [[], [], []];
+    for (let i = 0; i < t.length; ) {
+      const day = Math.floor((t[i] - 1) / DAY);
+      let n = 0, g = 0, m = 0;
+      for (; i < t.length && Math.floor((t[i] - 1) / DAY) === day; i++) { n++; g += gross[i] || 0; m += net[i] || 0; }
+      columns[0].push((day + 1) * DAY); columns[1].push(g / n); columns[2].push(m / n);
+    }
+    return { daily: true, columns };
   }
   function zeroLine(u) {
     const { min, max } = u.scales.y;
@@ -220,12 +254,13 @@
     if (marks) drawCandles(u, marks);
     const visible = [];
     for (const k of own) if (T.xt[k] >= min && T.et[k] <= max) visible.push(k);
-    const many = visible.length, size = (many < 150 ? 6 : many < 600 ? 4.5 : many < 2500 ? 3.2 : 2.2) * p;
+    if (visible.length > CROWD) { drawCrowd(u, visible); return; }
+    const many = visible.length, size = (many < 150 ? 6 : many < 600 ? 4.5 : 3.2) * p;
     const lines = [new Path2D(), new Path2D()], entries = new Path2D(), exits = [new Path2D(), new Path2D()];
     for (const k of visible) {
       const x1 = u.valToPos(T.et[k], "x", true), y1 = u.valToPos(T.ep[k], "y", true), x2 = u.valToPos(T.xt[k], "x", true), y2 = u.valToPos(T.xp[k], "y", true);
       const won = T.p[k] > 0 ? 0 : 1, up = T.d[k] ? -1 : 1;
-      if (many < 2500) { lines[won].moveTo(x1, y1); lines[won].lineTo(x2, y2); }
+      lines[won].moveTo(x1, y1); lines[won].lineTo(x2, y2);
       entries.moveTo(x1, y1 - up * size); entries.lineTo(x1 + size, y1 + up * size * 0.8); entries.lineTo(x1 - size, y1 + up * size * 0.8); entries.closePath();
       exits[won].moveTo(x2 + size * 0.8, y2); exits[won].arc(x2, y2, size * 0.8, 0, 6.2832);
       seen.x.push(x1, x2); seen.y.push(y1, y2); seen.k.push(k, k);
@@ -243,8 +278,31 @@
       for (const [t, v] of [[T.et[ring], T.ep[ring]], [T.xt[ring], T.xp[ring]]]) { c.beginPath(); c.arc(u.valToPos(t, "x", true), u.valToPos(v, "y", true), 9 * p, 0, 6.2832); c.stroke(); }
     }
     c.restore();
-    const said = document.getElementById("shown");
-    if (said) said.textContent = num(many, 0) + " of " + num(own.length, 0) + " trades in view";
+    say(many, false);
+  }
+  const shown = document.getElementById("shown");
+  function say(n, crowd) {
+    if (shown) shown.textContent = num(n, 0) + " of " + num(own.length, 0) + " trades in view" + (crowd ? ", as bars of how many were won and lost: zoom in for each of them" : "");
+  }
+  // More trades than this are no marks but a stain: bars at the foot of the chart count them.
+  const CROWD = 1500;
+  function drawCrowd(u, visible) {
+    const c = u.ctx, p = devicePixelRatio, b = u.bbox, w = 6 * p, n = Math.ceil(b.width / w), won = new Array(n).fill(0), lost = new Array(n).fill(0);
+    for (const k of visible) {
+      const at = Math.floor((u.valToPos(T.xt[k], "x", true) - b.left) / w);
+      if (at >= 0 && at < n) (T.p[k] > 0 ? won : lost)[at]++;
+    }
+    let most = 1;
+    for (let i = 0; i < n; i++) most = Math.max(most, won[i] + lost[i]);
+    const tall = b.height * 0.22, foot = b.top + b.height;
+    c.save(); c.globalAlpha = 0.8;
+    for (let i = 0; i < n; i++) {
+      const x = b.left + i * w, hw = (won[i] / most) * tall, hl = (lost[i] / most) * tall;
+      c.fillStyle = colours.loss; c.fillRect(x, foot - hl, w - p, hl);
+      c.fillStyle = colours.gain; c.fillRect(x, foot - hl - hw, w - p, hw);
+    }
+    c.restore();
+    say(visible.length, true);
   }
   function nearest(u, left, top) {
     const p = devicePixelRatio, x = left * p + u.bbox.left, y = top * p + u.bbox.top;
@@ -364,7 +422,7 @@
       body.textContent = "";
       for (const k of order.slice(page * PAGE, page * PAGE + PAGE)) {
         const row = document.createElement("tr");
-        cell(row, when(T.et[k])); cell(row, when(T.xt[k]), "l"); cell(row, held(T.xt[k] - T.et[k])); cell(row, symbolOf(k), "l"); cell(row, strategyOf(k), "l"); cell(row, T.d[k] ? "short" : "long", "l");
+        cell(row, when(T.et[k])); cell(row, when(T.xt[k]), "l"); cell(row, held(T.xt[k] - T.et[k])); cell(row, symbolOf(k), "l"); cell(row, T.s[k] + ": " + (data.names[T.s[k]] || "?"), "l").title = strategyOf(k); cell(row, T.d[k] ? "short" : "long", "l");
         cell(row, num(T.q[k], Math.abs(T.q[k]) >= 100 ? 2 : 5)); cell(row, price(T.ep[k])); cell(row, price(T.xp[k])); cell(row, money(T.f[k]));
         cell(row, plus(T.p[k], money(T.p[k])), T.p[k] > 0 ? "gain" : "loss");
         const b = document.createElement("button");

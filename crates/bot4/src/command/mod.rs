@@ -7,6 +7,7 @@ pub mod inputs;
 pub mod paper;
 pub mod progress;
 pub mod replay;
+pub mod report;
 pub mod strategies;
 
 use std::fmt;

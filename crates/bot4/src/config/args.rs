@@ -65,7 +65,7 @@ pub struct RunArgs {
     /// Configuration file; `bot4.toml` of the working directory, or the one named by BOT4_CONFIG, if not given.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Folder for summary.json, trades.csv and equity.csv.
+    /// Folder for summary.json, trades.csv, equity.csv, prices.csv and report.html.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// One JSON object on standard output instead of the table.

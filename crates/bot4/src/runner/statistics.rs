@@ -63,6 +63,8 @@ struct Hold {
 #[derive(Clone, Debug)]
 struct Leg {
     idx: InstrumentIdx,
+    /// Decimals of its prices.
+    decimals: u8,
     /// A price's mantissa is divided by this.
     divisor: f64,
     /// Share of the money that is left to buy with when the fee comes on top.
@@ -131,6 +133,7 @@ impl EquityStatistics {
             .iter()
             .map(|i| Leg {
                 idx: i.idx,
+                decimals: i.price_decimals,
                 divisor: domain::decimal::POW10_F64[usize::from(i.price_decimals.min(18))],
                 keep_after_fee: 1.0 / (1.0 + i.fee_taker.to_f64()),
                 multiplier: i.multiplier.to_f64(),
@@ -245,6 +248,12 @@ impl EquityStatistics {
     #[must_use]
     pub fn bars(&self) -> &[MarkBar] {
         &self.bars
+    }
+
+    /// Decimals of the bars of an instrument.
+    #[must_use]
+    pub fn decimals(&self, instrument: InstrumentIdx) -> Option<u8> {
+        self.hold.as_ref()?.legs.iter().find(|leg| leg.idx == instrument).map(|leg| leg.decimals)
     }
 
     /// Puts back the curve that belongs to a state that was loaded.

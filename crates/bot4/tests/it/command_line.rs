@@ -343,7 +343,7 @@ fn a_paper_run_writes_its_files_and_they_say_what_it_said() {
     let mut names: Vec<String> =
         std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["equity.csv", "summary.json", "trades.csv"]);
+    assert_eq!(names, ["equity.csv", "prices.csv", "report.html", "summary.json", "trades.csv"]);
     assert_eq!((&said["run"], &said["risk_profile"]), (&Value::from("paper"), &Value::from("standard")));
     for timing in ["load_s", "run_s", "events_per_s"] {
         written[timing] = said[timing].clone();
@@ -378,7 +378,7 @@ fn a_paper_run_writes_its_files_and_they_say_what_it_said() {
     let equity = std::fs::read_to_string(out.join("equity.csv")).unwrap();
     let points: Vec<Vec<f64>> =
         equity.lines().skip(1).map(|l| l.split(',').map(|x| x.parse().unwrap()).collect()).collect();
-    assert_eq!(equity.lines().next(), Some("ts,equity,buy_and_hold"));
+    assert_eq!(equity.lines().next(), Some("ts,equity,buy_and_hold,drawdown,gross_exposure,net_exposure"));
     assert_eq!(points.len(), 100, "one an hour");
     assert!(points.is_sorted_by(|a, b| a[0] < b[0]));
     testkit::assert_close(points[99][1], said["final_equity"].as_f64().unwrap(), 1e-9, 0.0);

@@ -38,6 +38,7 @@ pub(super) fn single(run: &RunReport, figures: &Figures) -> String {
         "quote": run.summary.quote,
         "symbols": run.summary.symbols,
         "strategies": names,
+        "names": names.iter().map(|n| n.split(" on ").next().unwrap_or(n)).collect::<Vec<_>>(),
         "runs": [curve(run, &run.name)],
         "marks": marks,
         "trades": trades(run),
@@ -56,7 +57,7 @@ pub(super) fn single(run: &RunReport, figures: &Figures) -> String {
 pub(super) fn several(runs: &[RunReport], names: &[String]) -> String {
     let curves: Vec<Curve> = runs.iter().zip(names).map(|(run, name)| curve(run, name)).collect();
     let quote = runs.first().map_or("", |r| r.summary.quote.as_str());
-    to_text(&json!({ "quote": quote, "symbols": [], "strategies": [], "runs": curves, "marks": [] }))
+    to_text(&json!({ "quote": quote, "symbols": [], "strategies": [], "names": [], "runs": curves, "marks": [] }))
 }
 
 /// What is made of strings and numbers alone always becomes text.

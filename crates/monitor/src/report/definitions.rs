@@ -75,7 +75,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     Definition {
         key: "rolling",
         name: "Rolling Sharpe ratio",
-        meaning: "The Sharpe ratio of the latest days only, at each day. The window is 180, 90 or 30 days: the longest that the run has twice.",
+        meaning: "The Sharpe ratio of the latest days only, at each day. The window is 180 days for runs of 720 daily returns and more, 90 from 270, 30 from 60.",
         formula: "SR over r[t-w+1..t]",
         source: "Sharpe (1994)",
     },

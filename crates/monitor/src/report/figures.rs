@@ -13,8 +13,8 @@ use serde::Serialize;
 
 const DAY_MS: i64 = 86_400_000;
 const DAYS_PER_YEAR: f64 = 365.0;
-/// Windows of the rolling Sharpe ratio in days: the longest of which the run has at least twice as many.
-pub const SHARPE_WINDOWS: [usize; 3] = [180, 90, 30];
+/// Windows of the rolling Sharpe ratio in days, each with the daily returns that a run must have for it.
+pub const SHARPE_WINDOWS: [(usize, usize); 3] = [(180, 720), (90, 270), (30, 60)];
 /// A smaller part of equity counts as no position: dust.
 const IN_MARKET_MIN: f64 = 0.001;
 
@@ -377,7 +377,7 @@ fn monthly(rows: &[EquityRow], cash: f64) -> Vec<Month> {
 
 fn rolling(rows: &[(i64, f64)]) -> Option<Rolling> {
     let (days, returns) = daily_returns(rows);
-    let window = SHARPE_WINDOWS.into_iter().find(|w| returns.len() >= 2 * w)?;
+    let (window, _) = SHARPE_WINDOWS.into_iter().find(|(_, least)| returns.len() >= *least)?;
     let points = returns
         .windows(window)
         .zip(days.iter().skip(window - 1))

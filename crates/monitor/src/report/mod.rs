@@ -19,7 +19,8 @@ mod text;
 pub use figures::{Figures, SHARPE_WINDOWS, figures};
 pub use order_picture::{Bar, Level, Mark, MarkKind, OrderPicture, order_picture};
 pub use run_report::{
-    Costs, DataFaults, EquityRow, Hold, InputFile, MarkRow, Position, RunReport, RunSummary, StrategyLine, Trade,
+    Costs, DataFaults, EquityRow, Hold, InputFile, InputSeries, MarkRow, Position, RunReport, RunSummary, StrategyLine,
+    Trade,
 };
 
 /// The report of one run, or the comparison of several, as an HTML document.

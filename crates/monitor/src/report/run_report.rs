@@ -88,9 +88,15 @@ pub struct RunSummary {
     /// What each strategy did.
     #[serde(default)]
     pub by_strategy: Vec<StrategyLine>,
-    /// The files that were read.
+    /// What was read.
     #[serde(default)]
-    pub inputs: Vec<InputFile>,
+    pub inputs: Vec<InputSeries>,
+    /// The configuration in force.
+    #[serde(default)]
+    pub config: Option<serde_json::Value>,
+    /// The build that made the run.
+    #[serde(default)]
+    pub build: Option<serde_json::Value>,
     /// Where the run was taken up again after it had been ended from outside, as it was recorded.
     #[serde(default)]
     pub recoveries: Vec<serde_json::Value>,
@@ -188,16 +194,28 @@ pub struct StrategyLine {
     pub turnover: f64,
 }
 
+/// A series of data that was read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InputSeries {
+    /// Venue, symbol and kind.
+    pub title: String,
+    /// Rows that its files hold.
+    pub rows: Option<u64>,
+    /// Its files.
+    pub files: Vec<InputFile>,
+}
+
 /// A file that was read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InputFile {
     /// Its name.
     pub name: String,
+    /// Its length.
+    pub bytes: u64,
     /// SHA-256 of its bytes, in hexadecimal digits.
-    pub sha256: Option<String>,
-    /// Its rows.
-    pub rows: Option<u64>,
+    pub sha256: String,
 }
 
 /// A closed round trip.

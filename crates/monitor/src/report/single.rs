@@ -39,8 +39,7 @@ pub(super) fn page(run: &RunReport) -> String {
     add("exposure-section", "Exposure", exposure(&f));
     add("distribution", "Trades", distribution(run, &f));
     add("attribution-section", "Strategies", attribution(run));
-    add("costs", "Costs", costs(run, &f));
-    add("refusals", "Refusals", refusals(run));
+    add("costs", "Costs, refusals", format!("<div class=\"two\">{}{}</div>\n", costs(run, &f), refusals(run)));
     add("all-figures", "All figures", all_figures(run, &f));
     add("trades", "", trades(run));
     add("open", "", open_positions(run));
@@ -142,12 +141,13 @@ fn notes(run: &RunReport, f: &Figures) -> String {
         let are = if open == 1 { "position is" } else { "positions are" };
         notes.push(format!("{open} {are} still open and valued at the last price, without the cost of closing."));
     }
-    if s.data.bad_rows > 0 || s.data.gaps > 0 {
-        notes.push(format!(
-            "The data had {} bad rows, which were left out, and {} gaps.",
-            count(s.data.bad_rows),
-            count(s.data.gaps)
-        ));
+    if s.data.bad_rows > 0 {
+        let rows = if s.data.bad_rows == 1 { "row" } else { "rows" };
+        notes.push(format!("{} bad {rows} of the data were left out.", count(s.data.bad_rows)));
+    }
+    if s.data.gaps > 0 {
+        let gaps = if s.data.gaps == 1 { "gap" } else { "gaps" };
+        notes.push(format!("The data has {} {gaps}: nothing is known of what happened in them.", count(s.data.gaps)));
     }
     if s.started_afresh {
         notes.push(
@@ -246,10 +246,13 @@ fn curve(run: &RunReport) -> String {
         String::new()
     };
     let body = format!(
-        "{TIME_TOOLS}{}<h3>{}</h3>{}{HINT}{thinned}",
+        "{TIME_TOOLS}{}<h3>{}</h3>{}<div id=\"beside-box\" hidden><h3>Beside {}</h3>{}{}</div>{HINT}{thinned}",
         chart("equity", "value of the account in time, beside buying and holding"),
         defined("drawdown", "Drawdown"),
         chart("drawdown", "drawdown in time, beside buying and holding"),
+        defined("hold", "buying and holding"),
+        chart("beside", "value of the account and of buying and holding in time"),
+        chart("beside-drawdown", "drawdown of the account and of buying and holding in time"),
     );
     section("curve-section", &format!("Equity ({})", Escaped(&run.summary.quote)), &body)
 }
@@ -339,8 +342,7 @@ fn rolling(run: &RunReport, f: &Figures) -> String {
         if run.equity.is_empty() {
             return String::new();
         }
-        let text =
-            "<p class=\"note\">Not shown: the run has fewer than 60 daily returns, twice the shortest window.</p>";
+        let text = "<p class=\"note\">Not shown: the run has fewer than 60 daily returns.</p>";
         return section("rolling-section", &defined("rolling", "Rolling Sharpe ratio"), text);
     };
     let name = format!("Rolling Sharpe ratio, {} days", rolling.window);
@@ -674,6 +676,9 @@ fn data(run: &RunReport) -> String {
     row("Numbers rounded", &count(s.data.rounded));
     row(&defined("digest", "Digest"), &format!("<code>{}</code>", Escaped(&s.digest)));
     row(&defined("digest", "State digest"), &format!("<code>{}</code>", Escaped(&s.state_digest)));
+    if let Some(build) = &s.build {
+        row("Build", &format!("<code>{}</code>", Escaped(&fields(build))));
+    }
     out += "</tbody></table>";
     if !s.data.first_bad_rows.is_empty() {
         out += "<h3>The first bad rows</h3>";
@@ -684,36 +689,53 @@ fn data(run: &RunReport) -> String {
         out += "<p class=\"note\">The run did not write down which files it read.</p>";
     } else {
         let mut table = String::from(
-            "<table class=\"wide\"><thead><tr><th scope=\"col\">File</th><th scope=\"col\">Rows</th><th scope=\"col\" class=\"l\">SHA-256</th></tr></thead><tbody>",
+            "<table class=\"wide\"><thead><tr><th scope=\"col\">File</th><th scope=\"col\" class=\"l\">Series</th><th scope=\"col\">Bytes</th><th scope=\"col\" class=\"l\">SHA-256</th></tr></thead><tbody>",
         );
-        for input in &s.inputs {
-            let _ = write!(
-                table,
-                "<tr><td class=\"wrap\">{}</td><td>{}</td><td class=\"l\"><code>{}</code></td></tr>",
-                Escaped(&input.name),
-                input.rows.map_or_else(|| NONE.into(), count),
-                Escaped(input.sha256.as_deref().unwrap_or(NONE))
-            );
+        for series in &s.inputs {
+            let rows = series.rows.map_or_else(String::new, |n| format!(", {} rows", count(n)));
+            for file in &series.files {
+                let _ = write!(
+                    table,
+                    "<tr><td class=\"wrap\">{}</td><td class=\"l\">{}{rows}</td><td>{}</td><td class=\"l\"><code>{}</code></td></tr>",
+                    Escaped(&file.name),
+                    Escaped(&series.title),
+                    count(file.bytes),
+                    Escaped(&file.sha256)
+                );
+            }
         }
         table += "</tbody></table>";
         out += &scroll("files", &table);
     }
     if !s.recoveries.is_empty() {
         out += "<h3>Recoveries</h3>";
-        out += &list(s.recoveries.iter().map(recovery));
+        out += &list(s.recoveries.iter().map(fields));
     }
     out += "<h3>Strategies</h3>";
     out += &list(s.strategies.iter().enumerate().map(|(n, text)| format!("{n}: {text}")));
+    if let Some(config) = &s.config {
+        // What cannot be written prettily is written as it is.
+        let text = serde_json::to_string_pretty(config).unwrap_or_else(|_| config.to_string());
+        let _ = write!(
+            out,
+            "<details><summary>The configuration in force</summary><pre class=\"mono scroll\">{}</pre></details>",
+            Escaped(&text)
+        );
+    }
     section("data-section", "Data and provenance", &out)
 }
 
-/// A recovery in words: the names and numbers that it was recorded with.
-fn recovery(value: &serde_json::Value) -> String {
+/// An object in words: the names and values that it was recorded with.
+fn fields(value: &serde_json::Value) -> String {
     match value.as_object() {
         Some(fields) => fields
             .iter()
             .map(|(name, value)| {
-                let value = value.as_u64().map_or_else(|| value.to_string(), count);
+                let value = match value {
+                    serde_json::Value::Number(n) => n.as_u64().map_or_else(|| n.to_string(), count),
+                    serde_json::Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
                 format!("{} {value}", words(name))
             })
             .collect::<Vec<_>>()

@@ -96,7 +96,7 @@ pub(super) fn price(x: f64) -> String {
 fn decimals_of(x: f64) -> usize {
     match x.abs() {
         a if a >= 100_000.0 => 0,
-        a if a >= 0.1 || a == 0.0 => 2,
+        a if a >= 0.01 || a < 0.000_05 => 2,
         _ => 4,
     }
 }
@@ -190,7 +190,9 @@ mod tests {
         assert_eq!(number(-0.001, 2), "0.00");
         assert_eq!(number(f64::NAN, 2), NONE);
         assert_eq!(money(10_000.0), "10\u{202f}000.00");
-        assert_eq!(money(0.0123), "0.0123");
+        assert_eq!(money(0.0123), "0.01");
+        assert_eq!(money(-0.001_23), "−0.0012");
+        assert_eq!(money(-0.000_001), "0.00");
         assert_eq!(signed_money(5.0), "+5.00");
         assert_eq!(percent(-0.1234), "−12.34\u{202f}%");
         assert_eq!(signed_percent(0.000_001), "0.00\u{202f}%");
