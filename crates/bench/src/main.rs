@@ -5,6 +5,7 @@
 
 mod data;
 mod engine_run;
+mod journal;
 mod loading;
 mod measure;
 mod snapshot;
@@ -54,6 +55,12 @@ enum What {
         #[arg(long, default_value_t = 10_000)]
         orders: usize,
     },
+    /// The journal: append, group commit beside bare fdatasync, reading.
+    Journal {
+        /// Folder on the file system to measure; the system's folder for temporary files if not given.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
     /// Reading: own files and foreign Parquet, rows a second.
     Load {
         /// Files or folders to read as they are.
@@ -73,6 +80,7 @@ fn main() {
         What::Combined => engine_run::combined(cli.runs),
         What::Step => step_time::run(),
         What::Snapshot { instruments, orders } => snapshot::run(cli.runs, *instruments, *orders),
+        What::Journal { dir } => journal::run(dir.as_deref(), cli.runs),
         What::Load { paths } => loading::run(paths, cli.runs),
         What::Export { out } => loading::export(cli.npy.as_deref(), out),
     };

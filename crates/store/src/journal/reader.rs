@@ -141,6 +141,7 @@ pub struct ReadAhead {
     from: u64,
     end: Option<End>,
     thinned: Thinned,
+    strangers: Vec<PathBuf>,
     failed: Option<JournalError>,
 }
 
@@ -160,6 +161,7 @@ impl ReadAhead {
     /// As [`Reader::open`], or when no thread can be started.
     pub fn open(dir: &Path, from: u64) -> Result<Self, JournalError> {
         let mut source = Source::open(dir, from)?;
+        let strangers = source.strangers.clone();
         let (blocks_in, blocks) = sync_channel(AHEAD);
         let (spent, spent_out) = channel();
         let thread = std::thread::Builder::new()
@@ -174,6 +176,7 @@ impl ReadAhead {
             from,
             end: None,
             thinned: Thinned::default(),
+            strangers,
             failed: None,
         })
     }
@@ -230,6 +233,12 @@ impl ReadAhead {
     #[must_use]
     pub const fn thinned(&self) -> Thinned {
         self.thinned
+    }
+
+    /// As [`Reader::strangers`].
+    #[must_use]
+    pub fn strangers(&self) -> &[PathBuf] {
+        &self.strangers
     }
 }
 
@@ -357,7 +366,8 @@ impl Source {
         let Some(listed) = self.segments.next() else {
             let seal = self.chain.and_then(|c| c.seal);
             self.end = Some(match (seal, self.unborn.take()) {
-                (Some((count, digest)), None) => End::Sealed { count, digest },
+                // A crash behind the seal can leave the next segment's file, empty.
+                (Some((count, digest)), None | Some(Unborn { bytes: 0, .. })) => End::Sealed { count, digest },
                 (Some(_), Some(file)) => return Err(JournalError::corrupt(&file.path, 0, "a segment after the seal")),
                 (None, Some(Unborn { path, bytes, wrong: Some(what) })) => {
                     End::Damaged { path, offset: 0, bytes, what }

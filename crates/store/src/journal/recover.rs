@@ -69,7 +69,7 @@ pub(super) fn recover_tail(dir: &Path) -> Result<(Recovered, Tail), JournalError
         }
         segments.pop();
     }
-    if recovered != Recovered::default() && dir.is_dir() {
+    if dir.is_dir() {
         folder::sync(dir)?;
     }
     Ok((recovered, tail))

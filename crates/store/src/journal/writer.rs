@@ -88,6 +88,12 @@ impl Writer {
         } else {
             new_file(&path)?
         };
+        // What a killed process gave to the system may not be on the disk; from here on it counts as durable.
+        for &number in tail.unpacked.iter().chain(tail.plain.as_ref().map(|(number, _)| number)) {
+            let path = folder::plain_path(dir, number);
+            File::open(&path).and_then(|f| f.sync_all()).map_err(|e| JournalError::io("sync", &path, e))?;
+        }
+        folder::sync(dir)?;
         let writer = Self::begin(dir, options, number, file, tail.chain, written)?;
         tail.unpacked.iter().for_each(|&n| writer.packer.queue(n));
         Ok((writer, recovered))

@@ -130,7 +130,6 @@ fn a_snapshot_is_whole_or_absent() {
 fn a_full_disk_is_told_and_what_was_written_stays() {
     let all = entries(4_000);
     if let Some(dir) = child_folder() {
-        // Of this process only; by default a signal would end it.
         let mut writer = Writer::create(&dir.join("journal"), Options { roll_bytes: 1 << 20, ..options() }).unwrap();
         for entry in &all {
             append(&mut writer, entry);
@@ -156,6 +155,7 @@ fn a_full_disk_is_told_and_what_was_written_stays() {
     // SAFETY: between fork and exec only two system calls on plain numbers are made.
     unsafe {
         child.pre_exec(|| {
+            // A limit of the size of files is a full disk for this process; by default it is told by a signal that ends it.
             let limit = libc::rlimit { rlim_cur: 20_001, rlim_max: 20_001 };
             libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
             if libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) == 0 {

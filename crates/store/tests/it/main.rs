@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod allocation;
 mod bad_input;
 mod formats;
 mod journal;
 mod journal_crash;
 mod journal_damage;
+mod journal_fixtures;
 mod journal_retention;
 mod own_files;
 mod reference;
