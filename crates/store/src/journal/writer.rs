@@ -50,7 +50,6 @@ pub struct Writer {
     chain: Chain,
     /// No record of this segment yet: its head is put before the first one, whose number it names.
     fresh: bool,
-    stopped: bool,
     group: Arc<Group>,
     syncer: Option<JoinHandle<()>>,
     packer: Packer,
@@ -122,7 +121,6 @@ impl Writer {
             written,
             chain,
             fresh: written == 0,
-            stopped: false,
             group,
             syncer,
             packer: Packer::start(dir.to_owned())?,
@@ -134,7 +132,7 @@ impl Writer {
     /// Does nothing after a failure.
     #[inline]
     pub fn append(&mut self, seq: u64, kind: Kind, version: u8, body: impl FnOnce(&mut Vec<u8>)) {
-        if self.stopped || self.group.failed() {
+        if self.group.failed() {
             return;
         }
         if self.fresh {
@@ -258,7 +256,7 @@ impl Writer {
     }
 
     fn write_out(&mut self) {
-        if self.buffer.is_empty() || self.stopped || self.group.failed() {
+        if self.buffer.is_empty() || self.group.failed() {
             return;
         }
         let mut rest = &self.buffer[..];
@@ -284,7 +282,6 @@ impl Writer {
 
     #[cold]
     fn fail(&mut self, error: JournalError) {
-        self.stopped = true;
         self.buffer.clear();
         self.group.fail(error);
     }

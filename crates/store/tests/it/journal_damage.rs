@@ -3,8 +3,16 @@
 use crate::journal::{Entry, append, entries, files, read, read_ahead, small, write_open, write_sealed};
 use crate::support::Folder;
 use proptest::prelude::*;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use store::journal::{End, JournalError, Kind, Options, Reader, Writer, recover};
+
+/// Changes one byte in place: a file that is written anew waits for the disk on some file systems, thousands of times here.
+fn poke(dir: &Path, name: &str, at: usize, value: u8) {
+    let file = File::options().write(true).open(dir.join(name)).unwrap();
+    file.write_all_at(&[value], at as u64).unwrap();
+}
 
 fn read_file(dir: &Path, name: &str) -> Vec<u8> {
     std::fs::read(dir.join(name)).unwrap()
@@ -14,15 +22,17 @@ fn read_file(dir: &Path, name: &str) -> Vec<u8> {
 fn assert_found(dir: &Path, good: &End, what: &str) {
     let (_, end) = read(dir);
     assert_ne!(end.as_ref().ok(), Some(good), "{what}: not found");
-    // Both readers see the same.
-    let (_, ahead) = read_ahead(dir, 0);
-    assert_eq!(format!("{end:?}"), format!("{ahead:?}"), "{what}");
+}
+
+/// The thread that reads ahead finds the same.
+fn assert_same_ahead(dir: &Path, what: &str) {
+    assert_eq!(format!("{:?}", read_ahead(dir, 0)), format!("{:?}", read(dir)), "{what}");
 }
 
 #[test]
 fn any_change_of_one_byte_of_a_sealed_journal_is_found() {
     let folder = Folder::new();
-    let (count, digest) = write_sealed(&folder.0, small(300), &entries(40));
+    let (count, digest) = write_sealed(&folder.0, small(300), &entries(24));
     let good = End::Sealed { count, digest };
     assert_eq!(read(&folder.0).1.unwrap(), good);
     let names = files(&folder.0);
@@ -31,16 +41,18 @@ fn any_change_of_one_byte_of_a_sealed_journal_is_found() {
     for name in &names {
         let bytes = read_file(&folder.0, name);
         for at in 0..bytes.len() {
-            for bits in [0x01, 0x80, 0xFF] {
-                let mut bad = bytes.clone();
-                bad[at] ^= bits;
-                folder.write(name, &bad);
+            for bits in [1 << (at % 8), 0xFF] {
+                poke(&folder.0, name, at, bytes[at] ^ bits);
                 assert_found(&folder.0, &good, &format!("{name}, byte {at} ^ {bits:#x}"));
                 changed += 1;
             }
+            if at % 16 == 0 {
+                assert_same_ahead(&folder.0, &format!("{name}, byte {at}"));
+            }
+            poke(&folder.0, name, at, bytes[at]);
         }
-        for len in 0..bytes.len() {
-            folder.write(name, &bytes[..len]);
+        for len in (0..bytes.len()).rev() {
+            File::options().write(true).open(folder.0.join(name)).unwrap().set_len(len as u64).unwrap();
             assert_found(&folder.0, &good, &format!("{name}, cut to {len}"));
         }
         folder.write(name, [&bytes[..], b"\0"].concat());
@@ -68,10 +80,10 @@ fn segments_of_another_run_do_not_fit() {
 #[test]
 fn wherever_an_open_journal_is_cut_whole_records_are_kept() {
     let folder = Folder::new();
-    let all = entries(60);
+    let all = entries(53);
     let good = folder.0.join("good");
     // The last segment is plain, those before are compressed.
-    write_open(&good, small(500), &all);
+    write_open(&good, small(400), &all);
     let names = files(&good);
     let last = names.last().unwrap();
     assert!(last.ends_with(".seg") && names.len() > 2, "{names:?}");
@@ -82,6 +94,7 @@ fn wherever_an_open_journal_is_cut_whole_records_are_kept() {
         std::fs::remove_file(cut.join(last)).unwrap();
         read(&cut).0.len()
     };
+    assert!(all.len() - before >= 3, "the last segment has {} records", all.len() - before);
     let mut last_kept = before;
     for len in 0..=bytes.len() {
         let dir = folder.0.join("cut");
@@ -96,7 +109,7 @@ fn wherever_an_open_journal_is_cut_whole_records_are_kept() {
             End::Torn { bytes, .. } => bytes,
             other => panic!("cut to {len}: {other:?}"),
         };
-        let (mut writer, recovered) = Writer::resume(&dir, small(500)).unwrap();
+        let (mut writer, recovered) = Writer::resume(&dir, small(400)).unwrap();
         assert_eq!((recovered.records, recovered.damaged_bytes), (kept.len() as u64, 0));
         // A segment without a record goes as a whole, with its head.
         assert!(recovered.torn_bytes == torn || kept.len() == before, "cut to {len}: {recovered:?}, torn {torn}");
@@ -120,7 +133,7 @@ fn any_change_of_one_byte_of_an_open_journal_is_found_and_only_the_end_is_cut() 
     for at in 0..bytes.len() {
         let mut bad = bytes.clone();
         bad[at] ^= 0x10;
-        folder.write("0000000001.seg", &bad);
+        poke(&folder.0, "0000000001.seg", at, bad[at]);
         let (kept, end) = read(&folder.0);
         assert_eq!(kept, all[..kept.len()]);
         match end {
@@ -137,9 +150,11 @@ fn any_change_of_one_byte_of_an_open_journal_is_found_and_only_the_end_is_cut() 
                 let recovered = recover(&folder.0).unwrap();
                 assert_eq!((recovered.damaged_bytes, recovered.torn_bytes, recovered.records), (cut, 0, 23));
                 assert_eq!(read(&folder.0).1.unwrap(), End::Open);
+                folder.write("0000000001.seg", &bytes);
             }
             other => panic!("byte {at}: {other:?}"),
         }
+        poke(&folder.0, "0000000001.seg", at, bytes[at]);
     }
 }
 
@@ -257,7 +272,7 @@ fn any_entries() -> impl Strategy<Value = Vec<Entry>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn any_records_come_back(
