@@ -40,16 +40,16 @@ fn any_change_of_one_byte_of_a_sealed_journal_is_found() {
     let mut changed = 0;
     for name in &names {
         let bytes = read_file(&folder.0, name);
-        for at in 0..bytes.len() {
+        for (at, &byte) in bytes.iter().enumerate() {
             for bits in [1 << (at % 8), 0xFF] {
-                poke(&folder.0, name, at, bytes[at] ^ bits);
+                poke(&folder.0, name, at, byte ^ bits);
                 assert_found(&folder.0, &good, &format!("{name}, byte {at} ^ {bits:#x}"));
                 changed += 1;
             }
             if at % 16 == 0 {
                 assert_same_ahead(&folder.0, &format!("{name}, byte {at}"));
             }
-            poke(&folder.0, name, at, bytes[at]);
+            poke(&folder.0, name, at, byte);
         }
         for len in (0..bytes.len()).rev() {
             File::options().write(true).open(folder.0.join(name)).unwrap().set_len(len as u64).unwrap();
