@@ -8,6 +8,9 @@
 
 pub mod command;
 pub mod config;
+pub mod log;
 pub mod report;
 pub mod run_files;
 pub mod runner;
+pub mod signals;
+pub mod term;

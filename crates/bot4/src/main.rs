@@ -1,49 +1,135 @@
 //! The program: reads the command line, runs a command, and says by its exit code how it went.
 //!
-//! 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted. Results go to standard output, errors to standard error.
+//! 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted, 143 terminated. Results go to standard output, errors to standard error.
 
 use bot4::command::{self, CommandError, Exit};
 use bot4::config::RunArgs;
-use clap::{Parser, Subcommand};
+use bot4::{log, signals, term};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A deterministic crypto trading engine: backtest, replay, paper and live are one.
 #[derive(Parser)]
-#[command(name = "bot4", version)]
+#[command(
+    name = "bot4",
+    version,
+    after_help = "\
+Examples:
+  bot4 paper                                   trades the bundled minutes, without any configuration
+  bot4 backtest --strategy sma-cross           a strategy on the bundled minutes
+  bot4 init                                    writes a commented bot4.toml
+  bot4 help backtest                           all options of a command
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted, 143 terminated."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Colours: auto (on terminals, unless NO_COLOR is set), always or never.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    color: term::Colour,
+    /// Levels of the log on standard error: off, error, warn (the default), info, debug or trace, and by module: info,store=debug.
+    #[arg(long, global = true, value_name = "LEVELS")]
+    log: Option<String>,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Trades the bundled (or other) data on paper, through the whole pipeline, with the limits of live trading.
+    #[command(after_help = "\
+Examples:
+  bot4 paper
+  bot4 paper --from 2021-05-01 --to 2021-06-01 --out runs/may
+  bot4 paper --strategy donchian:bar=4h,entry=30 --cash 50000 --speed 60x
+  bot4 paper --resume runs/may
+  BOT4_RUN__CASH=50000 bot4 paper --config bot4.toml --json")]
     Paper(Box<command::paper::PaperArgs>),
     /// Runs strategies on stored data.
+    #[command(after_help = "\
+Examples:
+  bot4 backtest --strategy sma-cross:fast=20,slow=50
+  bot4 backtest --data candles.csv --symbol BTCUSDT --interval 1m --strategy donchian --slippage bps:5
+  bot4 backtest --strategy sma-cross --risk off --size all-in --json
+  bot4 backtest --config bot4.toml --out runs/first")]
     Backtest(Box<RunArgs>),
     /// Plays a recorded run again, and holds every decision against the record.
+    #[command(after_help = "\
+Examples:
+  bot4 replay runs/may
+  bot4 replay runs/may --verify
+  bot4 replay runs/may --until 120000 --json")]
     Replay(command::replay::ReplayArgs),
     /// Writes the report of a run, or lays several runs over each other.
+    #[command(after_help = "\
+Examples:
+  bot4 report runs/may
+  bot4 report runs/april runs/may --out comparison.html
+  bot4 report runs/may --json")]
     Report(command::report::ReportArgs),
     /// Computes indicators, statistics and reference cases.
+    #[command(after_help = "\
+Examples:
+  bot4 calc --list
+  bot4 calc sma prices.csv --param period=20 --column close
+  bot4 calc --cases cases.json")]
     Calc(command::calc::CalcArgs),
     /// Lists the strategies and their parameters.
+    #[command(after_help = "\
+Examples:
+  bot4 strategies
+  bot4 strategies --json")]
     Strategies {
         /// One JSON array on standard output.
         #[arg(long)]
         json: bool,
     },
     /// Looks at data files.
+    #[command(after_help = "\
+Examples:
+  bot4 data check
+  bot4 data check candles/ --symbol BTCUSDT --json")]
     Data(command::data::DataCommand),
+    /// Shows, checks and compares configurations.
+    #[command(after_help = "\
+Examples:
+  bot4 config show
+  bot4 config check bot4.toml
+  bot4 config diff bot4.toml other.toml
+
+Values come from defaults, then a file (--config, else bot4.toml here, else the one named by BOT4_CONFIG), then variables
+(BOT4_RUN__CASH=5000 says run.cash), then arguments; the later one holds.")]
+    Config(command::config::ConfigCommand),
+    /// Writes a commented configuration file with every key and its default.
+    #[command(after_help = "\
+Examples:
+  bot4 init
+  bot4 init my-runs --force")]
+    Init(command::init::InitArgs),
+    /// Writes the completions of a shell to standard output.
+    #[command(after_help = "\
+Examples:
+  bot4 completions bash > ~/.local/share/bash-completion/completions/bot4
+  bot4 completions zsh > ~/.zfunc/_bot4
+  bot4 completions fish > ~/.config/fish/completions/bot4.fish")]
+    Completions(command::completions::CompletionsArgs),
+    /// Writes the manual pages.
+    #[command(after_help = "\
+Examples:
+  bot4 man | man -l -
+  bot4 man ~/.local/share/man/man1")]
+    Man(command::completions::ManArgs),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let colour = term::Colour::of_arguments(std::env::args_os().filter_map(|a| a.into_string().ok()));
+    colour.apply();
+    let parsed = Cli::command().color(colour.of_help()).try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are asked for and are no error.
@@ -53,35 +139,43 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = store::failpoint::arm_from_env() {
-        eprintln!("bot4: {error}");
+        term::complain(&error.to_string());
         return ExitCode::from(Exit::Usage.code());
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let result = on_interrupt(&stop).and_then(|()| match &cli.command {
-        Command::Paper(args) => command::paper::run(args, &stop),
-        Command::Backtest(args) => command::backtest::run(args, &stop),
-        Command::Replay(args) => command::replay::run(args, &stop),
-        Command::Report(args) => command::report::run(args),
-        Command::Calc(args) => command::calc::run(args),
-        Command::Strategies { json } => command::strategies::run(*json),
-        Command::Data(args) => command::data::run(args, &stop),
-    });
-    match result {
+    cli.color.apply();
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bot4: {error}");
+            term::complain(&error.to_string());
             ExitCode::from(error.exit.code())
         }
     }
 }
 
-/// The first interrupt asks the run to stop; the second ends the program at once.
-fn on_interrupt(stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
-    let stop = Arc::clone(stop);
-    ctrlc::set_handler(move || {
-        if stop.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(Exit::Interrupted.code()));
+fn run(cli: Cli) -> Result<(), CommandError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    signals::listen(&stop).map_err(CommandError::failed)?;
+    let levels = cli.log;
+    let said = levels.clone();
+    let plain = || log::start_plain(said.as_deref());
+    match cli.command {
+        // A run's log has its folder and levels from the run's settings.
+        Command::Paper(mut args) => {
+            args.run.log = levels;
+            command::paper::run(&args, &stop)
         }
-    })
-    .map_err(CommandError::failed)
+        Command::Backtest(mut args) => {
+            args.log = levels;
+            command::backtest::run(&args, &stop)
+        }
+        Command::Replay(args) => plain().and_then(|_log| command::replay::run(&args, &stop)),
+        Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
+        Command::Calc(args) => plain().and_then(|_log| command::calc::run(&args)),
+        Command::Strategies { json } => plain().and_then(|_log| command::strategies::run(json)),
+        Command::Data(args) => plain().and_then(|_log| command::data::run(&args, &stop)),
+        Command::Config(args) => plain().and_then(|_log| command::config::run(&args, said.as_deref())),
+        Command::Init(args) => plain().and_then(|_log| command::init::run(&args)),
+        Command::Completions(args) => plain().and_then(|_log| command::completions::completions(&args, Cli::command())),
+        Command::Man(args) => plain().and_then(|_log| command::completions::man(&args, Cli::command())),
+    }
 }

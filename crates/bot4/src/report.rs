@@ -9,6 +9,7 @@ use crate::runner::run_folder::Build;
 use crate::runner::run_inputs::SeriesRef;
 use crate::runner::session::Session;
 use domain::{Instrument, Money, Quantity, StrategyIdx, UnixNanos};
+use crate::term::{ERROR, HEADING, Table, WARNING, styled};
 use portfolio::dust::is_dust;
 use portfolio::{Direction, RoundTrip};
 use serde::Serialize;
@@ -355,19 +356,23 @@ impl Summary {
         }
     }
 
-    /// The result as a table for people. Its first line says under which limits it was made.
+    /// The result as a table for people, plain and as wide as it is. Its first line says under which limits it was made.
     #[must_use]
     pub fn table(&self) -> String {
-        let mut t = String::new();
+        anstream::adapter::strip_str(&self.styled(None)).to_string()
+    }
+
+    /// The table within so many characters, with styles in it: [`crate::term::print`] takes them out where they are not wanted.
+    #[must_use]
+    pub fn styled(&self, width: Option<usize>) -> String {
+        let mut t = Table::new(2).left(24).right(16).right(16);
         let percent = |x: Option<f64>| x.map_or_else(|| "-".into(), |x| format!("{:+.2} %", 100.0 * x));
         let number = |x: Option<f64>| x.map_or_else(|| "-".into(), |x| format!("{x:.2}"));
         let when = |ts: Option<i64>| ts.and_then(UnixNanos::from_millis).map_or_else(|| "-".into(), time_text);
-        let mut line = |name: &str, own: String, hold: String| {
-            // Writing into a String cannot fail.
-            let _ = writeln!(t, "  {name:<26}{own:>16}{hold:>18}");
-        };
+        let mut line = |name: &str, own: String, hold: String| t.row([name.to_owned(), own, hold]);
         let hold = self.buy_and_hold.as_ref();
-        line("", "this run".into(), if hold.is_some() { "buy and hold".into() } else { String::new() });
+        let heading = |text: &str| styled(HEADING, text);
+        line("", heading("this run"), if hold.is_some() { heading("buy and hold") } else { String::new() });
         line(
             "final equity",
             number(self.final_equity),
@@ -396,7 +401,9 @@ impl Summary {
         line("open positions", format!("{}{and_dust}", self.open_positions.len() - dust), String::new());
         let mut out = match self.risk_profile {
             "standard" => "Risk: standard limits\n".to_owned(),
-            "off" => "RISK IS OFF: a research result; its orders could never go to a real venue\n".to_owned(),
+            "off" => {
+                styled(WARNING, "RISK IS OFF: a research result; its orders could never go to a real venue") + "\n"
+            }
             other => format!("Risk: {other} limits (a research result; its orders could never go to a real venue)\n"),
         };
         let _ = writeln!(
@@ -411,7 +418,7 @@ impl Summary {
             let _ = writeln!(out, "  strategy {number}: {strategy}");
         }
         out.push('\n');
-        out.push_str(&t);
+        out.push_str(&t.render(width));
         let mut counts = |title: &str, counts: &BTreeMap<&str, u64>| {
             if !counts.is_empty() {
                 let list: Vec<String> = counts.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
@@ -432,7 +439,7 @@ impl Summary {
             let _ = writeln!(out, "\n{} {gaps} in the data (`bot4 data check` lists {them})", self.data.gaps);
         }
         if !self.faults.is_empty() {
-            let _ = writeln!(out, "\nFAULTS, after which no new risk was taken:");
+            let _ = writeln!(out, "\n{}", styled(ERROR, "FAULTS, after which no new risk was taken:"));
             for fault in &self.faults {
                 let _ = writeln!(out, "  {fault}");
             }

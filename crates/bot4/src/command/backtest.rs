@@ -1,10 +1,10 @@
 //! `bot4 backtest`: strategies on stored data, at full speed, with everything that can be chosen on the command line.
 
+use super::CommandError;
 use super::inputs::{DataArgs, time_text};
 use super::paper::print;
 use super::progress::Bar;
-use super::{CommandError, Exit};
-use crate::config::{BACKTEST, Defaults, RunArgs, RunSettings, configure};
+use crate::config::{BACKTEST, Defaults, PAPER, RunArgs, RunSettings};
 use crate::report::{DataLine, Material, Summary, write_files};
 use crate::runner::drive::{DriveError, Driven, Driver};
 use crate::runner::keep::Keep;
@@ -41,13 +41,16 @@ pub(super) fn execute(
     controls: &Controls,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), CommandError> {
-    let settings = args.resolve(defaults)?.settings;
-    let config = configure(&settings, defaults)?;
+    let resolved = args.resolve(defaults)?;
+    let config = resolved.configure(defaults)?;
+    let settings = &resolved.settings;
     // A folder that cannot be written is found before the run, not after it.
     if let Some(out) = &args.out {
         prepare(out)?;
     }
-    let finished = simulate(&settings, args.json, &config, defaults, controls, stop)?;
+    let _log = crate::log::start(&settings.log, args.out.as_deref().filter(|_| defaults.run == PAPER.run))?;
+    let finished = simulate(settings, args.json, &config, defaults, controls, stop);
+    let finished = finished.map_err(|error| resolved.placed(error))?;
     if let Some(out) = &args.out {
         write_files(out, &finished.summary, &finished.recorder).map_err(CommandError::failed)?;
     }
@@ -94,9 +97,7 @@ fn simulate(
     bar.finish();
     let driven = *driver.driven();
     ended.map_err(|e| match e {
-        DriveError::Interrupted => {
-            CommandError { exit: Exit::Interrupted, message: "interrupted: nothing was written".into() }
-        }
+        DriveError::Interrupted => crate::signals::stopped("nothing was written"),
         other => CommandError::failed(other),
     })?;
     plan.recorder.equity.finish();

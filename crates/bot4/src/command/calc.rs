@@ -58,7 +58,8 @@ pub fn run(args: &CalcArgs) -> Result<(), CommandError> {
     match (&args.cases, &args.function, &args.table) {
         (Some(file), _, _) => run_cases(file, args.only.as_deref()),
         (None, Some(function), Some(table)) => run_one(function, table, args),
-        _ if args.list => write_out(&show::list(args.json)?),
+        _ if args.list && args.json => write_out(&show::list(true)?),
+        _ if args.list => crate::term::print(&show::list(false)?).map_err(CommandError::failed),
         _ => Err(CommandError::usage("nothing is asked: expected FUNCTION TABLE, --cases FILE or --list")),
     }
 }

@@ -4,9 +4,9 @@
 //! Rows are read and refused by the same reader that feeds a run, so that what is listed here is what a run would leave out; the rest of
 //! the findings (outliers, candles that do not stand on their interval) come from `marketdata`'s check of the rows that passed.
 
+use super::CommandError;
 use super::inputs::{DataArgs, time_text};
 use super::progress::Bar;
-use super::{CommandError, Exit};
 use crate::runner::drive::Progress as _;
 use clap::{Args, Subcommand};
 use domain::{InstrumentIdx, UnixNanos};
@@ -179,7 +179,7 @@ fn check_series(series: &Series, args: &CheckArgs, stop: &AtomicBool) -> Result<
     bar.finish();
     let error = match result {
         Ok(true) => None,
-        Ok(false) => return Err(CommandError { exit: Exit::Interrupted, message: "interrupted".into() }),
+        Ok(false) => return Err(crate::signals::stopped("")),
         Err(error) => Some(error.to_string()),
     };
     Ok(SeriesReport::new(series, &findings, &candles, error, args.first))

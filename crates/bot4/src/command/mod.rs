@@ -2,7 +2,10 @@
 
 pub mod backtest;
 pub mod calc;
+pub mod completions;
+pub mod config;
 pub mod data;
+pub mod init;
 pub mod inputs;
 pub mod paper;
 pub mod progress;
@@ -11,6 +14,7 @@ pub mod report;
 pub mod strategies;
 
 use std::fmt;
+use std::io::Write as _;
 
 /// How a command ends, as an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +25,10 @@ pub enum Exit {
     Failed,
     /// 2: wrong usage or configuration.
     Usage,
-    /// 130: stopped by the user.
+    /// 130: stopped by the user (SIGINT).
     Interrupted,
+    /// 143: stopped by the system (SIGTERM).
+    Terminated,
 }
 
 impl Exit {
@@ -34,6 +40,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }
@@ -68,3 +75,11 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+/// Writes to standard output; who reads only the first lines has what he wanted.
+fn write_out(text: &str) -> Result<(), CommandError> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(CommandError::failed),
+    }
+}

@@ -4,8 +4,9 @@
 use super::backtest::{data_line, execute, no_row, rows_of, run_id, summarise};
 use super::inputs::parse_time;
 use super::progress::Bar;
-use super::{CommandError, Exit};
+use super::{CommandError, write_out};
 use crate::config::{PAPER, RunArgs, RunSettings};
+use crate::log::{self, trail};
 use crate::report::{Course, Summary, write_files};
 use crate::runner::drive::DriveError;
 use crate::runner::keep::{Keep, Saving};
@@ -15,9 +16,9 @@ use crate::runner::recovery;
 use crate::runner::run_folder::{Contents, FolderError, RunFolder};
 use crate::runner::session::SessionError;
 use crate::runner::tape::Seal;
+use crate::term;
 use clap::Args;
 use domain::codec::Stored;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -67,7 +68,8 @@ pub(super) fn controls(speed: &str, seek: Option<&str>) -> Result<Controls, Comm
 }
 
 fn start(args: &PaperArgs, controls: &Controls, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
-    let mut settings = args.run.resolve(&PAPER)?.settings;
+    let resolved = args.run.resolve(&PAPER)?;
+    let mut settings = resolved.settings.clone();
     match args.journal.as_deref() {
         None => {}
         Some("on") => settings.journal.enabled = true,
@@ -87,6 +89,7 @@ fn start(args: &PaperArgs, controls: &Controls, stop: &Arc<AtomicBool>) -> Resul
         return execute(&run, &PAPER, controls, stop);
     }
     let result = begin(&folder, settings, false, args.run.json, controls, stop);
+    let result = result.map_err(|error| resolved.placed(error));
     drop(lock);
     result
 }
@@ -100,6 +103,7 @@ fn begin(
     stop: &Arc<AtomicBool>,
 ) -> Result<(), CommandError> {
     let mut opened = recorded::prepare(settings, &PAPER)?;
+    let _log = log::start(&opened.settings.log, Some(folder.path()))?;
     opened.start.afresh = afresh;
     let saving = recorded::begin(folder, &mut opened)?;
     play(folder, opened, saving, json, controls, stop)
@@ -123,6 +127,12 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
         return show_again(&folder, args.run.json);
     }
     let Resumed { opened, saving, recovery } = recorded::resume(&folder, *start, &args.run.data.data)?;
+    let mut levels = opened.settings.log.clone();
+    if let Some(level) = &args.run.log {
+        levels.level.clone_from(level);
+    }
+    let _log = log::start(&levels, Some(folder.path()))?;
+    trail::recovery(recovery.snapshot_seq, recovery.tail_events, recovery.resumed_at);
     for reason in &recovery.unusable {
         eprintln!("bot4: not used: {reason}");
     }
@@ -172,13 +182,12 @@ fn show_again(folder: &RunFolder, json: bool) -> Result<(), CommandError> {
             ))
         })
     };
-    let text = if json {
+    if json {
         // Line ends of the file are between values only.
-        read("summary.json")?.lines().map(str::trim_start).collect::<String>() + "\n"
-    } else {
-        format!("{}files in {}\n", read("summary.txt")?, folder.path().display())
-    };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
+        return write_out(&(read("summary.json")?.lines().map(str::trim_start).collect::<String>() + "\n"));
+    }
+    let text = format!("{}files in {}\n", read("summary.txt")?, folder.path().display());
+    term::print(&text).map_err(CommandError::failed)
 }
 
 /// Drives a recorded run to its end, or to where it is stopped.
@@ -227,8 +236,7 @@ fn play(
         Err(DriveError::Interrupted) => {
             let seq = session.seq();
             close(session)?;
-            let message = format!("stopped after event {seq}; {resume}");
-            return Err(CommandError { exit: Exit::Interrupted, message });
+            return Err(crate::signals::stopped(&format!("stopped after event {seq}; {resume}")));
         }
         Err(other) => {
             close(session)?;
@@ -285,13 +293,11 @@ fn seal(opened: &mut Opened) -> Result<(), CommandError> {
 
 /// Prints a result on standard output.
 pub(super) fn print(summary: &Summary, json: bool, folder: Option<&Path>) -> Result<(), CommandError> {
-    let text = if json {
-        serde_json::to_string(summary).map_err(CommandError::failed)? + "\n"
-    } else {
-        let files = folder.map_or_else(String::new, |folder| format!("files in {}\n", folder.display()));
-        summary.table() + &files
-    };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
+    if json {
+        return write_out(&(serde_json::to_string(summary).map_err(CommandError::failed)? + "\n"));
+    }
+    let files = folder.map_or_else(String::new, |folder| format!("files in {}\n", folder.display()));
+    term::print(&(summary.styled(term::width()) + &files)).map_err(CommandError::failed)
 }
 
 /// Whether a drive ended where it was asked to.

@@ -4,10 +4,10 @@
 //! byte for byte, with the one recorded. Where this build decides otherwise the record stands: a replay goes on with what was recorded and
 //! says where it differs first, a verification ends there. Nothing in the folder is changed.
 
+use super::CommandError;
 use super::backtest::{data_line, rows_of, summarise};
 use super::paper::{controls, reached};
 use super::progress::Bar;
-use super::{CommandError, Exit};
 use crate::report::Summary;
 use crate::runner::cursor::Cursor;
 use crate::runner::drive::DriveError;
@@ -182,7 +182,7 @@ fn replay(
     bar.finish();
     let seconds = began.elapsed().as_secs_f64();
     if matches!(driven, Err(DriveError::Interrupted)) {
-        return Err(CommandError { exit: Exit::Interrupted, message: "interrupted".into() });
+        return Err(crate::signals::stopped(""));
     }
     if !reached(&driven) {
         driven.map_err(CommandError::failed)?;

@@ -1,9 +1,8 @@
 //! `bot4 strategies`: what there is to trade by.
 
 use super::CommandError;
+use crate::term::{self, NAME, Table, styled};
 use serde::Serialize;
-use std::fmt::Write as _;
-use std::io::Write as _;
 
 #[derive(Serialize)]
 struct Line {
@@ -40,12 +39,14 @@ pub fn run(json: bool) -> Result<(), CommandError> {
     } else {
         let mut text = String::new();
         for kind in kinds {
-            let _ = writeln!(text, "{}\n  {}", kind.name, kind.summary);
+            text += &format!("{}\n  {}\n", styled(NAME, kind.name), kind.summary);
+            let mut table = Table::new(4).left(10).left(14).text();
             for p in kind.params {
-                let _ = writeln!(text, "    {:<12}{:<16}{} ({})", p.name, p.default, p.help, p.allowed);
+                table.row([p.name.to_owned(), p.default.to_owned(), format!("{} ({})", p.help, p.allowed)]);
             }
+            text += &table.render(term::width());
         }
-        text
+        return term::print(&text).map_err(CommandError::failed);
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(CommandError::failed)
+    super::write_out(&text)
 }

@@ -7,7 +7,7 @@ use store::history::{Decimals, parse_interval};
 use strategy::StopRule;
 
 /// Levels for all and by module: `info,store=debug`.
-pub(super) fn levels(text: &str) -> bool {
+pub(crate) fn levels(text: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     text.split(',').all(|part| {
         let (module, level) = part.trim().split_once('=').unwrap_or(("all", part.trim()));

@@ -84,7 +84,9 @@ pub fn configure(settings: &RunSettings, defaults: &Defaults) -> Result<RunConfi
 
 fn profile(settings: &RunSettings, defaults: &Defaults) -> Result<Profile, CommandError> {
     let risk = settings.run.risk.as_str();
-    check_risk(risk, defaults)?;
+    if !risk_is_allowed(risk, defaults) {
+        return Err(CommandError::usage(format!("--risk {risk}: expected {STANDARD_ONLY}")));
+    }
     match (risk, settings.limits) {
         ("default", _) => Ok(Profile::standard()),
         ("off", _) => Ok(Profile::Off),
@@ -98,13 +100,13 @@ fn profile(settings: &RunSettings, defaults: &Defaults) -> Result<Profile, Comma
     }
 }
 
-/// Refuses limits that this kind of run must not have.
-pub(super) fn check_risk(risk: &str, defaults: &Defaults) -> Result<(), CommandError> {
-    if risk == "default" || defaults.research {
-        return Ok(());
-    }
-    Err(CommandError::usage(format!("--risk {risk}: expected default: paper has the limits of live trading")))
+/// Whether this kind of run may have these limits.
+pub(super) fn risk_is_allowed(risk: &str, defaults: &Defaults) -> bool {
+    risk == "default" || defaults.research
 }
+
+/// What is expected of runs that may not.
+pub(super) const STANDARD_ONLY: &str = "default: paper has the limits of live trading";
 
 fn venue(settings: &RunSettings) -> Result<VenueConfig, CommandError> {
     let v = &settings.venue;

@@ -17,15 +17,18 @@ mod problem;
 mod resolve;
 mod settings;
 mod strategies;
+mod template;
 #[cfg(test)]
 mod tests;
 
 pub use args::RunArgs;
+pub(crate) use check::levels as are_levels;
 pub use configure::{BACKTEST, Defaults, PAPER, configure};
 pub use key::{Key, Kind, Preset, Value};
 pub use keys::{KEYS, find};
 pub use problem::{Origin, Problem, Problems};
-pub use resolve::{Resolved, Sources, resolve};
+pub use resolve::{FILE_NAME, Resolved, Sources, resolve};
 pub use settings::{
     Durability, JournalSection, LogSection, PathsSection, RunSection, RunSettings, SettingsError, VenueSection,
 };
+pub use template::template;

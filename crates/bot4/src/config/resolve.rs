@@ -1,13 +1,14 @@
 //! The layers on top of each other: defaults, file, variables, arguments.
 
 use super::args::RunArgs;
-use super::configure::{Defaults, check_risk};
+use super::configure::{Defaults, STANDARD_ONLY, configure, risk_is_allowed};
 use super::key::{Key, Value};
 use super::keys::{KEYS, find};
-use super::problem::{Origin, Problem, Problems};
+use super::problem::{Origin, Problem, Problems, shown};
 use super::settings::RunSettings;
 use super::{environment, file};
 use crate::command::CommandError;
+use crate::runner::plan::RunConfig;
 use risk::Limits;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -51,6 +52,46 @@ pub struct Resolved {
     pub origins: BTreeMap<&'static str, Origin>,
     /// The file that was read.
     pub file: Option<PathBuf>,
+}
+
+impl Resolved {
+    /// [`configure`], and where it refuses a value of a file or a variable, that place instead of the option.
+    ///
+    /// # Errors
+    /// As [`configure`].
+    pub fn configure(&self, defaults: &Defaults) -> Result<RunConfig, CommandError> {
+        configure(&self.settings, defaults).map_err(|error| self.placed(error))
+    }
+
+    /// An error that speaks of an option and its value (`--cash 0: expected ...`), with the place where the value was really said.
+    #[must_use]
+    pub fn placed(&self, error: CommandError) -> CommandError {
+        let Some((said, rest)) = error.message.split_once(": ") else { return error };
+        let (option, value) = said.split_once(' ').unwrap_or((said, ""));
+        let Some(key) = KEYS.iter().find(|key| key.argument == Some(option)) else { return error };
+        let place = match self.origins.get(key.path) {
+            Some(Origin::File { file, line, column }) => format!("{}:{line}:{column}", file.display()),
+            Some(Origin::Variable(name)) => name.clone(),
+            Some(Origin::Default | Origin::Argument(_)) | None => return error,
+        };
+        let message = match value {
+            "" => format!("{place}: {}: {rest}", key.path),
+            value if self.says(key, value) => format!("{place}: {}: found {}, {rest}", key.path, shown(value)),
+            // The option is part of a sentence.
+            _ => format!("{place}: {}", error.message),
+        };
+        CommandError { exit: error.exit, message }
+    }
+
+    /// Whether this is the key's value, or one of them.
+    fn says(&self, key: &Key, value: &str) -> bool {
+        let whole = serde_json::to_value(&self.settings).unwrap_or_default();
+        match whole.get(key.section()).and_then(|section| section.get(key.name())) {
+            Some(Json::Array(items)) => items.iter().any(|item| item == value),
+            Some(single) => single == value,
+            None => false,
+        }
+    }
 }
 
 impl RunArgs {
@@ -120,7 +161,7 @@ fn choose_limits(all: &mut Layer, defaults: &Defaults) -> Result<Option<Limits>,
         .collect();
     let Some((Value::Text(risk), origin)) = all.get("run.risk").cloned() else { return Ok(None) };
     let highest = inline.iter().max_by_key(|(_, _, origin)| origin.layer());
-    let mut risk = risk;
+    let (mut risk, mut origin) = (risk, origin);
     if let Some((path, value, at)) = highest
         && risk != "inline"
     {
@@ -137,10 +178,14 @@ fn choose_limits(all: &mut Layer, defaults: &Defaults) -> Result<Option<Limits>,
         }
         if at.layer() > origin.layer() {
             risk = "inline".to_owned();
-            all.insert("run.risk", (Value::Text(risk.clone()), at.clone()));
+            origin = at.clone();
+            all.insert("run.risk", (Value::Text(risk.clone()), origin.clone()));
         }
     }
-    check_risk(&risk, defaults)?;
+    if !risk_is_allowed(&risk, defaults) {
+        let (found, expected) = (shown(&risk), STANDARD_ONLY.to_owned());
+        return Err(Problems(vec![Problem { origin, key: "run.risk".to_owned(), found, expected, near: None }]).into());
+    }
     match risk.as_str() {
         "default" | "off" => Ok(None),
         "inline" => {

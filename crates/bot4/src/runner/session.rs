@@ -4,6 +4,7 @@
 //! Out: engine steps in the order that the style of the engine demands: control < account report < timer < market at equal times, and
 //! reports directly after what caused them.
 
+use crate::log::trail;
 use crate::runner::record::Probe;
 use crate::runner::tape::Tape;
 use domain::codec::{CodecError, Reader, Stored};
@@ -67,6 +68,8 @@ pub struct Session {
     watch: u64,
     /// The event after which to stop.
     stop_after: u64,
+    /// How many of the engine's faults the log was told.
+    faults_told: usize,
 }
 
 impl Session {
@@ -88,6 +91,7 @@ impl Session {
             seq: 0,
             watch: u64::MAX,
             stop_after: u64::MAX,
+            faults_told: 0,
         }
     }
 
@@ -138,6 +142,7 @@ impl Session {
         for number in [&mut self.reports, &mut self.timers_fired, &mut self.setup, &mut self.seq] {
             *number = Stored::take(from)?;
         }
+        self.faults_told = self.engine.faults().len();
         self.look_out();
         Ok(())
     }
@@ -351,6 +356,12 @@ impl Session {
         self.reports += 1;
         let id = InputId::new(InputId::REPORTS, self.reports);
         self.step(ts, &Event { id, body: EventBody::Report(report) }, probe);
+        trail::report(self.seq, ts, &report);
+        // Faults come of reports.
+        for fault in self.engine.faults().iter().skip(self.faults_told) {
+            trail::fault(self.seq, fault);
+        }
+        self.faults_told = self.engine.faults().len();
         probe.report(ts, &report, &self.engine);
     }
 
@@ -393,6 +404,7 @@ impl Session {
             }
         }
         for command in self.out.drain(..) {
+            trail::command(self.seq, ts, &command);
             probe.command(ts, &command);
             match command {
                 Command::Timer { at, timer } => {
@@ -413,6 +425,7 @@ impl Session {
     }
 
     fn carry_recorded(&mut self, ts: UnixNanos, record: &CommandRecord) {
+        trail::recorded(self.seq, ts, record);
         match record {
             CommandRecord::Timer { at, timer } => {
                 self.timers.insert(((*at).max(ts), *timer));

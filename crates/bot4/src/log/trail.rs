@@ -1,0 +1,152 @@
+//! The trail of an order through the log: the same target, words and fields for every order, fill, refusal, recovery and fault.
+//!
+//! `seq` is the sequence number of the causing event and `order` the client order id; a search for either finds the whole story. Orders,
+//! fills and recoveries are told at `info`, signals, refusals and other reports at `debug`, faults at `error`. Numbers go into the record
+//! as they are: nothing is formatted on the calling thread.
+
+use domain::{AccountReport, ClientOrderId, OrderQuantity, RejectReason, ReportBody, Side, UnixNanos};
+use risk::{Command, CommandRecord, Decision};
+use tracing::{Level, debug, enabled, error, info};
+
+/// The module name of these records, for filters: `--log bot4::orders=debug`.
+pub const TARGET: &str = "bot4::orders";
+
+/// A command that event `seq` caused at `ts`.
+#[inline]
+pub fn command(seq: u64, ts: UnixNanos, command: &Command) {
+    if enabled!(target: TARGET, Level::INFO) {
+        told(seq, ts, &command.record());
+    }
+}
+
+/// A command of a record that event `seq` caused at `ts` when the record was made.
+#[inline]
+pub fn recorded(seq: u64, ts: UnixNanos, record: &CommandRecord) {
+    if enabled!(target: TARGET, Level::INFO) {
+        told(seq, ts, record);
+    }
+}
+
+fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
+    let engine_ts = ts.0;
+    match command {
+        CommandRecord::Submit { spec, research, .. } => info!(
+            target: TARGET,
+            seq,
+            order = spec.client_id.raw(),
+            engine_ts,
+            strategy = spec.strategy.0,
+            instrument = spec.instrument.0,
+            kind = spec.kind.name(),
+            side = side(spec.side),
+            quantity = quantity(spec.quantity),
+            research = *research,
+            "order sent"
+        ),
+        CommandRecord::Cancel { client_id } => {
+            info!(target: TARGET, seq, order = client_id.raw(), engine_ts, "cancel sent");
+        }
+        CommandRecord::Decision(Decision::Refused { strategy, instrument, refusal, .. }) => debug!(
+            target: TARGET,
+            seq,
+            engine_ts,
+            strategy = strategy.0,
+            instrument = instrument.0,
+            reason = refusal.reason.key(),
+            value = refusal.value,
+            limit = refusal.limit,
+            "refused"
+        ),
+        CommandRecord::Decision(Decision::Signal(signal)) => debug!(
+            target: TARGET,
+            seq,
+            engine_ts,
+            strategy = signal.strategy.0,
+            instrument = signal.instrument.0,
+            "signal"
+        ),
+        // What is asked of the runtime is in the journal.
+        CommandRecord::Timer { .. } | CommandRecord::Infer(_) => {}
+    }
+}
+
+/// A report of a venue, which is event `seq`.
+#[inline]
+pub fn report(seq: u64, ts: UnixNanos, report: &AccountReport) {
+    if enabled!(target: TARGET, Level::INFO) {
+        reported(seq, ts, report);
+    }
+}
+
+fn reported(seq: u64, ts: UnixNanos, report: &AccountReport) {
+    let engine_ts = ts.0;
+    match &report.body {
+        ReportBody::Filled { fill, complete } => info!(
+            target: TARGET,
+            seq,
+            order = fill.client_id.raw(),
+            engine_ts,
+            instrument = fill.instrument.0,
+            side = side(fill.side),
+            price_mantissa = fill.price,
+            quantity_mantissa = fill.quantity,
+            complete = *complete,
+            "filled"
+        ),
+        ReportBody::Rejected { client_id, reason } => {
+            info!(target: TARGET, seq, order = client_id.raw(), engine_ts, reason = reason.name(), "rejected by the venue");
+        }
+        ReportBody::Canceled { client_id, reason } => info!(
+            target: TARGET,
+            seq,
+            order = client_id.raw(),
+            engine_ts,
+            reason = reason.map_or("asked", RejectReason::name),
+            "canceled"
+        ),
+        ReportBody::Accepted { client_id, .. } => reported_as(seq, *client_id, engine_ts, "accepted"),
+        ReportBody::Triggered { client_id } => reported_as(seq, *client_id, engine_ts, "triggered"),
+        ReportBody::Expired { client_id } => reported_as(seq, *client_id, engine_ts, "expired"),
+        ReportBody::Amended { client_id } => reported_as(seq, *client_id, engine_ts, "amended"),
+        ReportBody::CancelRejected { client_id, .. } => reported_as(seq, *client_id, engine_ts, "cancel rejected"),
+        ReportBody::AmendRejected { client_id, .. } => reported_as(seq, *client_id, engine_ts, "amendment rejected"),
+        ReportBody::Status { client_id, .. } => reported_as(seq, *client_id, engine_ts, "status"),
+        ReportBody::Funding { instrument, amount, .. } => {
+            debug!(target: TARGET, seq, engine_ts, instrument = instrument.0, amount = amount.to_f64(), "funding");
+        }
+        ReportBody::Transfer { amount, .. } => {
+            debug!(target: TARGET, seq, engine_ts, amount = amount.to_f64(), "transfer");
+        }
+    }
+}
+
+fn reported_as(seq: u64, order: ClientOrderId, engine_ts: u64, what: &'static str) {
+    debug!(target: TARGET, seq, order = order.raw(), engine_ts, what, "reported");
+}
+
+const fn side(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "buy",
+        Side::Sell => "sell",
+    }
+}
+
+/// In base or contracts, or in quote where the order is an amount.
+fn quantity(quantity: OrderQuantity) -> f64 {
+    match quantity {
+        OrderQuantity::Base(quantity) | OrderQuantity::Contracts(quantity) => quantity.to_f64(),
+        OrderQuantity::QuoteAmount(amount) => amount.to_f64(),
+    }
+}
+
+/// What cannot happen and did, at event `seq`: no new risk is taken after it.
+#[cold]
+pub fn fault(seq: u64, fault: &dyn std::fmt::Display) {
+    error!(target: TARGET, seq, fault = %fault, "fault: no new risk is taken");
+}
+
+/// A run that goes on from a snapshot: `resumed_at` is the first event that is processed after it.
+#[cold]
+pub fn recovery(snapshot_seq: u64, tail_events: u64, resumed_at: u64) {
+    info!(target: TARGET, seq = resumed_at, snapshot_seq, tail_events, "recovered");
+}
