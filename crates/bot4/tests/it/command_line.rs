@@ -343,13 +343,28 @@ fn a_paper_run_writes_its_files_and_they_say_what_it_said() {
     let mut names: Vec<String> =
         std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["equity.csv", "prices.csv", "report.html", "summary.json", "trades.csv"]);
+    let files = [
+        "equity.csv",
+        "journal",
+        "lock",
+        "logs",
+        "prices.csv",
+        "records",
+        "report.html",
+        "snapshots",
+        "summary.json",
+        "summary.txt",
+        "trades.csv",
+    ];
+    assert_eq!(names, files);
     assert_eq!((&said["run"], &said["risk_profile"]), (&Value::from("paper"), &Value::from("standard")));
     for timing in ["load_s", "run_s", "events_per_s"] {
         written[timing] = said[timing].clone();
     }
     assert_eq!(written, said);
-    // The same run again says the same, but for how long it took.
+    // The same run into another folder says the same, but for how long it took.
+    let other = folder.join("runs/two").display().to_string();
+    let args: Vec<&str> = args.iter().map(|a| if *a == out_text { other.as_str() } else { a }).collect();
     let mut again = json(&bot4(&args));
     for timing in ["load_s", "run_s", "events_per_s"] {
         again[timing] = said[timing].clone();
