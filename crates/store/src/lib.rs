@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod catalogue;
 pub mod failpoint;
 pub mod history;
 pub mod journal;

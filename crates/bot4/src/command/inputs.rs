@@ -5,7 +5,7 @@ use clap::Args;
 use domain::UnixNanos;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use store::history::{self, BadRows, Decimals, Input, Options, Series, Symbols, parse_interval};
+use store::history::{self, BadRows, ColumnMap, Decimals, Input, Options, Series, Symbols, parse_interval};
 
 /// The bundled minutes of BTC and ETH, and daily candles of ten pairs.
 const BUNDLED: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -91,6 +91,9 @@ impl DataArgs {
             bad_rows,
             from,
             to,
+            kind: None,
+            map: ColumnMap::default(),
+            rules: None,
         })
     }
 

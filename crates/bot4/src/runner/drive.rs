@@ -135,6 +135,8 @@ impl Lane {
             }),
             Rows::Trades(rows) => rows.get(self.at).map_or(NOTHING, |t| key(t.ts_event, false)),
             Rows::Quotes(rows) => rows.get(self.at).map_or(NOTHING, |q| key(q.ts_event, false)),
+            // `plan` lets no series of book levels into a run.
+            Rows::Book(_) => NOTHING,
         }
     }
 
@@ -490,6 +492,7 @@ impl<P: Probe> Player<'_, P> {
                     lane.at += 1;
                 }
             }
+            Rows::Book(_) => {}
         }
         lane.key = lane.next_key();
         Ok(())

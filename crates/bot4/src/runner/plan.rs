@@ -12,7 +12,7 @@ use engine::{Engine, EngineConfig};
 use risk::Profile;
 use sim::{Venue, VenueConfig};
 use std::sync::Arc;
-use store::history::{Series, SeriesReader};
+use store::history::{DataKind, Series, SeriesReader};
 use strategy::Blueprint;
 
 /// Which multiples orders come in.
@@ -96,6 +96,12 @@ pub fn list(series: &[Series]) -> Result<(InstrumentTable, Vec<Listed>), PlanErr
     let mut venues: Vec<&str> = Vec::new();
     let mut listed: Vec<Listed> = Vec::new();
     for s in series {
+        if s.kind == DataKind::Book {
+            let title = s.title();
+            return Err(PlanError(format!(
+                "{title}: runs do not take book levels yet; choose another kind with --kind candles, trades or quotes"
+            )));
+        }
         let venue = venues.iter().position(|v| *v == s.venue).unwrap_or_else(|| {
             venues.push(&s.venue);
             venues.len() - 1
@@ -119,9 +125,7 @@ fn twice_error(a: &Series, b: &Series) -> PlanError {
         "choose one of the lengths with --interval".to_owned()
     } else {
         let (first, second) = (a.kind.name(), b.kind.name());
-        format!(
-            "{first} and {second} of one symbol together are not supported yet; name the files of one kind only in --data"
-        )
+        format!("{first} and {second} of one symbol together are not supported yet; choose one of them with --kind")
     };
     PlanError(format!("{} comes twice, as {} and as {}: {advice}", a.symbol, a.title(), b.title()))
 }

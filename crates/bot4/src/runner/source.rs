@@ -54,6 +54,7 @@ impl Source for InMemory {
             (Rows::Candles(all), Rows::Candles(out)) => replace(out, &all[range]),
             (Rows::Trades(all), Rows::Trades(out)) => replace(out, &all[range]),
             (Rows::Quotes(all), Rows::Quotes(out)) => replace(out, &all[range]),
+            (Rows::Book(all), Rows::Book(out)) => replace(out, &all[range]),
             (all, out) => {
                 *out = Rows::new(all.kind());
                 return self.next_chunk(rows);

@@ -111,7 +111,7 @@ fn files_that_are_none() {
     backtest(&folder.join("none.csv"), &[]).refused(1, "none.csv: No such file");
     let empty = folder.join("empty");
     std::fs::create_dir(&empty).unwrap();
-    backtest(&empty, &[]).refused(1, "has no .parquet, .csv, .csv.gz or .zip file");
+    backtest(&empty, &[]).refused(1, "has no .parquet, .feather, .csv, .csv.gz, .json, .json.gz or .zip file");
 }
 
 #[test]
@@ -187,8 +187,7 @@ fn a_symbol_in_two_series_is_told_with_the_way_out() {
     let trades = write(&folder, "trades.csv", trades);
     let said = ["--venue", "binance_spot", "--symbol", "BTCUSDT"];
     write(&folder, "quotes.csv", quotes);
-    backtest(&folder, &said)
-        .refused(1, "of one symbol together are not supported yet; name the files of one kind only in --data");
+    backtest(&folder, &said).refused(1, "of one symbol together are not supported yet; choose one of them with --kind");
     assert_eq!(backtest(&trades, &said).code, 0);
 }
 

@@ -7,7 +7,7 @@
 use super::decode::{Columns, UNREADABLE, time_text};
 use super::error::{BadKind, BadRow, BadRows, Findings, Gap, HistoryError};
 use super::rows::{DataKind, Row, Rows, interval_text};
-use domain::{Candle, InstrumentIdx, MarketFlags, Quote, Side, Trade, UnixNanos};
+use domain::{Candle, InstrumentIdx, MarketFlags, UnixNanos};
 use std::ops::Range;
 
 /// So many equal steps that are not the interval, one after the other, are another interval and not gaps.
@@ -42,23 +42,25 @@ pub(crate) struct Checker {
     /// The first row at or after this ends the reading.
     pub to_ns: i64,
     pub file: String,
+    /// Whether rows may come in any order and more than once, because who reads sorts them.
+    pub any_order: bool,
     /// Time of the last row that passed; the end of the file before, at its start.
-    last: Option<i64>,
+    pub(super) last: Option<i64>,
     /// A run of equal steps longer than the interval: length, count, time of its last row.
     odd: (i64, u32, i64),
     pub findings: Findings,
-    /// Rows that passed and are before `from_ns`.
-    early: u64,
+    /// Rows that passed and are outside of the range that was asked for.
+    pub(super) early: u64,
     /// Whether a row at or after `to_ns` was seen.
     pub done: bool,
 }
 
 /// A row that fails: its column and what was expected there.
-struct Fault {
-    kind: BadKind,
-    column: &'static str,
-    value: String,
-    expected: String,
+pub(super) struct Fault {
+    pub kind: BadKind,
+    pub column: &'static str,
+    pub value: String,
+    pub expected: String,
 }
 
 impl Checker {
@@ -72,6 +74,7 @@ impl Checker {
             from_ns: range.0,
             to_ns: range.1,
             file: String::new(),
+            any_order: false,
             last: None,
             odd: (0, 0, 0),
             findings: Findings::default(),
@@ -94,6 +97,7 @@ impl Checker {
             Rows::Candles(rows) => self.candles(columns, rows)?,
             Rows::Trades(rows) => self.trades(columns, rows)?,
             Rows::Quotes(rows) => self.quotes(columns, rows)?,
+            Rows::Book(rows) => self.book(columns, rows)?,
         }
         let passed = out.len() - before;
         if passed > 0 {
@@ -102,6 +106,7 @@ impl Checker {
                 Row::Candle(candle) => Some(candle.ts_open),
                 Row::Trade(trade) => Some(trade.ts_event),
                 Row::Quote(quote) => Some(quote.ts_event),
+                Row::Book(delta) => Some(delta.ts_event),
             };
             self.findings.first = self.findings.first.or_else(|| time(before));
             self.findings.last = time(before + passed - 1);
@@ -118,7 +123,7 @@ impl Checker {
         }
         let step = i64::from(self.interval_s).saturating_mul(1_000_000_000);
         let (idx, interval_s) = (self.idx, self.interval_s);
-        let candle = |t: i64, o: i64, h: i64, l: i64, c: i64, v: i64| Candle {
+        let candle = |flags: MarketFlags, t: i64, o: i64, h: i64, l: i64, c: i64, v: i64| Candle {
             ts_open: UnixNanos(t as u64),
             ts_recv: UnixNanos(t.saturating_add(step) as u64),
             open: o,
@@ -128,7 +133,7 @@ impl Checker {
             volume: v,
             interval_s,
             instrument: idx,
-            flags: MarketFlags(0),
+            flags,
         };
         out.reserve(n);
         let mut next = self.last.map_or(NONE_BEFORE, |last| last.saturating_add(step));
@@ -148,7 +153,12 @@ impl Checker {
                 still += u64::from(v == 0);
             }
             if plain && next >= self.from_ns && expected > next && expected.saturating_sub(step) < self.to_ns {
-                out.extend(rows().map(|(t, o, h, l, c, v)| candle(t, o, h, l, c, v)));
+                if columns.flags.is_empty() {
+                    out.extend(rows().map(|(t, o, h, l, c, v)| candle(MarketFlags(0), t, o, h, l, c, v)));
+                } else {
+                    let flagged = block.clone().zip(rows());
+                    out.extend(flagged.map(|(at, (t, o, h, l, c, v))| candle(columns.flags(at), t, o, h, l, c, v)));
+                }
                 zero_volume += still;
                 next = expected;
                 continue;
@@ -163,13 +173,13 @@ impl Checker {
                     }
                 }
                 next = t.saturating_add(step);
-                if t >= self.to_ns {
+                if t >= self.to_ns && !self.any_order {
                     self.done = true;
                     break;
                 }
-                if t >= self.from_ns {
+                if t >= self.from_ns && t < self.to_ns {
                     zero_volume += u64::from(v == 0);
-                    out.push(candle(t, o, h, l, c, v));
+                    out.push(candle(columns.flags(at), t, o, h, l, c, v));
                 } else {
                     self.early += 1;
                 }
@@ -210,12 +220,18 @@ impl Checker {
     }
 
     /// What is wrong with a row's time, if anything.
-    fn time_fault(&self, columns: &Columns, at: usize, t: i64, step: i64) -> Option<Fault> {
+    pub(super) fn time_fault(&self, columns: &Columns, at: usize, t: i64, step: i64) -> Option<Fault> {
         let fault = |kind, expected: String| Some(Fault { kind, column: "time", value: time_text(t), expected });
         if t < 0 || t > i64::MAX - step {
             return fault(BadKind::Unreadable, "a time from 1970 to 2262".into());
         }
         let last = self.last?;
+        if self.any_order {
+            if step > 0 && (t - last) % step != 0 {
+                return fault(BadKind::OffInterval, self.whole_steps(last));
+            }
+            return None;
+        }
         if step > 0 && t <= last {
             let (kind, what) = if t == last {
                 (BadKind::Duplicate, "this row repeats its time")
@@ -241,11 +257,14 @@ impl Checker {
             }
         }
         if step > 0 && (t - last) % step != 0 {
-            let interval = interval_text(self.interval_s);
-            let expected = format!("whole steps of {interval}, the interval of the series, after {}", time_text(last));
-            return fault(BadKind::OffInterval, expected);
+            return fault(BadKind::OffInterval, self.whole_steps(last));
         }
         None
+    }
+
+    fn whole_steps(&self, last: i64) -> String {
+        let interval = interval_text(self.interval_s);
+        format!("whole steps of {interval}, the interval of the series, after {}", time_text(last))
     }
 
     fn candle_fault(&self, open: i64, high: i64, low: i64, close: i64, volume: i64) -> Fault {
@@ -280,7 +299,7 @@ impl Checker {
                 interval: interval_text(self.interval_s),
             });
         }
-        if t >= self.from_ns && t < self.to_ns {
+        if t >= self.from_ns && t < self.to_ns && !self.any_order {
             let candles = (length / step).unsigned_abs().saturating_sub(1);
             self.findings.gaps += 1;
             self.findings.missing += candles;
@@ -291,143 +310,8 @@ impl Checker {
         Ok(())
     }
 
-    fn trades(&mut self, columns: &Columns, out: &mut Vec<Trade>) -> Result<(), HistoryError> {
-        let n = columns.ts.len();
-        let [price, quantity, side, id, _] = &columns.values;
-        let lists = (columns.ts.get(..n), price.get(..n), quantity.get(..n), side.get(..n), id.get(..n));
-        let (Some(ts), Some(price), Some(quantity), Some(side), Some(id)) = lists else {
-            return Err(self.uneven());
-        };
-        out.reserve(n);
-        let mut last = self.last.unwrap_or(0);
-        for at in 0..n {
-            let (t, p, q, s) = (ts[at], price[at], quantity[at], side[at]);
-            let sound = (p > 0) & (q > 0) & ((s == 0) | (s == 1)) & (id[at] != UNREADABLE);
-            // A later stamp is unusual only where the next one falls behind it.
-            let leaps = ts.get(at + 1).is_some_and(|after| *after < t);
-            if !sound || t < last || leaps {
-                self.last = (last > 0).then_some(last);
-                if self.decoded_badly(columns, at)? {
-                    continue;
-                }
-                if let Some(fault) = self.time_fault(columns, at, t, 0) {
-                    self.refuse(columns.line(at), fault)?;
-                    continue;
-                }
-                if !sound {
-                    let fault = self.positive_fault(
-                        &[("price", p, self.price_decimals), ("quantity", q, self.quantity_decimals)],
-                        "side",
-                    );
-                    self.refuse(columns.line(at), fault)?;
-                    continue;
-                }
-            }
-            last = t;
-            if t >= self.to_ns {
-                self.done = true;
-                break;
-            }
-            if t < self.from_ns {
-                self.early += 1;
-                continue;
-            }
-            out.push(Trade {
-                ts_event: UnixNanos(t as u64),
-                ts_recv: UnixNanos(t as u64),
-                price: p,
-                quantity: q,
-                trade_id: id[at] as u64,
-                instrument: self.idx,
-                flags: MarketFlags(0),
-                aggressor: if s == 0 { Side::Buy } else { Side::Sell },
-            });
-        }
-        self.last = (last > 0).then_some(last);
-        Ok(())
-    }
-
-    fn quotes(&mut self, columns: &Columns, out: &mut Vec<Quote>) -> Result<(), HistoryError> {
-        let n = columns.ts.len();
-        let [bid, bid_quantity, ask, ask_quantity, _] = &columns.values;
-        let lists = (columns.ts.get(..n), bid.get(..n), bid_quantity.get(..n), ask.get(..n), ask_quantity.get(..n));
-        let (Some(ts), Some(bid), Some(bid_quantity), Some(ask), Some(ask_quantity)) = lists else {
-            return Err(self.uneven());
-        };
-        out.reserve(n);
-        let mut last = self.last.unwrap_or(0);
-        for at in 0..n {
-            let (t, b, bq, a, aq) = (ts[at], bid[at], bid_quantity[at], ask[at], ask_quantity[at]);
-            let sound = (b > 0) & (b <= a) & (bq >= 0) & (aq >= 0);
-            let leaps = ts.get(at + 1).is_some_and(|after| *after < t);
-            if !sound || t < last || leaps {
-                self.last = (last > 0).then_some(last);
-                if self.decoded_badly(columns, at)? {
-                    continue;
-                }
-                if let Some(fault) = self.time_fault(columns, at, t, 0) {
-                    self.refuse(columns.line(at), fault)?;
-                    continue;
-                }
-                if !sound {
-                    let fault = self.quote_fault(b, bq, a, aq);
-                    self.refuse(columns.line(at), fault)?;
-                    continue;
-                }
-            }
-            last = t;
-            if t >= self.to_ns {
-                self.done = true;
-                break;
-            }
-            if t < self.from_ns {
-                self.early += 1;
-                continue;
-            }
-            out.push(Quote {
-                ts_event: UnixNanos(t as u64),
-                ts_recv: UnixNanos(t as u64),
-                bid: b,
-                bid_quantity: bq,
-                ask: a,
-                ask_quantity: aq,
-                instrument: self.idx,
-                flags: MarketFlags(0),
-            });
-        }
-        self.last = (last > 0).then_some(last);
-        Ok(())
-    }
-
-    fn quote_fault(&self, bid: i64, bid_quantity: i64, ask: i64, ask_quantity: i64) -> Fault {
-        let text = |mantissa: i64, decimals: u8| domain::Price::from_mantissa(mantissa, decimals.min(12)).to_string();
-        if bid > ask && ask > 0 {
-            let expected = format!("at most the ask, {}", text(ask, self.price_decimals));
-            let value = text(bid, self.price_decimals);
-            return Fault { kind: BadKind::Contradiction, column: "bid", value, expected };
-        }
-        for (column, value) in [("bid_quantity", bid_quantity), ("ask_quantity", ask_quantity)] {
-            if value < 0 {
-                let value = text(value, self.quantity_decimals);
-                return Fault { kind: BadKind::NotPositive, column, value, expected: "0 or more".into() };
-            }
-        }
-        self.positive_fault(&[("bid", bid, self.price_decimals), ("ask", ask, self.price_decimals)], "ask")
-    }
-
-    /// The first of the columns that is not above 0, or else `other`.
-    fn positive_fault(&self, columns: &[(&'static str, i64, u8)], other: &'static str) -> Fault {
-        let found = columns.iter().find(|(_, value, _)| *value <= 0);
-        let Some(&(column, value, decimals)) = found else {
-            let expected = "buy or sell".into();
-            return Fault { kind: BadKind::Unreadable, column: other, value: "unreadable".into(), expected };
-        };
-        let value = domain::Price::from_mantissa(value, decimals.min(12)).to_string();
-        Fault { kind: BadKind::NotPositive, column, value, expected: "a number above 0".into() }
-    }
-
     /// Whether the decoder could not read the row; if so it is told of.
-    fn decoded_badly(&mut self, columns: &Columns, at: usize) -> Result<bool, HistoryError> {
+    pub(super) fn decoded_badly(&mut self, columns: &Columns, at: usize) -> Result<bool, HistoryError> {
         match columns.bad.binary_search_by_key(&at, |(row, _)| *row) {
             Ok(found) => {
                 if let Some((_, bad)) = columns.bad.get(found) {
@@ -439,7 +323,7 @@ impl Checker {
         }
     }
 
-    fn refuse(&mut self, line: u64, fault: Fault) -> Result<(), HistoryError> {
+    pub(super) fn refuse(&mut self, line: u64, fault: Fault) -> Result<(), HistoryError> {
         let Fault { kind, column, value, expected } = fault;
         self.count(kind, BadRow { file: self.file.clone(), line, column: column.into(), value, expected })
     }
@@ -461,7 +345,10 @@ impl Checker {
     /// After each chunk: whether so many rows are bad that the whole is not to be trusted.
     pub fn judge(&self) -> Result<(), HistoryError> {
         let (good, bad) = self.good_and_bad();
-        if bad > BadRows::TOLERATED && bad.saturating_mul(BadRows::ONE_IN) > good + bad {
+        if self.bad_rows != BadRows::SkipAll
+            && bad > BadRows::TOLERATED
+            && bad.saturating_mul(BadRows::ONE_IN) > good + bad
+        {
             return Err(self.too_many(self.file.clone()));
         }
         Ok(())
@@ -470,7 +357,7 @@ impl Checker {
     /// At the end of the series: whether rows are there, and more bad than good ones. What is few rows is held against each other whole.
     pub fn judge_end(&self) -> Result<(), HistoryError> {
         let (good, bad) = self.good_and_bad();
-        if bad <= good {
+        if bad <= good || (self.bad_rows == BadRows::SkipAll && good > 0) {
             return Ok(());
         }
         let first = Box::new(self.first_bad());
@@ -500,7 +387,7 @@ impl Checker {
         })
     }
 
-    fn uneven(&self) -> HistoryError {
+    pub(super) fn uneven(&self) -> HistoryError {
         HistoryError::structure(
             &self.file,
             "its columns have different lengths",

@@ -1,8 +1,10 @@
-//! Decoding text: Binance's public archive (candles, trades, aggregated trades; no header or its own) and tables with a header.
+//! Decoding text: Binance's public archive (candles, trades, aggregated trades; no header or its own), tables with a header, and
+//! freqtrade's lists of candles in JSON.
 //!
-//! In:  plain, gzip or zip files, or bytes. Out: columns of integers, a chunk at a time; one line is held at a time.
+//! In:  rows of text. Out: columns of integers, a chunk at a time.
 //! Decimals go from text to mantissa digit by digit, never through a float. Delimiters are found, not asked for: comma, semicolon or tab.
 
+use super::column_map::{ColumnMap, plain as plain_name};
 use super::decode::{
     CHUNK, Columns, Decode, Field, Lines, Meaning, Spec, TIME_NAMES, UNREADABLE, expected, fields, kind_of,
     unit_by_magnitude,
@@ -10,150 +12,11 @@ use super::decode::{
 use super::error::{BadRow, HistoryError};
 use super::rows::DataKind;
 use super::source::{Format, Input, Probe};
-use bytes::{Buf, Bytes};
+use super::text::RowReader;
 use domain::decimal::{self, DecimalError, FloatPolicy, Rounding};
-use flate2::Crc;
-use flate2::read::{DeflateDecoder, MultiGzDecoder};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
-/// A line longer than this is no line of a table.
-const LINE_MAX: u64 = 65_536;
 /// How many lines a look into the file reads at most to find a time.
 const LOOK_LINES: usize = 50;
-
-type Stream = BufReader<Box<dyn Read + Send>>;
-
-/// Opens the text of a file, unpacked.
-fn open_text(input: &Input, file: &str, format: Format) -> Result<Stream, HistoryError> {
-    let raw = || -> Result<Box<dyn Read + Send>, HistoryError> {
-        Ok(match input {
-            Input::Path(path) => Box::new(File::open(path).map_err(|e| HistoryError::io(file, &e))?),
-            Input::Memory { bytes, .. } => Box::new(bytes.clone().reader()),
-        })
-    };
-    let text: Box<dyn Read + Send> = match format {
-        Format::Gzip => Box::new(MultiGzDecoder::new(BufReader::new(raw()?))),
-        Format::Zip => open_zip(input, file)?,
-        Format::Text | Format::Parquet => raw()?,
-    };
-    Ok(BufReader::with_capacity(1 << 16, text))
-}
-
-/// The one table in a zip file, unpacked as it is read; its checksum is tested at its end.
-fn open_zip(input: &Input, file: &str) -> Result<Box<dyn Read + Send>, HistoryError> {
-    match input {
-        Input::Path(path) => {
-            let mut source = File::open(path).map_err(|e| HistoryError::io(file, &e))?;
-            let entry = zip_entry(&source, file)?;
-            source.seek(SeekFrom::Start(entry.start)).map_err(|e| HistoryError::io(file, &e))?;
-            Ok(entry.unpack(source))
-        }
-        Input::Memory { bytes, .. } => {
-            let entry = zip_entry(std::io::Cursor::new(bytes.clone()), file)?;
-            let start = usize::try_from(entry.start).unwrap_or(usize::MAX).min(bytes.len());
-            let rest: Bytes = bytes.slice(start..);
-            Ok(entry.unpack(rest.reader()))
-        }
-    }
-}
-
-/// Where the table of a zip file lies.
-struct ZipEntry {
-    start: u64,
-    packed: u64,
-    crc: u32,
-    deflated: bool,
-}
-
-impl ZipEntry {
-    fn unpack(self, source: impl Read + Send + 'static) -> Box<dyn Read + Send> {
-        let packed = BufReader::new(source.take(self.packed));
-        let text: Box<dyn Read + Send> =
-            if self.deflated { Box::new(DeflateDecoder::new(packed)) } else { Box::new(packed) };
-        Box::new(Checked { text, sum: Crc::new(), expected: self.crc })
-    }
-}
-
-fn zip_entry(source: impl Read + Seek, file: &str) -> Result<ZipEntry, HistoryError> {
-    let damaged = |e: zip::result::ZipError| {
-        HistoryError::structure(file, format!("it is damaged or cut off: {e}"), "a whole zip file")
-    };
-    let mut archive = zip::ZipArchive::new(source).map_err(damaged)?;
-    let mut found = None;
-    for at in 0..archive.len() {
-        let entry = archive.by_index_raw(at).map_err(damaged)?;
-        if entry.is_dir() {
-            continue;
-        }
-        if found.is_some() {
-            return Err(HistoryError::structure(file, "it holds several files", "one table in it"));
-        }
-        let deflated = match entry.compression() {
-            zip::CompressionMethod::Deflated => true,
-            zip::CompressionMethod::Stored => false,
-            other => return Err(HistoryError::structure(file, format!("it is packed by {other}"), "deflate")),
-        };
-        let start = entry
-            .data_start()
-            .ok_or_else(|| HistoryError::structure(file, "its table has no place", "a whole zip file"))?;
-        found = Some(ZipEntry { start, packed: entry.compressed_size(), crc: entry.crc32(), deflated });
-    }
-    found.ok_or_else(|| HistoryError::Empty { file: file.to_owned(), expected: "one table in it".into() })
-}
-
-/// Text whose checksum is compared at its end.
-struct Checked {
-    text: Box<dyn Read + Send>,
-    sum: Crc,
-    expected: u32,
-}
-
-impl Read for Checked {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.text.read(buffer)?;
-        if n == 0 && !buffer.is_empty() && self.sum.sum() != self.expected {
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "its checksum is wrong"));
-        }
-        self.sum.update(buffer.get(..n).unwrap_or_default());
-        Ok(n)
-    }
-}
-
-/// Lines of a text, numbered from 1, without their ends.
-struct LineReader {
-    stream: Stream,
-    line: Vec<u8>,
-    number: u64,
-    file: String,
-}
-
-impl LineReader {
-    /// The next line that is not blank.
-    fn next(&mut self) -> Result<Option<&[u8]>, HistoryError> {
-        loop {
-            self.line.clear();
-            let read = (&mut self.stream).take(LINE_MAX).read_until(b'\n', &mut self.line).map_err(|e| {
-                let what = format!("it cannot be read after line {}: {e}", self.number);
-                HistoryError::structure(&self.file, what, "a whole file")
-            })?;
-            if read == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            if read as u64 == LINE_MAX && self.line.last() != Some(&b'\n') {
-                let what = format!("line {} is longer than {LINE_MAX} bytes", self.number);
-                return Err(HistoryError::structure(&self.file, what, "a table of text"));
-            }
-            if !self.line.trim_ascii().is_empty() {
-                break;
-            }
-        }
-        let line = self.line.trim_ascii();
-        // A mark that some programs put before the first line.
-        Ok(Some(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)))
-    }
-}
 
 /// Which column of a table is what.
 #[derive(Clone, Debug)]
@@ -167,18 +30,20 @@ struct Table {
     columns: usize,
 }
 
+/// What may stand between columns.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+
 fn split(line: &[u8], delimiter: u8) -> impl Iterator<Item = &[u8]> {
-    line.split(move |b| *b == delimiter).map(|cell| {
-        let cell = cell.trim_ascii();
-        cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\"")).unwrap_or(cell)
-    })
+    line.split(move |b| *b == delimiter).map(unquoted)
 }
 
 impl Table {
-    /// Reads the first line.
-    fn new(line: &[u8], named: Option<DataKind>, file: &str) -> Result<Self, HistoryError> {
+    /// Reads the first row.
+    fn new(rows: &RowReader, named: Option<DataKind>, map: &ColumnMap) -> Result<Self, HistoryError> {
+        let (line, file) = (rows.row(), rows.file.as_str());
         let count = |d: u8| line.iter().filter(|b| **b == d).count();
-        let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|d| (count(*d), *d == b',')).unwrap_or(b',');
+        let delimiter = DELIMITERS.into_iter().max_by_key(|d| (count(*d), *d == b',')).unwrap_or(b',');
+        let delimiter = if rows.is_json() { b',' } else { delimiter };
         if count(delimiter) == 0 {
             let shown: String = String::from_utf8_lossy(line).chars().take(60).collect();
             let what = format!("line 1 has one column only, `{shown}`: wrong delimiter");
@@ -188,11 +53,47 @@ impl Table {
         let numeric = |cell: &&[u8]| {
             cell.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b)) && cell.iter().any(u8::is_ascii_digit)
         };
-        if cells.iter().take(3).all(numeric) {
-            Self::bare(cells.len(), delimiter, named, file)
-        } else {
-            Self::headed(&cells, delimiter, file)
+        let bare = cells.iter().take(3).all(numeric);
+        if rows.is_json() {
+            return Self::json(cells.len(), file);
         }
+        match bare {
+            true if map.is_empty() => Self::bare(cells.len(), delimiter, named, file),
+            // The user numbers the columns of a table without a header.
+            true => {
+                let mut names: Vec<String> = (1..=cells.len()).map(|n| format!("column_{n}")).collect();
+                map.rename(&mut names, file)?;
+                Ok(Self { has_header: false, ..Self::by_name(&names, delimiter, named, file)? })
+            }
+            false => {
+                if let Err(error) = std::str::from_utf8(line) {
+                    let at = error.valid_up_to();
+                    let byte = line.get(at).copied().unwrap_or_default();
+                    let what =
+                        format!("line 1 is not UTF-8: byte {} is 0x{byte:02X}, as in Latin-1 or Windows-1252", at + 1);
+                    let expected = "UTF-8; `iconv -f LATIN1 -t UTF-8` converts it if it is that";
+                    return Err(HistoryError::structure(file, what, expected));
+                }
+                let mut names: Vec<String> = cells.iter().map(|c| plain_name(&String::from_utf8_lossy(c))).collect();
+                map.rename(&mut names, file)?;
+                Self::by_name(&names, delimiter, named, file)
+            }
+        }
+    }
+
+    /// freqtrade's candles: lists of time, open, high, low, close, volume.
+    fn json(columns: usize, file: &str) -> Result<Self, HistoryError> {
+        if columns != 6 {
+            let what = format!("its lists have {columns} values");
+            return Err(HistoryError::structure(
+                file,
+                what,
+                "6 as freqtrade's candles: time, open, high, low, close, volume",
+            ));
+        }
+        let name = |field: &Field| field.names.first().copied().unwrap_or_default().to_owned();
+        let fields = fields(DataKind::Candles).iter().zip(1..).map(|(f, at)| (*f, Some((at, name(f))))).collect();
+        Ok(Self { delimiter: b',', has_header: false, kind: DataKind::Candles, time: Some((0, 0)), fields, columns })
     }
 
     /// A table of the archive without a header: the number of columns says which.
@@ -219,16 +120,14 @@ impl Table {
         Ok(Self { delimiter, has_header: false, kind, time: Some((time, 0)), fields, columns })
     }
 
-    /// A table whose first line names its columns.
-    fn headed(cells: &[&[u8]], delimiter: u8, file: &str) -> Result<Self, HistoryError> {
-        let names: Vec<String> =
-            cells.iter().map(|c| String::from_utf8_lossy(c).trim().to_lowercase().replace(' ', "_")).collect();
+    /// A table whose columns have names.
+    fn by_name(names: &[String], delimiter: u8, named: Option<DataKind>, file: &str) -> Result<Self, HistoryError> {
         let missing = |column: &str| HistoryError::MissingColumn {
             file: file.to_owned(),
             column: column.to_owned(),
             found: names.join(", "),
         };
-        let kind = match kind_of(&names) {
+        let kind = match kind_of(names, named) {
             Some(kind) => kind,
             // What is nearest to complete decides which column is missed.
             None => {
@@ -257,33 +156,42 @@ fn open(
     file: &str,
     format: Format,
     named: Option<DataKind>,
-) -> Result<(LineReader, Table), HistoryError> {
-    let reopen = || -> Result<LineReader, HistoryError> {
-        Ok(LineReader { stream: open_text(input, file, format)?, line: Vec::new(), number: 0, file: file.to_owned() })
-    };
-    let mut lines = reopen()?;
-    let empty = || HistoryError::Empty { file: file.to_owned(), expected: "rows of candles, trades or quotes".into() };
-    let table = Table::new(lines.next()?.ok_or_else(empty)?, named, file)?;
-    if !table.has_header {
-        lines = reopen()?;
+    map: &ColumnMap,
+) -> Result<(RowReader, Table), HistoryError> {
+    let mut rows = RowReader::open(input, file, format)?;
+    if !rows.next()? {
+        let expected = "rows of candles, trades or quotes".into();
+        return Err(HistoryError::Empty { file: file.to_owned(), expected });
     }
-    Ok((lines, table))
+    let table = Table::new(&rows, named, map)?;
+    if !table.has_header {
+        rows = RowReader::open(input, file, format)?;
+    }
+    Ok((rows, table))
 }
 
 /// What a file is: its columns and first time.
-pub(crate) fn probe(input: &Input, file: &str, format: Format, named: Option<DataKind>) -> Result<Probe, HistoryError> {
-    let (mut lines, table) = open(input, file, format, named)?;
+pub(crate) fn probe(
+    input: &Input,
+    file: &str,
+    format: Format,
+    named: Option<DataKind>,
+    map: &ColumnMap,
+) -> Result<Probe, HistoryError> {
+    let (mut rows, table) = open(input, file, format, named, map)?;
     let mut first_ns = None;
-    let mut rows = 0;
-    while rows < LOOK_LINES && first_ns.is_none() {
-        let Some(line) = lines.next()? else { break };
-        rows += 1;
+    let mut looked = 0;
+    while looked < LOOK_LINES && first_ns.is_none() {
+        if !rows.next()? {
+            break;
+        }
+        looked += 1;
         let Some((column, mut unit)) = table.time else { break };
-        first_ns = split(line, table.delimiter)
+        first_ns = split(rows.row(), table.delimiter)
             .nth(column)
             .and_then(|cell| time_of(std::str::from_utf8(cell).ok()?, &mut unit).ok());
     }
-    if rows == 0 {
+    if looked == 0 {
         return Err(HistoryError::Empty {
             file: file.to_owned(),
             expected: "at least one row after the header".into(),
@@ -294,18 +202,44 @@ pub(crate) fn probe(input: &Input, file: &str, format: Format, named: Option<Dat
 
 /// Decodes the rows of one text.
 pub(crate) struct CsvDecoder {
-    lines: LineReader,
+    rows: RowReader,
     table: Table,
     spec: Spec,
     unit: i64,
     row: i64,
+    /// The columns that are read: those behind the last of them are only counted.
+    used: usize,
+    /// Begin and end of the cells of the row at hand.
+    cells: Vec<(usize, usize)>,
 }
 
 impl CsvDecoder {
     pub fn open(input: &Input, file: &str, format: Format, spec: Spec) -> Result<Self, HistoryError> {
-        let (lines, table) = open(input, file, format, Some(spec.kind))?;
+        let (rows, table) = open(input, file, format, Some(spec.kind), &spec.map)?;
         let unit = table.time.map_or(1, |(_, unit)| unit);
-        Ok(Self { lines, table, spec, unit, row: 0 })
+        let places = table.fields.iter().filter_map(|(_, place)| place.as_ref().map(|(at, _)| *at));
+        let used = places.chain(table.time.map(|(at, _)| at)).max().map_or(0, |at| at + 1);
+        let cells = Vec::with_capacity(used);
+        Ok(Self { rows, table, spec, unit, row: 0, used, cells })
+    }
+
+    /// Finds the cells of the row at hand; how many columns it has.
+    fn split_row(&mut self) -> usize {
+        let (line, delimiter) = (self.rows.row(), self.table.delimiter);
+        self.cells.clear();
+        let mut begin = 0;
+        for (at, byte) in line.iter().enumerate() {
+            if *byte == delimiter {
+                self.cells.push((begin, at));
+                begin = at + 1;
+                if self.cells.len() == self.used {
+                    let rest = line.get(begin..).unwrap_or_default();
+                    return self.used + 1 + rest.iter().filter(|b| **b == delimiter).count();
+                }
+            }
+        }
+        self.cells.push((begin, line.len()));
+        self.cells.len()
     }
 }
 
@@ -315,38 +249,37 @@ impl Decode for CsvDecoder {
             Lines::Each(lines) => lines,
             Lines::From(_) => Vec::with_capacity(CHUNK),
         };
-        let file = self.lines.file.clone();
-        let mut cells: Vec<(usize, usize)> = Vec::with_capacity(self.table.columns);
         while out.ts.len() < CHUNK {
-            if self.lines.next()?.is_none() {
+            if !self.rows.next()? {
                 break;
             }
-            let (line, number) = (self.lines.line.as_slice(), self.lines.number);
+            let columns = self.split_row();
+            let (line, number, file) = (self.rows.row(), self.rows.number, &self.rows.file);
             let at = out.ts.len();
             numbers.push(number);
-            let begin = line.as_ptr() as usize;
-            let trimmed = line.trim_ascii();
-            cells.clear();
-            cells.extend(split(trimmed, self.table.delimiter).map(|cell| (cell.as_ptr() as usize - begin, cell.len())));
             let cell = |column: usize| {
-                let (from, length) = cells.get(column).copied().unwrap_or_default();
-                std::str::from_utf8(line.get(from..from + length).unwrap_or_default()).unwrap_or("\u{fffd}")
+                let (from, to) = self.cells.get(column).copied().unwrap_or_default();
+                unquoted(line.get(from..to).unwrap_or_default())
             };
             let bad = &mut out.bad;
-            let mut tell = |column: &str, value: &str, expected: String| {
+            let mut tell = |column: &str, value: &[u8], expected: String| {
+                let value = String::from_utf8_lossy(value);
                 let value = if value.is_empty() { "nothing".to_owned() } else { value.chars().take(40).collect() };
                 bad.push((at, BadRow { file: file.clone(), line: number, column: column.to_owned(), value, expected }));
             };
-            if cells.len() != self.table.columns {
-                tell("all", &format!("{} columns", cells.len()), format!("{} columns", self.table.columns));
+            let whole = columns == self.table.columns;
+            if !whole {
+                tell("all", format!("{columns} columns").as_bytes(), format!("{} columns", self.table.columns));
             }
-            out.ts.push(match self.table.time {
-                Some((column, _)) => time_of(cell(column), &mut self.unit).unwrap_or_else(|expected| {
+            let time = match self.table.time {
+                Some((column, _)) => time_of_cell(cell(column), &mut self.unit).unwrap_or_else(|expected| {
                     tell("time", cell(column), expected);
                     UNREADABLE
                 }),
                 None => self.spec.start_ns.unwrap_or(0).saturating_add(self.spec.interval_ns.saturating_mul(self.row)),
-            });
+            };
+            // A row with too many columns has all that is needed, and its figures are not to be trusted.
+            out.ts.push(if whole { time } else { UNREADABLE });
             self.row += 1;
             for ((field, place), values) in self.table.fields.iter().zip(out.values.iter_mut()) {
                 let Some((column, name)) = place else {
@@ -355,7 +288,7 @@ impl Decode for CsvDecoder {
                 };
                 let text = cell(*column);
                 values.push(match field.meaning {
-                    Meaning::Side => side_of(text.as_bytes(), name.contains("maker")).unwrap_or_else(|| {
+                    Meaning::Side => side_of(text, name.contains("maker")).unwrap_or_else(|| {
                         tell(
                             name,
                             text,
@@ -363,16 +296,22 @@ impl Decode for CsvDecoder {
                         );
                         UNREADABLE
                     }),
-                    meaning => match number_of(text, self.spec.decimals(meaning), self.spec.policy) {
-                        Ok((mantissa, lost)) => {
-                            out.rounded += u64::from(lost);
-                            mantissa
+                    meaning => {
+                        let decimals = self.spec.decimals(meaning);
+                        match quick_number(text, decimals).map_or_else(
+                            || number_of(std::str::from_utf8(text).unwrap_or("\u{fffd}"), decimals, self.spec.policy),
+                            |mantissa| Ok((mantissa, false)),
+                        ) {
+                            Ok((mantissa, lost)) => {
+                                out.rounded += u64::from(lost);
+                                mantissa
+                            }
+                            Err(error) => {
+                                tell(name, text, expected(&error));
+                                UNREADABLE
+                            }
                         }
-                        Err(error) => {
-                            tell(name, text, expected(&error));
-                            UNREADABLE
-                        }
-                    },
+                    }
                 });
             }
         }
@@ -380,6 +319,74 @@ impl Decode for CsvDecoder {
         out.lines = Lines::Each(numbers);
         Ok(any)
     }
+}
+
+/// A cell without blanks and quotes around it.
+#[inline]
+fn unquoted(cell: &[u8]) -> &[u8] {
+    match cell {
+        // Most cells have nothing around them.
+        [first, .., last] if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() => cell,
+        _ => {
+            let cell = cell.trim_ascii();
+            cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\"")).unwrap_or(cell)
+        }
+    }
+}
+
+/// The usual number: at most 18 digits and a point, none of them lost. Whatever is otherwise gets `None` and goes the slow way, which
+/// gives the same for what this one takes.
+#[inline]
+fn quick_number(text: &[u8], decimals: u8) -> Option<i64> {
+    let (mut value, mut digits, mut places) = (0i64, 0u32, 0u32);
+    let (mut pointed, decimals) = (false, u32::from(decimals));
+    for &byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            if pointed {
+                if places == decimals {
+                    if digit != 0 {
+                        return None;
+                    }
+                    continue;
+                }
+                places += 1;
+            }
+            digits += 1;
+            if digits > 18 {
+                return None;
+            }
+            value = value * 10 + i64::from(digit);
+        } else if byte == b'.' && !pointed {
+            pointed = true;
+        } else {
+            return None;
+        }
+    }
+    let scale = decimal::POW10.get((decimals - places.min(decimals)) as usize)?;
+    if digits == 0 { None } else { value.checked_mul(*scale) }
+}
+
+/// [`time_of`], quick for whole counts of a known unit.
+#[inline]
+fn time_of_cell(cell: &[u8], unit: &mut i64) -> Result<i64, String> {
+    if *unit > 0
+        && let Some(ns) = quick_number(cell, 0).and_then(|count| count.checked_mul(*unit))
+    {
+        // A point in it would be a fraction of the unit.
+        if !cell.contains(&b'.') {
+            return Ok(ns);
+        }
+    }
+    time_of(std::str::from_utf8(cell).unwrap_or("\u{fffd}"), unit)
+}
+
+/// A date or time as a person writes it (UTC unless it says otherwise).
+///
+/// # Errors
+/// What was expected.
+pub fn time_of_text(text: &str) -> Result<domain::UnixNanos, String> {
+    time_of(text, &mut 0).map(|ns| domain::UnixNanos(ns.unsigned_abs()))
 }
 
 /// A stamp or a date as nanoseconds since 1970; `unit` is nanoseconds per unit of a stamp and is found from its magnitude where it is 0.
@@ -397,6 +404,10 @@ pub(crate) fn time_of(text: &str, unit: &mut i64) -> Result<i64, String> {
         return i64::try_from(ns).map_err(|_| range());
     }
     let trimmed = text.trim().trim_end_matches(" UTC");
+    // Dates are often written without seconds, which the parser wants.
+    let short = trimmed.len() == 16 && trimmed.as_bytes().get(13) == Some(&b':');
+    let filled = if short { format!("{trimmed}:00") } else { String::new() };
+    let trimmed = if short { filled.as_str() } else { trimmed };
     let stamp = match trimmed.parse::<jiff::Timestamp>() {
         Ok(stamp) => stamp,
         // Without an offset it is UTC, as all market data here.
@@ -414,7 +425,7 @@ pub(crate) fn side_of(text: &[u8], maker: bool) -> Option<i64> {
     let (buy, sell): (&[&str], &[&str]) = if maker {
         (&["false", "0", "f"], &["true", "1", "t"])
     } else {
-        (&["buy", "b", "bid", "1", "+1"], &["sell", "s", "ask", "-1"])
+        (&["buy", "b", "bid", "1", "+1"], &["sell", "s", "ask", "a", "-1"])
     };
     if is(buy) { Some(0) } else { is(sell).then_some(1) }
 }
@@ -478,6 +489,7 @@ fn plain(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn times_are_read_in_every_unit_and_as_dates() {
@@ -490,6 +502,8 @@ mod tests {
             "1609459200.0",
             "2021-01-01",
             "2021-01-01 00:00:00",
+            "2021-01-01 00:00",
+            "2021-01-01T00:00",
             "2021-01-01T00:00:00Z",
             "2021-01-01 00:00:00+00:00",
             "2021-01-01 00:00:00 UTC",
@@ -525,6 +539,22 @@ mod tests {
         assert_eq!(round("0.1250000000000000000000000000001"), Ok((13, true)));
         assert_eq!(round("-0.125"), Ok((-12, true)));
         assert_eq!(round("7"), Ok((700, false)));
+    }
+
+    proptest! {
+        /// The quick way gives what the slow one gives, or nothing.
+        #[test]
+        fn quick_numbers_are_the_same(
+            text in prop_oneof!["[0-9]{0,20}\\.?[0-9]{0,12}", "[-+0-9.eE]{0,12}"], decimals in 0u8..13,
+        ) {
+            let quick = quick_number(text.as_bytes(), decimals);
+            if let Some(mantissa) = quick {
+                prop_assert_eq!(number_of(&text, decimals, FloatPolicy::Exact), Ok((mantissa, false)));
+            } else if let Ok((mantissa, _)) = decimal::parse_mantissa(&text, decimals).map(|m| (m, ())) {
+                // Only what is long or signed goes the slow way.
+                prop_assert!(text.len() > 18 || text.starts_with(['-', '+']) || mantissa >= 1_000_000_000_000_000_000, "{}", text);
+            }
+        }
     }
 
     #[test]

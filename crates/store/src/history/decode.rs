@@ -1,7 +1,9 @@
 //! Columns of integers: what every format is decoded into before its rows are checked.
 
+use super::column_map::ColumnMap;
 use super::error::{BadRow, HistoryError};
 use super::rows::DataKind;
+use domain::MarketFlags;
 use domain::decimal::{DecimalError, FloatPolicy};
 
 /// Rows decoded at a time: columns and records of a chunk (some 230 kB) stay in the second-level cache.
@@ -53,23 +55,35 @@ const QUOTE_FIELDS: [Field; 4] = [
     field(&["ask_quantity", "ask_qty", "ask_size", "best_ask_qty"], Meaning::Quantity),
 ];
 
+const BOOK_FIELDS: [Field; 4] = [
+    field(&["price", "level_price"], Meaning::Price),
+    field(&["quantity", "qty", "size", "amount"], Meaning::Quantity),
+    field(&["side"], Meaning::Side),
+    field(&["sequence", "update_id", "final_update_id", "last_update_id", "seq"], Meaning::Id),
+];
+
 /// The columns of a kind besides its time, in the order of [`Columns::values`].
 pub(crate) const fn fields(kind: DataKind) -> &'static [Field] {
     match kind {
         DataKind::Candles => &CANDLE_FIELDS,
         DataKind::Trades => &TRADE_FIELDS,
         DataKind::Quotes => &QUOTE_FIELDS,
+        DataKind::Book => &BOOK_FIELDS,
     }
 }
 
-/// The kind whose needed columns are all among `names` (lower case).
-pub(crate) fn kind_of(names: &[String]) -> Option<DataKind> {
-    [DataKind::Quotes, DataKind::Candles, DataKind::Trades].into_iter().find(|kind| {
-        fields(*kind)
-            .iter()
-            .filter(|f| f.meaning != Meaning::Id)
-            .all(|f| f.names.iter().any(|n| names.iter().any(|have| have == n)))
-    })
+/// The kind whose needed columns are all among `names` (lower case); `said` is what the file's name or the user says it is.
+///
+/// Trades and changes of a book have the same columns: without a word from outside it is a book only where updates are numbered.
+pub(crate) fn kind_of(names: &[String], said: Option<DataKind>) -> Option<DataKind> {
+    let has = |f: &Field| f.names.iter().any(|n| names.iter().any(|have| have == n));
+    let complete = |kind: &DataKind| fields(*kind).iter().filter(|f| f.meaning != Meaning::Id).all(has);
+    let numbered = |kind: DataKind| fields(kind).iter().any(|f| f.meaning == Meaning::Id && has(f));
+    if let Some(kind) = said.filter(complete) {
+        return Some(kind);
+    }
+    let book = [DataKind::Book].into_iter().filter(|kind| numbered(*kind) && !numbered(DataKind::Trades));
+    [DataKind::Quotes, DataKind::Candles].into_iter().chain(book).chain([DataKind::Trades]).find(complete)
 }
 
 /// Names of a time column, lower case, with nanoseconds per unit; 0 where the magnitude tells.
@@ -103,7 +117,7 @@ pub(crate) const fn unit_by_magnitude(stamp: i64) -> Option<i64> {
 }
 
 /// How numbers of a file become mantissas.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Spec {
     pub kind: DataKind,
     pub price_decimals: u8,
@@ -113,6 +127,8 @@ pub(crate) struct Spec {
     pub interval_ns: i64,
     /// Time of the first row where the file has no times.
     pub start_ns: Option<i64>,
+    /// What the user says about the names of columns.
+    pub map: ColumnMap,
 }
 
 impl Spec {
@@ -142,6 +158,8 @@ pub(crate) struct Columns {
     pub ts: Vec<i64>,
     /// As [`fields`] orders them; only as many are filled as the kind has.
     pub values: [Vec<i64>; 5],
+    /// What is special about each row; empty where nothing is.
+    pub flags: Vec<i64>,
     pub lines: Lines,
     /// Rows that could not be decoded, by position in the chunk, in rising order after [`Columns::settle`].
     pub bad: Vec<(usize, BadRow)>,
@@ -154,6 +172,7 @@ impl Columns {
         Self {
             ts: Vec::with_capacity(CHUNK),
             values: Default::default(),
+            flags: Vec::new(),
             lines: Lines::From(1),
             bad: Vec::new(),
             rounded: 0,
@@ -163,6 +182,7 @@ impl Columns {
     pub fn clear(&mut self) {
         self.ts.clear();
         self.values.iter_mut().for_each(Vec::clear);
+        self.flags.clear();
         self.bad.clear();
         self.rounded = 0;
         if let Lines::Each(lines) = &mut self.lines {
@@ -176,6 +196,11 @@ impl Columns {
             Lines::From(first) => first + at as u64,
             Lines::Each(lines) => lines.get(at).copied().unwrap_or(0),
         }
+    }
+
+    /// What is special about a row.
+    pub fn flags(&self, at: usize) -> MarketFlags {
+        MarketFlags(self.flags.get(at).map_or(0, |f| *f as u16))
     }
 
     /// Orders the bad rows by position and keeps the first finding of each.

@@ -74,6 +74,16 @@ impl BadKinds {
         };
         *count += 1;
     }
+
+    /// Adds those of another reading.
+    pub(crate) const fn add_all(&mut self, other: &Self) {
+        self.duplicates += other.duplicates;
+        self.disorder += other.disorder;
+        self.off_interval += other.off_interval;
+        self.contradictions += other.contradictions;
+        self.not_positive += other.not_positive;
+        self.unreadable += other.unreadable;
+    }
 }
 
 /// What happens on a bad row.
@@ -85,6 +95,8 @@ pub enum BadRows {
     /// bad rows than good ones, however few they are.
     #[default]
     Skip,
+    /// As [`BadRows::Skip`], and however many they are: who asks for it has seen that. Only a series without any good row is refused.
+    SkipAll,
     /// The first one ends the reading with [`HistoryError::BadRow`]: nothing of the series is to be used.
     Refuse,
 }

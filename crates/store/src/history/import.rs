@@ -1,7 +1,7 @@
 //! Rewriting any data that can be read as bot4's own files.
 
 use super::error::{Findings, HistoryError};
-use super::parquet_write::{Written, write_candles, write_quotes, write_trades};
+use super::parquet_write::{Written, write_book, write_candles, write_quotes, write_trades};
 use super::reader::SeriesReader;
 use super::rows::{DataKind, Rows, interval_text};
 use super::source::{Input, Options, Series, discover};
@@ -20,7 +20,7 @@ pub struct Imported {
 }
 
 /// Reads all series of the inputs and writes each to a file of its own in the folder `out`, which is made if it is not there:
-/// `<venue>_<SYMBOL>_<interval>.parquet`, or `<venue>_<SYMBOL>_trades.parquet` and `_quotes.parquet`.
+/// `<venue>_<SYMBOL>_<interval>.parquet`, or `<venue>_<SYMBOL>_trades.parquet`, `_quotes.parquet` and `_book.parquet`.
 ///
 /// # Errors
 /// As [`discover`], [`SeriesReader::next_chunk`] and [`write_candles`]. Files of series that were finished before stay.
@@ -59,6 +59,15 @@ pub fn import(inputs: &[Input], options: &Options, out: &Path) -> Result<Vec<Imp
                         take: |rows, at| rows.quotes()?.get(at).copied(),
                     };
                     write_quotes(&path, listing, rows)?
+                }
+                DataKind::Book => {
+                    let rows = Each {
+                        reader: &mut reader,
+                        rows: Rows::new(series.kind),
+                        at: 0,
+                        take: |rows, at| rows.book()?.get(at).copied(),
+                    };
+                    write_book(&path, listing, rows)?
                 }
             };
             let findings = reader.findings().clone();

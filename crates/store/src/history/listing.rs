@@ -77,6 +77,27 @@ pub struct Listing {
     pub generic: bool,
 }
 
+/// The columns of a table of instruments that a [`Listing`] fills.
+const COLUMNS: [&str; 17] = [
+    "venue",
+    "symbol",
+    "kind",
+    "base",
+    "quote",
+    "asset_decimals",
+    "price_decimals",
+    "quantity_decimals",
+    "tick",
+    "lot",
+    "min_quantity",
+    "max_quantity",
+    "min_notional",
+    "margin_initial",
+    "margin_maintenance",
+    "fee_maker",
+    "fee_taker",
+];
+
 /// Quote assets that the name of a symbol may end in, longer ones first.
 const QUOTES: [&str; 13] =
     ["FDUSD", "BUSD", "TUSD", "USDT", "USDC", "USD", "EUR", "GBP", "TRY", "BTC", "ETH", "BNB", "DAI"];
@@ -117,6 +138,79 @@ impl Listing {
             fee_taker: Rate::ZERO,
             generic: true,
         }
+    }
+
+    /// The columns of a line of a table of instruments.
+    pub(crate) const COLUMNS: [&str; 17] = COLUMNS;
+
+    /// Reads one line of a table of instruments; comments and headers are none. The error is the name of the column that cannot be read.
+    pub(crate) fn read_line(line: &str) -> Result<Self, &'static str> {
+        let cells: Vec<&str> = line.split(',').collect();
+        if cells.len() != COLUMNS.len() || line.starts_with('#') || line.starts_with("venue,") {
+            return Err("venue");
+        }
+        let cell = |name: &'static str| -> Result<&str, &'static str> {
+            let at = COLUMNS.iter().position(|c| *c == name).ok_or(name)?;
+            cells.get(at).copied().filter(|c| !c.is_empty()).ok_or(name)
+        };
+        let decimals = |name: &'static str| {
+            cell(name)?.parse::<u8>().ok().filter(|d| *d <= domain::decimal::MONEY_DECIMALS).ok_or(name)
+        };
+        let price = |name: &'static str| Price::parse(cell(name)?).map_err(|_| name);
+        let quantity = |name: &'static str| Quantity::parse(cell(name)?).map_err(|_| name);
+        let rate = |name: &'static str| Rate::parse(cell(name)?).map_err(|_| name);
+        Ok(Self {
+            venue: cell("venue")?.to_owned(),
+            symbol: cell("symbol")?.to_owned(),
+            kind: match cell("kind")? {
+                "spot" => InstrumentKind::Spot,
+                "linear-perpetual" => InstrumentKind::LinearPerpetual,
+                _ => return Err("kind"),
+            },
+            base: cell("base")?.to_owned(),
+            quote: cell("quote")?.to_owned(),
+            asset_decimals: decimals("asset_decimals")?,
+            price_decimals: decimals("price_decimals")?,
+            quantity_decimals: decimals("quantity_decimals")?,
+            tick: price("tick")?,
+            lot: quantity("lot")?,
+            min_quantity: quantity("min_quantity")?,
+            max_quantity: quantity("max_quantity")?,
+            min_notional: Money::parse(cell("min_notional")?).map_err(|_| "min_notional")?,
+            margin_initial: rate("margin_initial")?,
+            margin_maintenance: rate("margin_maintenance")?,
+            fee_maker: rate("fee_maker")?,
+            fee_taker: rate("fee_taker")?,
+            generic: false,
+        })
+    }
+
+    /// Writes it as a line of a table of instruments.
+    pub(crate) fn to_line(&self) -> String {
+        let kind = match self.kind {
+            InstrumentKind::Spot => "spot",
+            InstrumentKind::LinearPerpetual => "linear-perpetual",
+        };
+        [
+            self.venue.clone(),
+            self.symbol.clone(),
+            kind.to_owned(),
+            self.base.clone(),
+            self.quote.clone(),
+            self.asset_decimals.to_string(),
+            self.price_decimals.to_string(),
+            self.quantity_decimals.to_string(),
+            self.tick.to_string(),
+            self.lot.to_string(),
+            self.min_quantity.to_string(),
+            self.max_quantity.to_string(),
+            self.min_notional.to_string(),
+            self.margin_initial.to_string(),
+            self.margin_maintenance.to_string(),
+            self.fee_maker.to_string(),
+            self.fee_taker.to_string(),
+        ]
+        .join(",")
     }
 
     /// The instrument data of a symbol: from the table, or `generic` where decimals are given.
@@ -185,37 +279,8 @@ impl Listing {
 #[must_use]
 pub fn listings() -> &'static [Listing] {
     static TABLE: OnceLock<Vec<Listing>> = OnceLock::new();
-    TABLE.get_or_init(|| include_str!("instruments.csv").lines().filter_map(read_line).collect())
-}
-
-/// One line of `instruments.csv`; comments and the header give none. A test holds that every other line gives one.
-fn read_line(line: &str) -> Option<Listing> {
-    let mut fields = line.split(',');
-    let mut next = || fields.next();
-    let venue = next().filter(|v| !v.starts_with('#') && *v != "venue")?.to_owned();
-    Some(Listing {
-        venue,
-        symbol: next()?.to_owned(),
-        kind: match next()? {
-            "spot" => InstrumentKind::Spot,
-            "linear-perpetual" => InstrumentKind::LinearPerpetual,
-            _ => return None,
-        },
-        base: next()?.to_owned(),
-        quote: next()?.to_owned(),
-        asset_decimals: next()?.parse().ok()?,
-        price_decimals: next()?.parse().ok()?,
-        quantity_decimals: next()?.parse().ok()?,
-        tick: Price::parse(next()?).ok()?,
-        lot: Quantity::parse(next()?).ok()?,
-        min_quantity: Quantity::parse(next()?).ok()?,
-        max_quantity: Quantity::parse(next()?).ok()?,
-        min_notional: Money::parse(next()?).ok()?,
-        margin_initial: Rate::parse(next()?).ok()?,
-        margin_maintenance: Rate::parse(next()?).ok()?,
-        fee_maker: Rate::parse(next()?).ok()?,
-        fee_taker: Rate::parse(next()?).ok()?,
-        generic: false,
+    TABLE.get_or_init(|| {
+        include_str!("instruments.csv").lines().filter_map(|line| Listing::read_line(line).ok()).collect()
     })
 }
 

@@ -11,10 +11,13 @@
 //! Merging several series in time is the runner's part.
 
 mod check;
+mod check_ticks;
+mod column_map;
 mod convert;
 mod csv_read;
 mod decode;
 mod error;
+mod feather_read;
 mod import;
 mod listing;
 mod name;
@@ -24,11 +27,17 @@ mod plain_pages;
 mod reader;
 mod rows;
 mod source;
+mod text;
 
+pub use column_map::ColumnMap;
+pub use csv_read::time_of_text;
 pub use error::{BadKind, BadKinds, BadRow, BadRows, Findings, Gap, HistoryError};
 pub use import::{Imported, import};
 pub use listing::{Decimals, Listing, listings};
-pub use parquet_write::{Written, write_candles, write_quotes, write_trades};
+pub(crate) use parquet_read::{Footer, footer};
+pub(crate) use parquet_write::TEMPORARY;
+pub use parquet_write::{Written, write_book, write_candles, write_quotes, write_trades};
 pub use reader::{SeriesReader, SourceCursor};
 pub use rows::{DataKind, Row, Rows, interval_text, parse_interval};
-pub use source::{Input, Options, Part, Series, Symbols, discover};
+pub(crate) use source::files_of;
+pub use source::{Input, Options, Part, Series, Symbols, discover, rules_notes};

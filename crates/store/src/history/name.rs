@@ -1,8 +1,8 @@
 //! What the name of a file says about its contents.
 //!
-//! Two forms are understood: ours, `<exchange>_<market>_<SYMBOL>_<interval>[_<anything>]` (without a symbol where the file has several), and
-//! those of Binance's public archive, `<SYMBOL>-<interval>-<date>`, `<SYMBOL>-trades-<date>`, `<SYMBOL>-aggTrades-<date>`.
-//! Anything else says nothing: the options have to.
+//! Three forms are understood: ours, `<exchange>_<market>_<SYMBOL>_<interval>[_<anything>]` (without a symbol where the file has several),
+//! those of Binance's public archive, `<SYMBOL>-<interval>-<date>`, `<SYMBOL>-trades-<date>`, `<SYMBOL>-aggTrades-<date>`, and those of
+//! freqtrade, `<BASE>_<QUOTE>-<interval>[-futures]` in a folder named after the exchange. Anything else says nothing: the options have to.
 
 use super::rows::{DataKind, parse_interval};
 
@@ -13,6 +13,8 @@ pub(crate) struct NameParts {
     pub symbol: Option<String>,
     pub interval_s: Option<u32>,
     pub kind: Option<DataKind>,
+    /// What it holds that is no market data of ours: mark prices, funding rates.
+    pub other: Option<String>,
 }
 
 /// Exchange and market words of our names, and the venue they mean.
@@ -24,13 +26,13 @@ pub(crate) fn describe(path: &str) -> NameParts {
     let unified = path.replace('\\', "/");
     let file = unified.rsplit('/').next().unwrap_or_default();
     let stem = stem(file);
-    ours(stem).or_else(|| archive(stem, &unified)).unwrap_or_default()
+    ours(stem).or_else(|| archive(stem, &unified)).or_else(|| freqtrade(stem, &unified)).unwrap_or_default()
 }
 
 /// The name without its data and compression endings.
 pub(crate) fn stem(file: &str) -> &str {
     let mut stem = file;
-    for ending in [".gz", ".zip", ".csv", ".parquet"] {
+    for ending in [".gz", ".zip", ".csv", ".parquet", ".json", ".feather"] {
         stem = stem.strip_suffix(ending).unwrap_or(stem);
     }
     stem
@@ -59,7 +61,7 @@ fn ours(stem: &str) -> Option<NameParts> {
     let first = rest.first().copied().unwrap_or_default();
     let interval_s = parse_interval(first);
     let kind = interval_s.map(|_| DataKind::Candles).or_else(|| DataKind::from_name(first));
-    Some(NameParts { venue: Some(venue), symbol, interval_s, kind })
+    Some(NameParts { venue: Some(venue), symbol, interval_s, kind, other: None })
 }
 
 fn archive(stem: &str, path: &str) -> Option<NameParts> {
@@ -77,7 +79,38 @@ fn archive(stem: &str, path: &str) -> Option<NameParts> {
         _ => (DataKind::Candles, Some(parse_interval(what)?)),
     };
     let venue = if path.contains("futures/um/") { "binance_usdm" } else { "binance_spot" };
-    Some(NameParts { venue: Some(venue.to_owned()), symbol: Some(symbol.to_owned()), interval_s, kind: Some(kind) })
+    Some(NameParts {
+        venue: Some(venue.to_owned()),
+        symbol: Some(symbol.to_owned()),
+        interval_s,
+        kind: Some(kind),
+        other: None,
+    })
+}
+
+/// `BTC_USDT-1h`, and of futures `BTC_USDT_USDT-1h-futures` (base, quote, settlement).
+fn freqtrade(stem: &str, path: &str) -> Option<NameParts> {
+    let (pair, rest) = stem.split_once('-')?;
+    let assets: Vec<&str> = pair.split('_').collect();
+    let asset_like = |a: &&str| !a.is_empty() && a.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    if !(2..=3).contains(&assets.len()) || !assets.iter().all(asset_like) {
+        return None;
+    }
+    let (frame, what) = rest.split_once('-').unwrap_or((rest, ""));
+    let futures = assets.len() == 3 || what == "futures";
+    let folders: Vec<&str> = path.split('/').collect();
+    let binance = folders.iter().any(|f| *f == "binance");
+    let venue = binance.then(|| if futures { "binance_usdm" } else { "binance_spot" }.to_owned());
+    let other = match what {
+        "" | "futures" | "spot" => None,
+        other => Some(other.replace('_', " ")),
+    };
+    let (kind, interval_s) = match frame {
+        "trades" => (DataKind::Trades, None),
+        frame => (DataKind::Candles, Some(parse_interval(frame)?)),
+    };
+    let symbol = Some(assets.iter().take(2).copied().collect());
+    Some(NameParts { venue, symbol, interval_s, kind: Some(kind), other })
 }
 
 #[cfg(test)]
@@ -97,6 +130,10 @@ mod tests {
             ("data/futures/um/monthly/klines/BTCUSDT-1m-2021-01.zip", "binance_usdm BTCUSDT 60 candles"),
             ("BTCUSDT-trades-2021-01-01.zip", "binance_spot BTCUSDT - trades"),
             ("ETHUSDT-aggTrades-2021-01.csv.gz", "binance_spot ETHUSDT - trades"),
+            ("user_data/data/binance/BTC_USDT-1h.feather", "binance_spot BTCUSDT 3600 candles"),
+            ("binance/futures/BTC_USDT_USDT-1h-futures.feather", "binance_usdm BTCUSDT 3600 candles"),
+            ("data/kraken/ETH_EUR-5m.json.gz", "- ETHEUR 300 candles"),
+            ("binance_spot_BTCUSDT_book.csv", "binance_spot BTCUSDT - book"),
             ("prices.csv", "- - - -"),
             ("my-data-file.csv", "- - - -"),
             ("BTC-1m-x.csv", "- - - -"),
@@ -113,5 +150,7 @@ mod tests {
             ];
             assert_eq!(found.join(" "), expected, "{name}");
         }
+        assert_eq!(describe("binance/BTC_USDT_USDT-1h-mark.feather").other.as_deref(), Some("mark"));
+        assert_eq!(describe("binance/BTC_USDT_USDT-8h-funding_rate.feather").other.as_deref(), Some("funding rate"));
     }
 }

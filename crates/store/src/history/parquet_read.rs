@@ -4,13 +4,14 @@
 //! Pages are read one by one as the chunks need them, so a row group of any length needs one page per column.
 //! Arrow is not used: the column readers give plain vectors, which is all that is wanted here.
 
+use super::column_map::{ColumnMap, plain as plain_name};
 use super::convert;
 use super::decode::{
     CHUNK, Columns, Decode, Field, Lines, Meaning, Spec, TIME_NAMES, UNREADABLE, expected, fields, kind_of,
     unit_by_magnitude,
 };
 use super::error::{BadRow, HistoryError};
-use super::parquet_write::key;
+use super::parquet_write::{Extent, key};
 use super::plain_pages::{Column, Next};
 use super::rows::DataKind;
 use super::source::{Input, Own, Probe};
@@ -20,7 +21,8 @@ use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, Length, RowGroupReader, SerializedFileReader};
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -92,7 +94,7 @@ fn open(input: &Input, file: &str) -> Result<SerializedFileReader<Source>, Histo
         Input::Memory { bytes, .. } => Source::Memory(bytes.clone()),
     };
     let size = Length::len(&source);
-    let reader = guarded(file, || SerializedFileReader::new(source).map_err(|e| damaged(file, &e)))?;
+    let reader = guarded(file, "Parquet file", || SerializedFileReader::new(source).map_err(|e| damaged(file, &e)))?;
     check_places(&reader, size).map_err(|e| damaged(file, &e))?;
     Ok(reader)
 }
@@ -124,15 +126,16 @@ fn check_places(reader: &SerializedFileReader<Source>, size: u64) -> Result<(), 
     Ok(())
 }
 
-/// Calls into the Parquet library. It takes some of what a damaged file says for granted and panics on it; that is an error of the file
+/// Calls into a library that decodes. It takes some of what a damaged file says for granted and panics on it; that is an error of the file
 /// and not of this program, and all that was half read is dropped with the error.
-fn guarded<T>(file: &str, call: impl FnOnce() -> Result<T, HistoryError>) -> Result<T, HistoryError> {
+pub(crate) fn guarded<T>(
+    file: &str,
+    form: &str,
+    call: impl FnOnce() -> Result<T, HistoryError>,
+) -> Result<T, HistoryError> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        Err(HistoryError::structure(
-            file,
-            "it is damaged: what it says of itself contradicts itself",
-            "a whole Parquet file",
-        ))
+        let what = "it is damaged: what it says of itself contradicts itself";
+        Err(HistoryError::structure(file, what, format!("a whole {form}")))
     })
 }
 
@@ -145,14 +148,30 @@ fn names(reader: &SerializedFileReader<Source>) -> Vec<String> {
     reader.metadata().file_metadata().schema_descr().columns().iter().map(|c| c.name().to_ascii_lowercase()).collect()
 }
 
+/// The names by which the columns are known; those of bot4's own files mean what they say.
+fn renamed(
+    reader: &SerializedFileReader<Source>,
+    foreign: bool,
+    map: &ColumnMap,
+    file: &str,
+) -> Result<Vec<String>, HistoryError> {
+    let mut names = names(reader);
+    if foreign && !map.is_empty() {
+        names.iter_mut().for_each(|name| *name = plain_name(name));
+        map.rename(&mut names, file)?;
+    }
+    Ok(names)
+}
+
 /// bot4's own metadata.
 fn own(reader: &SerializedFileReader<Source>, file: &str) -> Result<Option<(Own, DataKind)>, HistoryError> {
     let Some(pairs) = reader.metadata().file_metadata().key_value_metadata() else { return Ok(None) };
     let get = |name: &str| pairs.iter().find(|p| p.key == name).and_then(|p| p.value.as_deref());
     let Some(version) = get(key::VERSION) else { return Ok(None) };
-    if version != key::CURRENT {
+    if version != key::CURRENT && version != key::WITHOUT_FLAGS {
         let what = format!("its metadata has version {version}");
-        return Err(HistoryError::structure(file, what, format!("version {}", key::CURRENT)));
+        let expected = format!("version {} or {}", key::WITHOUT_FLAGS, key::CURRENT);
+        return Err(HistoryError::structure(file, what, expected));
     }
     let read = || -> Option<(Own, DataKind)> {
         let kind = DataKind::from_name(get(key::KIND)?)?;
@@ -164,6 +183,7 @@ fn own(reader: &SerializedFileReader<Source>, file: &str) -> Result<Option<(Own,
             price_decimals: small(key::PRICE_DECIMALS)?,
             quantity_decimals: small(key::QUANTITY_DECIMALS)?,
             generic: get(key::INSTRUMENT)? == "generic",
+            flags: version != key::WITHOUT_FLAGS,
         };
         // Candles without a length have no close.
         (kind != DataKind::Candles || own.interval_s > 0).then_some((own, kind))
@@ -178,14 +198,43 @@ fn own(reader: &SerializedFileReader<Source>, file: &str) -> Result<Option<(Own,
     read().map(Some).ok_or_else(damaged)
 }
 
-/// What a file is, without decoding it.
-pub(crate) fn probe(input: &Input, file: &str) -> Result<Probe, HistoryError> {
+/// What the footer of one of bot4's own files says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Footer {
+    pub own: Own,
+    pub kind: DataKind,
+    pub rows: u64,
+    /// First and last time, gaps and what is missing in them; `None` in files that were written before these were.
+    pub extent: Option<Extent>,
+}
+
+/// Reads the footer of one of bot4's own files, and nothing else; `None` if it is not one.
+pub(crate) fn footer(input: &Input, file: &str) -> Result<Option<Footer>, HistoryError> {
     let reader = open(input, file)?;
-    let names = names(&reader);
+    let Some((own, kind)) = own(&reader, file)? else { return Ok(None) };
+    let metadata = reader.metadata().file_metadata();
+    let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
+    let pairs = metadata.key_value_metadata().map_or(&[][..], Vec::as_slice);
+    let number = |name: &str| pairs.iter().find(|p| p.key == name)?.value.as_deref()?.parse::<u64>().ok();
+    let extent = || {
+        Some(Extent {
+            first_ns: number(key::FIRST)?,
+            last_ns: number(key::LAST)?,
+            gaps: number(key::GAPS)?,
+            missing: number(key::MISSING)?,
+        })
+    };
+    Ok(Some(Footer { own, kind, rows, extent: extent() }))
+}
+
+/// What a file is, without decoding it. `said` is what its name or the user says that it holds.
+pub(crate) fn probe(input: &Input, file: &str, said: Option<DataKind>, map: &ColumnMap) -> Result<Probe, HistoryError> {
+    let reader = open(input, file)?;
     let own = own(&reader, file)?;
+    let names = renamed(&reader, own.is_none(), map, file)?;
     let kind = match &own {
         Some((_, kind)) => *kind,
-        None => kind_of(&names).ok_or_else(|| HistoryError::MissingColumn {
+        None => kind_of(&names, said).ok_or_else(|| HistoryError::MissingColumn {
             file: file.to_owned(),
             column:
                 "open, high, low, close, volume (or price, quantity, side; or bid, bid_quantity, ask, ask_quantity)"
@@ -196,13 +245,13 @@ pub(crate) fn probe(input: &Input, file: &str) -> Result<Probe, HistoryError> {
     if reader.metadata().file_metadata().num_rows() <= 0 {
         return Err(HistoryError::Empty { file: file.to_owned(), expected: "at least one row".into() });
     }
-    let plan = Plan::new(&reader, kind, file)?;
+    let plan = Plan::new(&reader, &names, kind, own.as_ref().is_some_and(|(own, _)| own.flags), file)?;
     let symbols = match names.iter().position(|n| n == "symbol") {
-        Some(column) if own.is_none() => Some(guarded(file, || symbols(&reader, column, file))?),
+        Some(column) if own.is_none() => Some(guarded(file, "Parquet file", || symbols(&reader, column, file))?),
         _ => None,
     };
     let first_ns = match plan.time {
-        Some(time) => guarded(file, || first_time(&reader, time, file))?,
+        Some(time) => guarded(file, "Parquet file", || first_time(&reader, time, file))?,
         None => None,
     };
     Ok(Probe {
@@ -297,11 +346,18 @@ struct Plan {
     time: Option<Time>,
     /// Column of each field; `None` for one that may be absent and is.
     fields: Vec<(Field, Option<usize>, String)>,
+    /// The column of flags in own files.
+    flags: Option<usize>,
 }
 
 impl Plan {
-    fn new(reader: &SerializedFileReader<Source>, kind: DataKind, file: &str) -> Result<Self, HistoryError> {
-        let names = names(reader);
+    fn new(
+        reader: &SerializedFileReader<Source>,
+        names: &[String],
+        kind: DataKind,
+        flags: bool,
+        file: &str,
+    ) -> Result<Self, HistoryError> {
         let schema = reader.metadata().file_metadata().schema_descr_ptr();
         let flat =
             |at: usize| schema.columns().get(at).is_some_and(|c| c.max_rep_level() == 0 && c.max_def_level() <= 1);
@@ -323,7 +379,14 @@ impl Plan {
             let name = at.and_then(|at| names.get(at)).cloned().unwrap_or_default();
             columns.push((*field, at, name));
         }
-        Ok(Self { time, fields: columns })
+        let flags = match flags.then(|| find(&["flags"])) {
+            Some(None) => {
+                let column = "flags".into();
+                return Err(HistoryError::MissingColumn { file: file.to_owned(), column, found: names.join(", ") });
+            }
+            held => held.flatten(),
+        };
+        Ok(Self { time, fields: columns, flags })
     }
 }
 
@@ -362,7 +425,7 @@ struct Scratch {
 impl Scratch {
     /// Reads exactly `want` rows.
     fn read(&mut self, column: &mut Column, want: usize, file: &str) -> Result<(), HistoryError> {
-        guarded(file, || self.read_column(column, want, file))
+        guarded(file, "Parquet file", || self.read_column(column, want, file))
     }
 
     fn read_column(&mut self, column: &mut Column, want: usize, file: &str) -> Result<(), HistoryError> {
@@ -625,8 +688,10 @@ pub(crate) struct ParquetDecoder {
 impl ParquetDecoder {
     pub fn open(input: &Input, file: &str, spec: Spec, rows: Option<(u64, u64)>) -> Result<Self, HistoryError> {
         let reader = open(input, file)?;
-        let plan = Plan::new(&reader, spec.kind, file)?;
-        let from = own(&reader, file)?.map_or((0, 0), |(own, _)| (own.price_decimals, own.quantity_decimals));
+        let own = own(&reader, file)?;
+        let names = renamed(&reader, own.is_none(), &spec.map, file)?;
+        let plan = Plan::new(&reader, &names, spec.kind, own.as_ref().is_some_and(|(own, _)| own.flags), file)?;
+        let from = own.map_or((0, 0), |(own, _)| (own.price_decimals, own.quantity_decimals));
         let (skip, left) = rows.unwrap_or((0, u64::MAX));
         let unit = plan.time.map_or(1, |t| t.unit);
         Ok(Self {
@@ -663,7 +728,10 @@ impl ParquetDecoder {
             let is_number = |field: &Field| matches!(field.meaning, Meaning::Price | Meaning::Quantity);
             let fields = self.plan.fields.iter().map(|(field, at, _)| (*at, is_number(field)));
             let schema = self.reader.metadata().file_metadata().schema_descr();
-            for (column, numbers) in std::iter::once((self.plan.time.map(|t| t.column), false)).chain(fields) {
+            // Mostly no row has a flag: the statistics of the column say so, and it need not be read.
+            let flagged = self.plan.flags.filter(|at| !all_zero(&*group, *at));
+            let columns = std::iter::once((self.plan.time.map(|t| t.column), false)).chain(fields);
+            for (column, numbers) in columns.chain([(flagged, false)]) {
                 self.readers.push(match column {
                     Some(column) => {
                         let pages = group.get_column_page_reader(column).map_err(error)?;
@@ -685,6 +753,15 @@ impl ParquetDecoder {
             return Ok(true);
         }
         Ok(false)
+    }
+}
+
+/// Whether the statistics of a column of integers say that all are zero.
+fn all_zero(group: &dyn RowGroupReader, column: usize) -> bool {
+    let Some(chunk) = group.metadata().columns().get(column) else { return false };
+    match chunk.statistics() {
+        Some(Statistics::Int64(s)) => s.min_opt() == Some(&0) && s.max_opt() == Some(&0),
+        _ => false,
     }
 }
 
@@ -734,20 +811,30 @@ impl Decode for ParquetDecoder {
         }
         while self.group_left == 0 {
             let file = self.file.clone();
-            if !guarded(&file, || self.open_group())? {
+            if !guarded(&file, "Parquet file", || self.open_group())? {
                 return Ok(false);
             }
         }
         let want = self.group_left.min(CHUNK).min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let first = self.row + 1;
         out.lines = Lines::From(first);
-        let Columns { ts, values, bad, rounded, .. } = out;
+        let Columns { ts, values, flags, bad, rounded, .. } = out;
         let mut tell = |column: &str, at: usize, value: String, expected: String| {
             let (file, column, line) = (self.file.clone(), column.to_owned(), first + at as u64);
             bad.push((at, BadRow { file, line, column, value, expected }));
         };
 
-        let (time, rest) = self.readers.split_first_mut().unzip();
+        let (flag_reader, readers) = self.readers.split_last_mut().unzip();
+        if let Some(Some(column)) = flag_reader {
+            self.scratch.read(column, want, &self.file)?;
+            for (at, flag) in self.scratch.longs.iter().enumerate() {
+                if !(0..=i64::from(u16::MAX)).contains(flag) {
+                    tell("flags", at, flag.to_string(), "flags from 0 to 65535".into());
+                }
+                flags.push(*flag);
+            }
+        }
+        let (time, rest) = readers.and_then(|r| r.split_first_mut()).unzip();
         match time.and_then(Option::as_mut) {
             Some(column) => {
                 self.scratch.read(column, want, &self.file)?;

@@ -3,14 +3,15 @@
 //! In:  records of one instrument in time order. Out: one file, complete or absent: it is written under another name and renamed.
 //!
 //! Columns as in the foreign files, so that any Parquet reader opens them, but as INT64: `ts_ms, open, high, low, close, volume`;
-//! `ts_ns, price, quantity, side, trade_id` (side 1 buy, -1 sell); `ts_ns, bid, bid_quantity, ask, ask_quantity`.
+//! `ts_ns, price, quantity, side, trade_id` (side 1 buy, -1 sell); `ts_ns, bid, bid_quantity, ask, ask_quantity`;
+//! `ts_ns, price, quantity, side, sequence`; and `flags` in each, the bits of `domain::MarketFlags` (2: made by a gap filler).
 //! Delta-packed mantissas hardly shrink further under zstd (0.3 %), so pages are stored as they are.
 //! A price is `mantissa / 10^price_decimals`, a quantity `mantissa / 10^quantity_decimals`; both numbers stand in the metadata.
 
 use super::error::HistoryError;
 use super::listing::Listing;
 use super::rows::DataKind;
-use domain::{Candle, Quote, Side, Trade};
+use domain::{BookDelta, Candle, Quote, Side, Trade};
 use parquet::basic::{Compression, Encoding};
 use parquet::data_type::Int64Type;
 use parquet::errors::ParquetError;
@@ -28,7 +29,9 @@ pub(crate) mod key {
     /// Version of this form.
     pub const VERSION: &str = "bot4.version";
     /// The version written here.
-    pub const CURRENT: &str = "1";
+    pub const CURRENT: &str = "2";
+    /// The version before, which had no column of flags.
+    pub const WITHOUT_FLAGS: &str = "1";
     pub const KIND: &str = "bot4.kind";
     pub const VENUE: &str = "bot4.venue";
     pub const SYMBOL: &str = "bot4.symbol";
@@ -37,7 +40,39 @@ pub(crate) mod key {
     pub const QUANTITY_DECIMALS: &str = "bot4.quantity_decimals";
     /// `listed` or `generic`.
     pub const INSTRUMENT: &str = "bot4.instrument";
+    /// Time of the first row in nanoseconds (open time of a candle), and of the last.
+    pub const FIRST: &str = "bot4.first_ns";
+    pub const LAST: &str = "bot4.last_ns";
+    /// Stretches without candles inside the file, and the candles missing in them.
+    pub const GAPS: &str = "bot4.gaps";
+    pub const MISSING: &str = "bot4.missing";
 }
+
+/// Where a file begins and ends, and what is missing in between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub first_ns: u64,
+    pub last_ns: u64,
+    pub gaps: u64,
+    pub missing: u64,
+}
+
+impl Extent {
+    /// Takes in the next row, in time order; `step_ns` is the length of a candle, 0 for other kinds.
+    fn take(&mut self, ts_ns: u64, step_ns: u64, first: bool) {
+        if first {
+            self.first_ns = ts_ns;
+        } else if step_ns > 0 {
+            let missing = (ts_ns.saturating_sub(self.last_ns) / step_ns).saturating_sub(1);
+            self.gaps += u64::from(missing > 0);
+            self.missing += missing;
+        }
+        self.last_ns = ts_ns;
+    }
+}
+
+/// Ending of a file that is not finished.
+pub(crate) const TEMPORARY: &str = ".tmp";
 
 /// Rows of a row group: the writer holds that many in memory.
 const GROUP: usize = 131_072;
@@ -63,8 +98,10 @@ pub fn write_candles(
     interval_s: u32,
     rows: impl Iterator<Item = Result<Candle, HistoryError>>,
 ) -> Result<Written, HistoryError> {
-    let columns = ["ts_ms", "open", "high", "low", "close", "volume"];
-    let cells = rows.map(|row| row.map(|c| [c.ts_open.as_millis(), c.open, c.high, c.low, c.close, c.volume]));
+    let columns = ["ts_ms", "open", "high", "low", "close", "volume", "flags"];
+    let cells = rows.map(|row| {
+        row.map(|c| [c.ts_open.as_millis(), c.open, c.high, c.low, c.close, c.volume, i64::from(c.flags.0)])
+    });
     write(path, listing, DataKind::Candles, interval_s, columns, cells)
 }
 
@@ -77,14 +114,11 @@ pub fn write_trades(
     listing: &Listing,
     rows: impl Iterator<Item = Result<Trade, HistoryError>>,
 ) -> Result<Written, HistoryError> {
-    let columns = ["ts_ns", "price", "quantity", "side", "trade_id"];
+    let columns = ["ts_ns", "price", "quantity", "side", "trade_id", "flags"];
     let cells = rows.map(|row| {
         row.map(|t| {
-            let side = match t.aggressor {
-                Side::Buy => 1,
-                Side::Sell => -1,
-            };
-            [t.ts_event.0 as i64, t.price, t.quantity, side, t.trade_id as i64]
+            let flags = i64::from(t.flags.0);
+            [t.ts_event.0 as i64, t.price, t.quantity, code(t.aggressor), t.trade_id as i64, flags]
         })
     });
     write(path, listing, DataKind::Trades, 0, columns, cells)
@@ -99,9 +133,38 @@ pub fn write_quotes(
     listing: &Listing,
     rows: impl Iterator<Item = Result<Quote, HistoryError>>,
 ) -> Result<Written, HistoryError> {
-    let columns = ["ts_ns", "bid", "bid_quantity", "ask", "ask_quantity"];
-    let cells = rows.map(|row| row.map(|q| [q.ts_event.0 as i64, q.bid, q.bid_quantity, q.ask, q.ask_quantity]));
+    let columns = ["ts_ns", "bid", "bid_quantity", "ask", "ask_quantity", "flags"];
+    let cells = rows.map(|row| {
+        row.map(|q| [q.ts_event.0 as i64, q.bid, q.bid_quantity, q.ask, q.ask_quantity, i64::from(q.flags.0)])
+    });
     write(path, listing, DataKind::Quotes, 0, columns, cells)
+}
+
+/// Writes changes of book levels.
+///
+/// # Errors
+/// As [`write_candles`].
+pub fn write_book(
+    path: &Path,
+    listing: &Listing,
+    rows: impl Iterator<Item = Result<BookDelta, HistoryError>>,
+) -> Result<Written, HistoryError> {
+    let columns = ["ts_ns", "price", "quantity", "side", "sequence", "flags"];
+    let cells = rows.map(|row| {
+        row.map(|d| {
+            let flags = i64::from(d.flags.0);
+            [d.ts_event.0 as i64, d.price, d.quantity, code(d.side), d.sequence as i64, flags]
+        })
+    });
+    write(path, listing, DataKind::Book, 0, columns, cells)
+}
+
+/// How a side is written.
+const fn code(side: Side) -> i64 {
+    match side {
+        Side::Buy => 1,
+        Side::Sell => -1,
+    }
 }
 
 /// Removes an unfinished file unless told that it is finished.
@@ -129,7 +192,7 @@ fn write<const N: usize>(
     let failed = |e: ParquetError| HistoryError::Io { file: shown.clone(), what: e.to_string() };
 
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
+    temporary.push(format!(".{}{TEMPORARY}", std::process::id()));
     let temporary = PathBuf::from(temporary);
     let file = File::create(&temporary).map_err(io)?;
     let mut unfinished = Unfinished(Some(&temporary));
@@ -139,8 +202,14 @@ fn write<const N: usize>(
     let mut writer = SerializedFileWriter::new(BufWriter::new(file), schema, properties).map_err(failed)?;
     let mut columns: [Vec<i64>; N] = std::array::from_fn(|_| Vec::new());
     let mut written = 0u64;
+    let mut extent = Extent::default();
+    let (unit, step_ns) =
+        if kind == DataKind::Candles { (1_000_000, u64::from(interval_s) * 1_000_000_000) } else { (1, 0) };
     for row in rows {
-        for (column, cell) in columns.iter_mut().zip(row?) {
+        let row = row?;
+        let stamp = row.first().map_or(0, |ts| ts.unsigned_abs().saturating_mul(unit));
+        extent.take(stamp, step_ns, written == 0);
+        for (column, cell) in columns.iter_mut().zip(row) {
             column.push(cell);
         }
         written += 1;
@@ -150,6 +219,14 @@ fn write<const N: usize>(
     }
     if columns.first().is_some_and(|c| !c.is_empty()) {
         write_group(&mut writer, &mut columns).map_err(failed)?;
+    }
+    for (name, value) in [
+        (key::FIRST, extent.first_ns),
+        (key::LAST, extent.last_ns),
+        (key::GAPS, extent.gaps),
+        (key::MISSING, extent.missing),
+    ] {
+        writer.append_key_value_metadata(KeyValue::new(name.to_owned(), value.to_string()));
     }
     let file = writer.into_inner().map_err(failed)?.into_inner().map_err(|e| io(e.into_error()))?;
     file.sync_all().map_err(io)?;

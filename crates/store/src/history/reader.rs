@@ -33,6 +33,13 @@ impl SeriesReader {
         Ok(reader)
     }
 
+    /// Opens a series whose rows may come in any order and more than once, for a reader that sorts them.
+    pub(crate) fn open_in_any_order(series: &Series, idx: InstrumentIdx) -> Result<Self, HistoryError> {
+        let mut reader = Self::open(series, idx)?;
+        reader.checker.any_order = true;
+        Ok(reader)
+    }
+
     fn open_part(&mut self) -> Result<(), HistoryError> {
         self.decoder = match self.series.parts.get(self.part) {
             Some(part) => {
@@ -86,7 +93,7 @@ impl SeriesReader {
 
     /// A file that begins before the one before it ended is an error of the whole, not a bad row.
     fn check_seam(&mut self) -> Result<(), HistoryError> {
-        let Some(ends) = self.seam.take() else { return Ok(()) };
+        let Some(ends) = self.seam.take().filter(|_| !self.checker.any_order) else { return Ok(()) };
         let first = self.columns.ts.first().copied().unwrap_or(i64::MAX);
         let overlaps = if self.series.interval_s > 0 { first <= ends } else { first < ends };
         if overlaps && self.columns.bad.first().is_none_or(|(at, _)| *at > 0) {

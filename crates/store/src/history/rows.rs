@@ -1,6 +1,6 @@
 //! Chunks of market records, one kind at a time, and the lengths of candles.
 
-use domain::{Candle, Quote, Trade, UnixNanos};
+use domain::{BookDelta, Candle, Quote, Trade, UnixNanos};
 
 /// What a series is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,23 +11,29 @@ pub enum DataKind {
     Trades,
     /// Best bid and ask.
     Quotes,
+    /// Changes of the levels of an order book.
+    Book,
 }
 
 impl DataKind {
-    /// Its name: `candles`, `trades`, `quotes`.
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Candles, Self::Trades, Self::Quotes, Self::Book];
+
+    /// Its name: `candles`, `trades`, `quotes`, `book`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Candles => "candles",
             Self::Trades => "trades",
             Self::Quotes => "quotes",
+            Self::Book => "book",
         }
     }
 
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Candles, Self::Trades, Self::Quotes].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -40,10 +46,12 @@ pub enum Row<'a> {
     Trade(&'a Trade),
     /// A quote.
     Quote(&'a Quote),
+    /// A change of one level of the book.
+    Book(&'a BookDelta),
 }
 
 impl Row<'_> {
-    /// When it is known: close of a candle, time of a trade or quote.
+    /// When it is known: close of a candle, time of a trade, quote or change of the book.
     #[must_use]
     #[inline]
     pub const fn ts(&self) -> UnixNanos {
@@ -51,6 +59,7 @@ impl Row<'_> {
             Self::Candle(candle) => candle.ts_close(),
             Self::Trade(trade) => trade.ts_event,
             Self::Quote(quote) => quote.ts_event,
+            Self::Book(delta) => delta.ts_event,
         }
     }
 }
@@ -64,6 +73,8 @@ pub enum Rows {
     Trades(Vec<Trade>),
     /// Quotes.
     Quotes(Vec<Quote>),
+    /// Changes of book levels.
+    Book(Vec<BookDelta>),
 }
 
 impl Rows {
@@ -74,6 +85,7 @@ impl Rows {
             DataKind::Candles => Self::Candles(Vec::new()),
             DataKind::Trades => Self::Trades(Vec::new()),
             DataKind::Quotes => Self::Quotes(Vec::new()),
+            DataKind::Book => Self::Book(Vec::new()),
         }
     }
 
@@ -84,6 +96,7 @@ impl Rows {
             Self::Candles(_) => DataKind::Candles,
             Self::Trades(_) => DataKind::Trades,
             Self::Quotes(_) => DataKind::Quotes,
+            Self::Book(_) => DataKind::Book,
         }
     }
 
@@ -95,6 +108,7 @@ impl Rows {
             Self::Candles(rows) => rows.len(),
             Self::Trades(rows) => rows.len(),
             Self::Quotes(rows) => rows.len(),
+            Self::Book(rows) => rows.len(),
         }
     }
 
@@ -111,6 +125,7 @@ impl Rows {
             Self::Candles(rows) => rows.clear(),
             Self::Trades(rows) => rows.clear(),
             Self::Quotes(rows) => rows.clear(),
+            Self::Book(rows) => rows.clear(),
         }
     }
 
@@ -122,6 +137,7 @@ impl Rows {
             Self::Candles(rows) => rows.get(at).map(Row::Candle),
             Self::Trades(rows) => rows.get(at).map(Row::Trade),
             Self::Quotes(rows) => rows.get(at).map(Row::Quote),
+            Self::Book(rows) => rows.get(at).map(Row::Book),
         }
     }
 
@@ -141,6 +157,12 @@ impl Rows {
     #[must_use]
     pub fn quotes(&self) -> Option<&[Quote]> {
         if let Self::Quotes(rows) = self { Some(rows) } else { None }
+    }
+
+    /// The changes of book levels, if that is what it holds.
+    #[must_use]
+    pub fn book(&self) -> Option<&[BookDelta]> {
+        if let Self::Book(rows) = self { Some(rows) } else { None }
     }
 }
 

@@ -7,13 +7,16 @@
 //! `--symbol`, `--venue` and `--interval` leave other series out. What nobody says is an error.
 
 use super::check::has_interval;
+use super::column_map::ColumnMap;
 use super::csv_read;
 use super::decode::{Decode, Spec, time_text};
 use super::error::{BadRows, HistoryError};
+use super::feather_read;
 use super::listing::{Decimals, Listing};
 use super::name;
 use super::parquet_read;
 use super::rows::{DataKind, interval_text};
+use crate::catalogue::{Catalogue, Chosen, Entry, RULES_FILE, RulesTable, TODAY, walk};
 use bytes::Bytes;
 use domain::UnixNanos;
 use domain::decimal::FloatPolicy;
@@ -21,11 +24,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A file, or a folder of data files (not those in folders within it).
+    /// A file, a folder of data files (not those in folders within it), or a catalogue.
     Path(PathBuf),
     /// Bytes in memory, such as those that the binary carries.
     Memory {
@@ -97,12 +101,19 @@ pub struct Options {
     pub from: Option<UnixNanos>,
     /// Rows at or after this are left out (open time of candles).
     pub to: Option<UnixNanos>,
+    /// The one kind of data that is wanted; also what files are that do not say it.
+    pub kind: Option<DataKind>,
+    /// What columns of foreign tables are called.
+    pub map: ColumnMap,
+    /// Instruments that are known beside those that bot4 carries, and go before them.
+    pub rules: Option<Arc<RulesTable>>,
 }
 
 /// Form of a file, seen from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Parquet,
+    Feather,
     Text,
     Gzip,
     Zip,
@@ -141,9 +152,12 @@ pub struct Series {
     pub parts: Vec<Part>,
     /// What happens on a bad row.
     pub bad_rows: BadRows,
+    /// What is assumed about the rules of its instrument, such as that today's are used; `None` where they are known to hold.
+    pub rules_note: Option<String>,
     start: Option<UnixNanos>,
     from: Option<UnixNanos>,
     to: Option<UnixNanos>,
+    map: ColumnMap,
 }
 
 impl Series {
@@ -166,6 +180,32 @@ impl Series {
         self.parts.first()?.first_ns.and_then(|ns| u64::try_from(ns).ok()).map(UnixNanos)
     }
 
+    /// The series of one of bot4's own files.
+    pub(crate) fn of_file(path: &Path, venue: &str, kind: DataKind, interval_s: u32, listing: &Listing) -> Self {
+        let part = Part {
+            input: Input::from(path),
+            name: path.display().to_string(),
+            format: Format::Parquet,
+            rows: None,
+            count: None,
+            first_ns: None,
+        };
+        Self {
+            venue: venue.to_owned(),
+            symbol: listing.symbol.clone(),
+            kind,
+            interval_s,
+            listing: listing.clone(),
+            parts: vec![part],
+            bad_rows: BadRows::Refuse,
+            rules_note: None,
+            start: None,
+            from: None,
+            to: None,
+            map: ColumnMap::default(),
+        }
+    }
+
     pub(crate) fn range_ns(&self) -> (i64, i64) {
         let ns = |t: UnixNanos| i64::try_from(t.0).unwrap_or(i64::MAX);
         (self.from.map_or(i64::MIN, ns), self.to.map_or(i64::MAX, ns))
@@ -179,6 +219,7 @@ impl Series {
             policy: if self.listing.generic { FloatPolicy::Round } else { FloatPolicy::Exact },
             interval_ns: i64::from(self.interval_s) * 1_000_000_000,
             start_ns: self.start.and_then(|t| i64::try_from(t.0).ok()),
+            map: self.map.clone(),
         }
     }
 }
@@ -188,6 +229,7 @@ impl Part {
     pub(crate) fn open(&self, series: &Series) -> Result<Box<dyn Decode>, HistoryError> {
         let spec = series.spec();
         Ok(match self.format {
+            Format::Feather => Box::new(feather_read::FeatherDecoder::open(&self.input, &self.name, spec)?),
             Format::Parquet => Box::new(parquet_read::ParquetDecoder::open(&self.input, &self.name, spec, self.rows)?),
             Format::Text | Format::Gzip | Format::Zip => {
                 Box::new(csv_read::CsvDecoder::open(&self.input, &self.name, self.format, spec)?)
@@ -219,6 +261,8 @@ pub(crate) struct Own {
     pub price_decimals: u8,
     pub quantity_decimals: u8,
     pub generic: bool,
+    /// Whether it has a column of flags.
+    pub flags: bool,
 }
 
 /// Finds the series in the inputs.
@@ -228,13 +272,21 @@ pub(crate) struct Own {
 pub fn discover(inputs: &[Input], options: &Options) -> Result<Vec<Series>, HistoryError> {
     let mut found: BTreeMap<(String, String, DataKind, u32), Series> = BTreeMap::new();
     let mut left_out: Vec<String> = Vec::new();
-    for input in expand(inputs)? {
-        for series in look_into(&input, options, &mut left_out)? {
-            let key = (series.venue.clone(), series.symbol.clone(), series.kind, series.interval_s);
-            match found.get_mut(&key) {
-                Some(held) => held.parts.extend(series.parts),
-                None => {
-                    found.insert(key, series);
+    let mut add = |series: Series| {
+        let key = (series.venue.clone(), series.symbol.clone(), series.kind, series.interval_s);
+        match found.get_mut(&key) {
+            Some(held) => held.parts.extend(series.parts),
+            None => drop(found.insert(key, series)),
+        }
+    };
+    for input in inputs {
+        match input {
+            Input::Path(path) if path.is_dir() && Catalogue::is_at(path) => {
+                in_catalogue(path, options, &mut left_out)?.into_iter().for_each(&mut add);
+            }
+            _ => {
+                for file in expand(input)? {
+                    look_into(&file, options, &mut left_out)?.into_iter().for_each(&mut add);
                 }
             }
         }
@@ -258,36 +310,144 @@ pub fn discover(inputs: &[Input], options: &Options) -> Result<Vec<Series>, Hist
     Ok(all)
 }
 
-/// Folders become their data files.
-fn expand(inputs: &[Input]) -> Result<Vec<Input>, HistoryError> {
-    let mut all = Vec::new();
-    for input in inputs {
-        match input {
-            Input::Path(path) if path.is_dir() => {
-                let shown = path.display().to_string();
-                let entries = std::fs::read_dir(path).map_err(|e| HistoryError::io(&shown, &e))?;
-                let mut files: Vec<PathBuf> = Vec::new();
-                for entry in entries {
-                    let path = entry.map_err(|e| HistoryError::io(&shown, &e))?.path();
-                    if path.is_file() && is_data_file(&path) {
-                        files.push(path);
-                    }
-                }
-                if files.is_empty() {
-                    return Err(HistoryError::Nothing(format!("{shown} has no .parquet, .csv, .csv.gz or .zip file")));
-                }
-                files.sort();
-                all.extend(files.into_iter().map(Input::Path));
-            }
-            other => all.push(other.clone()),
+/// The series of a catalogue, from its index: no file is opened, and those outside of the range of time are left aside.
+fn in_catalogue(root: &Path, options: &Options, left_out: &mut Vec<String>) -> Result<Vec<Series>, HistoryError> {
+    let catalogue = Catalogue::at(root);
+    let (index, rules) = (catalogue.index()?, catalogue.rules()?);
+    let mut all: Vec<Series> = Vec::new();
+    for series in index.entries().chunk_by(|a, b| a.key == b.key) {
+        let Some(key) = series.first().map(|entry| entry.key.clone()) else { continue };
+        let unwanted = !options.symbols.wants(&key.symbol)
+            || options.venue.as_ref().is_some_and(|v| *v != key.venue)
+            || options.kind.is_some_and(|k| k != key.kind)
+            || (has_interval(key.kind) && options.interval_s.is_some_and(|i| i != key.interval_s));
+        let title = format!("{} {} {}", key.venue, key.symbol, key.kind_name());
+        if unwanted {
+            left_out.push(title);
+            continue;
         }
+        let inside =
+            |e: &&Entry| options.to.is_none_or(|to| e.first < to) && options.from.is_none_or(|from| e.last >= from);
+        let entries: Vec<&Entry> = series.iter().filter(inside).collect();
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            let whole = series.first().zip(series.last()).map(|(a, b)| (a.first.0 as i64, b.last.0 as i64));
+            let (from, to) = whole.unwrap_or_default();
+            left_out.push(format!("{title} from {} to {}", time_text(from), time_text(to)));
+            continue;
+        };
+        let begins = options.from.map_or(first.first, |from| from.max(first.first));
+        let ends = options.to.map_or(last.last, |to| to.min(last.last));
+        let (listing, rules_note) = rules_of(&key.venue, &key.symbol, options, Some(&rules), None, (begins, ends))?;
+        let part = |e: &&Entry| Part {
+            input: Input::Path(e.path.clone()),
+            name: e.path.display().to_string(),
+            format: Format::Parquet,
+            rows: None,
+            count: Some(e.rows),
+            first_ns: i64::try_from(e.first.0).ok(),
+        };
+        all.push(Series {
+            parts: entries.iter().map(part).collect(),
+            venue: key.venue,
+            symbol: key.symbol,
+            kind: key.kind,
+            interval_s: key.interval_s,
+            listing,
+            bad_rows: options.bad_rows,
+            rules_note,
+            start: None,
+            from: options.from,
+            to: options.to,
+            map: ColumnMap::default(),
+        });
     }
     Ok(all)
 }
 
+/// The rules of an instrument and what is assumed by using them: as told, from tables of catalogues, from the table that bot4 carries.
+fn rules_of(
+    venue: &str,
+    symbol: &str,
+    options: &Options,
+    near: Option<&RulesTable>,
+    own: Option<Decimals>,
+    range: (UnixNanos, UnixNanos),
+) -> Result<(Listing, Option<String>), HistoryError> {
+    if options.instrument.is_none() {
+        let tables = [options.rules.as_deref(), near];
+        let chosen = tables.into_iter().flatten().find_map(|t| t.choose(venue, symbol, Some(range.0), Some(range.1)));
+        if let Some(Chosen { listing, note }) = chosen {
+            let note = if listing.generic { Some(GENERIC.to_owned()) } else { note };
+            return Ok((listing, note));
+        }
+    }
+    let listing = Listing::find(venue, symbol, options.instrument.or(own))?;
+    let note = if listing.generic { GENERIC } else { TODAY };
+    Ok((listing, Some(note.to_owned())))
+}
+
+/// What is assumed about a series that has no instrument of a venue.
+const GENERIC: &str = "a generic instrument: its tick, lot, minima and fees are those that were said, not a venue's";
+
+/// What several series assume about the rules of their instruments, symbols with the same assumption in one sentence.
+#[must_use]
+pub fn rules_notes(series: &[Series]) -> Vec<String> {
+    let mut by_note: Vec<(&str, Vec<&str>)> = Vec::new();
+    for s in series {
+        let Some(note) = s.rules_note.as_deref() else { continue };
+        match by_note.iter_mut().find(|(held, _)| *held == note) {
+            Some((_, symbols)) if symbols.contains(&s.symbol.as_str()) => {}
+            Some((_, symbols)) => symbols.push(&s.symbol),
+            None => by_note.push((note, vec![&s.symbol])),
+        }
+    }
+    by_note.into_iter().map(|(note, symbols)| format!("{}: {note}", symbols.join(", "))).collect()
+}
+
+/// The files of the inputs, in the order they are named; those of a folder by name, those of a catalogue by series and time.
+pub(crate) fn files_of(inputs: &[Input]) -> Result<Vec<Input>, HistoryError> {
+    let mut all = Vec::new();
+    for input in inputs {
+        all.extend(match input {
+            Input::Path(path) if path.is_dir() && Catalogue::is_at(path) => {
+                let found = walk(path).map_err(|e| HistoryError::io(&path.display().to_string(), &e))?;
+                found.into_iter().map(|found| Input::Path(found.path)).collect()
+            }
+            other => expand(other)?,
+        });
+    }
+    Ok(all)
+}
+
+/// A folder becomes its data files.
+fn expand(input: &Input) -> Result<Vec<Input>, HistoryError> {
+    let Input::Path(path) = input else { return Ok(vec![input.clone()]) };
+    if !path.is_dir() {
+        return Ok(vec![input.clone()]);
+    }
+    let shown = path.display().to_string();
+    let entries = std::fs::read_dir(path).map_err(|e| HistoryError::io(&shown, &e))?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| HistoryError::io(&shown, &e))?.path();
+        if path.is_file() && is_data_file(&path) {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        let what = "has no .parquet, .feather, .csv, .csv.gz, .json, .json.gz or .zip file";
+        return Err(HistoryError::Nothing(format!("{shown} {what}")));
+    }
+    files.sort();
+    Ok(files.into_iter().map(Input::Path).collect())
+}
+
 fn is_data_file(path: &Path) -> bool {
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    [".parquet", ".csv", ".csv.gz", ".zip"].iter().any(|ending| name.ends_with(ending))
+    // Lists of other things are JSON too: there the name has to say that it is market data.
+    let json = [".json", ".json.gz"].iter().any(|ending| name.ends_with(ending));
+    [".parquet", ".feather", ".csv", ".csv.gz", ".zip"].iter().any(|ending| name.ends_with(ending))
+        || (json && name::describe(&path.display().to_string()).kind.is_some())
 }
 
 /// The series of one file.
@@ -298,9 +458,15 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
     };
     let format = format_of(input, &file)?;
     let named = name::describe(&file);
+    if let Some(other) = &named.other {
+        let what = format!("its name says that it holds {other} data");
+        return Err(HistoryError::structure(&file, what, "candles, trades, quotes or book levels"));
+    }
+    let said = named.kind.or(options.kind);
     let probe = match format {
-        Format::Parquet => parquet_read::probe(input, &file)?,
-        _ => csv_read::probe(input, &file, format, named.kind)?,
+        Format::Parquet => parquet_read::probe(input, &file, said, &options.map)?,
+        Format::Feather => feather_read::probe(input, &file, said, &options.map)?,
+        _ => csv_read::probe(input, &file, format, said, &options.map)?,
     };
     let own = probe.own.as_ref();
     let undescribed = |missing: &'static str, hint: &str| HistoryError::Undescribed {
@@ -356,10 +522,18 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
             }
         };
 
+    // A file of a catalogue has its instruments three folders above its own.
+    let near = match input {
+        Input::Path(path) if own.is_some() => {
+            path.ancestors().nth(4).filter(|root| root.join(RULES_FILE).is_file()).map(RulesTable::load).transpose()?
+        }
+        _ => None,
+    };
     let mut all = Vec::new();
     for (symbol, rows) in symbols {
         let unwanted = !options.symbols.wants(&symbol)
             || options.venue.as_ref().is_some_and(|v| *v != venue)
+            || options.kind.is_some_and(|k| k != probe.kind)
             || (has_interval(probe.kind) && options.interval_s.is_some_and(|i| i != interval_s));
         if unwanted {
             let what = if has_interval(probe.kind) { interval_text(interval_s) } else { probe.kind.name().into() };
@@ -368,7 +542,9 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
         }
         let own_decimals =
             own.filter(|o| o.generic).map(|o| Decimals { price: o.price_decimals, quantity: o.quantity_decimals });
-        let listing = Listing::find(&venue, &symbol, options.instrument.or(own_decimals))?;
+        let first = probe.first_ns.and_then(|ns| u64::try_from(ns).ok()).map_or(UnixNanos(0), UnixNanos);
+        let range = (options.from.map_or(first, |from| from.max(first)), options.to.unwrap_or(UnixNanos::MAX));
+        let (listing, rules_note) = rules_of(&venue, &symbol, options, near.as_ref(), own_decimals, range)?;
         all.push(Series {
             venue: venue.clone(),
             symbol,
@@ -384,9 +560,11 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
                 first_ns: probe.first_ns,
             }],
             bad_rows: options.bad_rows,
+            rules_note,
             start: if probe.has_time { None } else { options.start },
             from: options.from,
             to: options.to,
+            map: options.map.clone(),
         });
     }
     Ok(all)
@@ -394,7 +572,7 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
 
 /// The form of a file, from its first bytes.
 fn format_of(input: &Input, file: &str) -> Result<Format, HistoryError> {
-    let mut head = [0u8; 4];
+    let mut head = [0u8; 6];
     let read = match input {
         Input::Path(path) => {
             let mut opened = File::open(path).map_err(|e| HistoryError::io(file, &e))?;
@@ -422,13 +600,24 @@ fn format_of(input: &Input, file: &str) -> Result<Format, HistoryError> {
         return Err(HistoryError::Empty { file: file.to_owned(), expected: expected.into() });
     }
     match head {
-        [b'P', b'A', b'R', b'1'] => Ok(Format::Parquet),
-        [b'P', b'K', 3, 4] => Ok(Format::Zip),
+        [b'P', b'A', b'R', b'1', ..] => Ok(Format::Parquet),
+        _ if head == *feather_read::MAGIC => Ok(Format::Feather),
+        [b'F', b'E', b'A', b'1', ..] => Err(HistoryError::structure(
+            file,
+            "it is a feather file of version 1, which is no longer written",
+            "version 2 (an Arrow file), as freqtrade and pandas write it",
+        )),
+        [b'P', b'K', 3, 4, ..] => Ok(Format::Zip),
         [0x1f, 0x8b, ..] => Ok(Format::Gzip),
         _ if parquet_name => Err(HistoryError::structure(
             file,
             "it does not begin as a Parquet file does",
             "the four bytes PAR1 at its begin and end",
+        )),
+        _ if file.to_ascii_lowercase().ends_with(".feather") => Err(HistoryError::structure(
+            file,
+            "it does not begin as a feather file does",
+            "the six bytes ARROW1 at its begin and end",
         )),
         _ => Ok(Format::Text),
     }

@@ -255,7 +255,7 @@ fn empty_files() {
     }
     let folder = Folder::new();
     let error = discover(&[Input::from(folder.0.as_path())], &Options::default()).unwrap_err().to_string();
-    assert!(error.ends_with("has no .parquet, .csv, .csv.gz or .zip file"), "{error}");
+    assert!(error.ends_with("has no .parquet, .feather, .csv, .csv.gz, .json, .json.gz or .zip file"), "{error}");
     let error = discover(&[Input::Path(folder.0.join("none.csv"))], &Options::default()).unwrap_err().to_string();
     assert!(error.contains("none.csv: No such file"), "{error}");
     assert_eq!(discover(&[], &Options::default()).unwrap_err().to_string(), "no data: no data file was given");

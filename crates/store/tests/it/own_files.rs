@@ -155,8 +155,8 @@ fn metadata_that_is_not_understood_is_refused() {
         bytes[at..at + to.len()].copy_from_slice(to);
         only(&[memory("x.parquet", bytes)], &Options::default()).unwrap_err().to_string()
     };
-    let error = replaced(b"bot4.version\x18\x011", b"bot4.version\x18\x012");
-    assert_eq!(error, "x.parquet: its metadata has version 2; expected version 1");
+    let error = replaced(b"bot4.version\x18\x012", b"bot4.version\x18\x013");
+    assert_eq!(error, "x.parquet: its metadata has version 3; expected version 1 or 2");
     let error = replaced(b"bot4.kind\x18\x07candles", b"bot4.kind\x18\x07cannles");
     assert!(error.starts_with("x.parquet: its bot4 metadata is not complete; expected venue"), "{error}");
 }
