@@ -67,8 +67,9 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
 }
 
 /// The short form, as a part of the test command.
-pub fn test(root: &Path, _: &[String]) -> Result<(), TaskError> {
-    run(root, &["--kills".into(), KILLS_TEST.to_string()])
+pub fn test(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
+    let short = ["--kills".to_owned(), KILLS_TEST.to_string()];
+    run(root, &[&short[..], arguments].concat())
 }
 
 struct Options {

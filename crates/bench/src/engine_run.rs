@@ -5,6 +5,7 @@ use crate::measure::{cpu_s, fastest, line};
 use bot4::runner::drive::{Silent, drive};
 use bot4::runner::plan::{Listed, Plan, RunConfig, Units};
 use bot4::runner::source::{InMemory, Input};
+use bot4::runner::tape::Tape;
 use domain::{Instrument, InstrumentTable, Money, Quantity, Rate, SizeRequest};
 use risk::{Limits, Profile};
 use serde_json::json;
@@ -17,11 +18,11 @@ use strategy::{Blueprint, Params, StopRule};
 /// What a run has counted.
 #[derive(Clone, Debug)]
 pub struct Counted {
-    events: u64,
+    pub events: u64,
     orders: u64,
     fills: u64,
     refusals: u64,
-    digest: String,
+    pub digest: String,
     equity: f64,
 }
 
@@ -67,7 +68,18 @@ fn once(
     rows: &[Rows],
     config: &RunConfig,
 ) -> Result<(f64, Counted), String> {
+    drive_once(table, listed, rows, config, Tape::off()).map(|(cpu, counted, _)| (cpu, counted))
+}
+
+fn drive_once(
+    table: &InstrumentTable,
+    listed: &[Listed],
+    rows: &[Rows],
+    config: &RunConfig,
+    tape: Tape,
+) -> Result<(f64, Counted, Plan), String> {
     let mut plan = Plan::new(config, table, listed).map_err(|e| e.to_string())?;
+    plan.session.put_on_tape(tape);
     let inputs = (listed.iter().zip(rows))
         .map(|(l, rows)| Input { source: Box::new(InMemory::new(rows.clone())), instrument: l.instrument.idx })
         .collect();
@@ -84,10 +96,9 @@ fn once(
         return Err(format!("fault: {fault}"));
     }
     let digest = plan.session.engine.digest().to_string();
-    Ok((
-        cpu,
-        Counted { events: driven.events, orders: r.orders, fills: r.fills, refusals, digest, equity: equity.to_f64() },
-    ))
+    let (orders, fills) = (r.orders, r.fills);
+    let counted = Counted { events: driven.events, orders, fills, refusals, digest, equity: equity.to_f64() };
+    Ok((cpu, counted, plan))
 }
 
 fn report(name: &str, runs: usize, mut run: impl FnMut() -> Result<(f64, Counted), String>) -> Result<f64, String> {
@@ -162,27 +173,46 @@ fn linear(table: &InstrumentTable, listed: &[Listed], i: &Instrument, bars: &Row
 }
 
 /// Two instruments, three strategies, risk and ledger on, at least 20,000 fills.
-pub fn combined(runs: usize) -> Result<(), String> {
-    let mut table = InstrumentTable::default();
-    let (a, b) = (data::instrument(&mut table, "BTCUSDT"), data::instrument(&mut table, "ETHUSDT"));
-    let listed = [
-        Listed { instrument: a.clone(), interval_s: Some(60) },
-        Listed { instrument: b.clone(), interval_s: Some(60) },
-    ];
-    let rows = [
-        Rows::Candles(testkit::generate::random_walk(&a, 1, 500_000, 3_000_000, 2_000)),
-        Rows::Candles(testkit::generate::random_walk(&b, 2, 500_000, 200_000, 150)),
-    ];
-    let stop = StopRule::Atr { period: 14, multiple: Rate::from_raw(3 * Rate::ONE.raw()) };
-    let strategies = || -> Result<Vec<Blueprint>, String> {
-        Ok(vec![
+pub struct Combined {
+    table: InstrumentTable,
+    listed: Vec<Listed>,
+    rows: Vec<Rows>,
+    config: RunConfig,
+}
+
+impl Combined {
+    /// Seeded rows, the same every time.
+    pub fn new() -> Result<Self, String> {
+        let mut table = InstrumentTable::default();
+        let (a, b) = (data::instrument(&mut table, "BTCUSDT"), data::instrument(&mut table, "ETHUSDT"));
+        let listed = vec![
+            Listed { instrument: a.clone(), interval_s: Some(60) },
+            Listed { instrument: b.clone(), interval_s: Some(60) },
+        ];
+        let rows = vec![
+            Rows::Candles(testkit::generate::random_walk(&a, 1, 500_000, 3_000_000, 2_000)),
+            Rows::Candles(testkit::generate::random_walk(&b, 2, 500_000, 200_000, 150)),
+        ];
+        let stop = StopRule::Atr { period: 14, multiple: Rate::from_raw(3 * Rate::ONE.raw()) };
+        let strategies = vec![
             blueprint("ema-cross", &["enter=level", "fast=5", "slow=13", "instrument=BTCUSDT"], tenth(), stop)?,
             blueprint("sma-cross", &["enter=level", "fast=5", "slow=13", "instrument=ETHUSDT"], tenth(), stop)?,
             blueprint("donchian", &["entry=10", "exit=5", "instrument=BTCUSDT"], tenth(), stop)?,
-        ])
-    };
+        ];
+        Ok(Self { table, listed, rows, config: config(strategies, wide(), true) })
+    }
+
+    /// One run with this tape: CPU seconds of the whole process, what was counted, and the session at its end.
+    pub fn run(&self, tape: Tape) -> Result<(f64, Counted, Plan), String> {
+        drive_once(&self.table, &self.listed, &self.rows, &self.config, tape)
+    }
+}
+
+/// The combined run without a journal.
+pub fn combined(runs: usize) -> Result<(), String> {
+    let case = Combined::new()?;
     report("combined: 2 instruments, 3 strategies, risk on", runs, || {
-        once(&table, &listed, &rows, &config(strategies()?, wide(), true))
+        case.run(Tape::off()).map(|(cpu, counted, _)| (cpu, counted))
     })?;
     Ok(())
 }

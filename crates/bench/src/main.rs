@@ -8,6 +8,7 @@ mod engine_run;
 mod journal;
 mod loading;
 mod measure;
+mod recorded;
 mod snapshot;
 mod step_time;
 
@@ -55,6 +56,12 @@ enum What {
         #[arg(long, default_value_t = 10_000)]
         orders: usize,
     },
+    /// The combined run without a journal, recorded, and held against its record.
+    Recorded {
+        /// Folder on the file system to measure; the system's folder for temporary files if not given.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
     /// The journal: append, group commit beside bare fdatasync, reading.
     Journal {
         /// Folder on the file system to measure; the system's folder for temporary files if not given.
@@ -80,6 +87,7 @@ fn main() {
         What::Combined => engine_run::combined(cli.runs),
         What::Step => step_time::run(),
         What::Snapshot { instruments, orders } => snapshot::run(cli.runs, *instruments, *orders),
+        What::Recorded { dir } => recorded::run(dir.as_deref(), cli.runs),
         What::Journal { dir } => journal::run(dir.as_deref(), cli.runs),
         What::Load { paths } => loading::run(paths, cli.runs),
         What::Export { out } => loading::export(cli.npy.as_deref(), out),

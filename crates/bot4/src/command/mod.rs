@@ -7,6 +7,7 @@ pub mod config;
 pub mod data;
 pub mod init;
 pub mod inputs;
+pub mod keys;
 pub mod paper;
 pub mod progress;
 pub mod replay;

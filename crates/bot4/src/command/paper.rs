@@ -4,7 +4,7 @@
 use super::backtest::{data_line, execute, no_row, rows_of, run_id, summarise};
 use super::inputs::parse_time;
 use super::progress::Bar;
-use super::{CommandError, write_out};
+use super::{CommandError, keys, write_out};
 use crate::config::{PAPER, RunArgs, RunSettings};
 use crate::log::{self, trail};
 use crate::report::{Course, Summary, write_files};
@@ -13,12 +13,14 @@ use crate::runner::keep::{Keep, Saving};
 use crate::runner::pace::{Controls, Pace, Speed};
 use crate::runner::recorded::{self, Opened, Resumed};
 use crate::runner::recovery;
+use crate::runner::retention;
 use crate::runner::run_folder::{Contents, FolderError, RunFolder};
 use crate::runner::session::SessionError;
 use crate::runner::tape::Seal;
 use crate::term;
 use clap::Args;
 use domain::codec::Stored;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -49,6 +51,7 @@ pub struct PaperArgs {
 /// [`CommandError`] with its exit code.
 pub fn run(args: &PaperArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
     let controls = controls(&args.speed, args.seek.as_deref())?;
+    hear(&controls);
     match &args.resume {
         Some(folder) => go_on(args, folder, &controls, stop),
         None => start(args, &controls, stop),
@@ -59,12 +62,22 @@ pub fn run(args: &PaperArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError>
 ///
 /// # Errors
 /// Usage, naming the option.
-pub(super) fn controls(speed: &str, seek: Option<&str>) -> Result<Controls, CommandError> {
+pub(super) fn controls(speed: &str, seek: Option<&str>) -> Result<Arc<Controls>, CommandError> {
     let Some(parsed) = Speed::parse(speed) else {
         return Err(CommandError::usage(format!("--speed {speed}: expected max or a multiple such as 1x or 60x")));
     };
     let ahead = seek.map(|text| parse_time("--seek", text)).transpose()?;
-    Ok(Controls::new(parsed, ahead))
+    Ok(Arc::new(Controls::new(parsed, ahead)))
+}
+
+/// Listens to the user where market time is held to the clock: at full speed there is nothing to say.
+pub(super) fn hear(controls: &Arc<Controls>) {
+    if controls.speed() != Speed::Max {
+        if std::io::stdin().is_terminal() {
+            eprintln!("{}", keys::HELP);
+        }
+        keys::listen(controls);
+    }
 }
 
 fn start(args: &PaperArgs, controls: &Controls, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
@@ -127,6 +140,7 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
         return show_again(&folder, args.run.json);
     }
     let Resumed { opened, saving, recovery } = recorded::resume(&folder, *start, &args.run.data.data)?;
+    expire(&folder, &opened);
     let mut levels = opened.settings.log.clone();
     if let Some(level) = &args.run.log {
         levels.level.clone_from(level);
@@ -215,7 +229,13 @@ fn play(
     bar.finish();
     saving.finish();
     let session = &mut opened.plan.session;
+    let resume = format!("go on with `bot4 paper --resume {}`", folder.path().display());
     let compared = session.tape.compared();
+    if matches!(driven, Err(DriveError::Interrupted)) && session.tape.follows() {
+        return Err(crate::signals::stopped(&format!(
+            "stopped while the end of the record was played again; {resume}"
+        )));
+    }
     if let Some(difference) = &compared.difference {
         eprintln!("bot4: this build decides otherwise than the record {difference}; the record stands");
     }
@@ -227,7 +247,6 @@ fn play(
         );
         return Err(CommandError::failed(format!("{why}; nothing was changed, the record stands")));
     };
-    let resume = format!("go on with `bot4 paper --resume {}`", folder.path().display());
     if let Some(error) = journal.failed() {
         return Err(CommandError::failed(format!("{error}; after that no new risk was taken; {resume}")));
     }
@@ -263,7 +282,10 @@ fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -
         return Err(no_row(&opened.settings.data, &opened.series, &findings));
     }
     let course = Course {
-        recoveries: recovery::recorded(&folder.journal()).map_err(CommandError::failed)?,
+        recoveries: match opened.resumed {
+            true => recovery::recorded(&folder.journal()).map_err(CommandError::failed)?,
+            false => Vec::new(),
+        },
         started_afresh: opened.start.afresh,
         inputs: opened.start.inputs.clone(),
         config: Some(opened.start.config.clone()),
@@ -276,7 +298,16 @@ fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -
     summary.course = course;
     write_files(folder.path(), &summary, &opened.plan.recorder).map_err(CommandError::failed)?;
     seal(&mut opened)?;
+    expire(folder, &opened);
     print(&summary, json, Some(folder.path()))
+}
+
+/// Removes what may expire. A failure is told and loses nothing.
+fn expire(folder: &RunFolder, opened: &Opened) {
+    let (days, reached) = (opened.settings.journal.retention_days, opened.driver.reached());
+    if let Err(error) = retention::apply(folder, days, reached) {
+        eprintln!("bot4: {error}");
+    }
 }
 
 fn seal(opened: &mut Opened) -> Result<(), CommandError> {

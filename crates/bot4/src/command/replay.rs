@@ -6,7 +6,7 @@
 
 use super::CommandError;
 use super::backtest::{data_line, rows_of, summarise};
-use super::paper::{controls, reached};
+use super::paper::{controls, hear, reached};
 use super::progress::Bar;
 use crate::report::Summary;
 use crate::runner::cursor::Cursor;
@@ -112,6 +112,7 @@ impl From<&Difference> for Found {
 /// [`CommandError`] with its exit code; a difference found by `--verify` is a failure.
 pub fn run(args: &ReplayArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
     let controls = controls(&args.speed, args.seek.as_deref())?;
+    hear(&controls);
     let folder = RunFolder::at(&args.run);
     let start = recorded_start(&folder)?;
     let replayed = replay(&folder, start, args, &controls, stop)?;

@@ -12,6 +12,7 @@ pub mod record;
 pub mod recorded;
 pub mod records;
 pub mod recovery;
+pub mod retention;
 pub mod run_folder;
 pub mod run_inputs;
 pub mod session;

@@ -16,7 +16,7 @@ use crate::runner::recovery::Recovery;
 use crate::runner::run_folder::{FolderError, RunFolder, Start};
 use crate::runner::run_inputs;
 use crate::runner::side_logs::{Extents, SideLogs};
-use crate::runner::source::watched;
+use crate::runner::source::{ahead, watched};
 use crate::runner::tape::{BODY_VERSION, Tape, Then};
 use domain::codec::{Reader, Stored};
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ pub struct Opened {
     pub findings: Arc<Mutex<Vec<Findings>>>,
     /// The event of the snapshot that it stands at; 0: the beginning.
     pub snapshot_seq: u64,
+    /// Whether it goes on after an interruption.
+    pub resumed: bool,
     /// Snapshots that could not be used, with the reason.
     pub unusable: Vec<String>,
     /// The growing logs up to the snapshot, where they are to be gone on with.
@@ -81,6 +83,7 @@ fn make(start: Start, settings: RunSettings, config: RunConfig, series: Vec<Seri
         driver,
         findings,
         snapshot_seq: 0,
+        resumed: false,
         unusable: Vec::new(),
         logs: None,
     })
@@ -99,7 +102,9 @@ fn stage(
     if let Ok(mut found) = findings.lock() {
         found.clear();
     }
-    let driver = Driver::open(watched(opened, findings)).map_err(CommandError::failed)?;
+    // Rows are decoded on threads of their own, a little ahead of the playing.
+    let inputs = ahead(watched(opened, findings)).map_err(CommandError::failed)?;
+    let driver = Driver::open(inputs).map_err(CommandError::failed)?;
     Ok((plan, driver))
 }
 
@@ -235,6 +240,7 @@ pub fn resume(folder: &RunFolder, start: Start, data: &[PathBuf]) -> Result<Resu
         Writer::resume(&folder.journal(), journal_options(&settings)).map_err(CommandError::failed)?;
     let last = recovered.last_seq.unwrap_or(0);
     let mut opened = open(folder, start, data, At::NotAfter(last), true)?;
+    opened.resumed = true;
     let recovery = recovery_of(&opened, &recovered);
     let body = serde_json::to_vec(&recovery).map_err(CommandError::failed)?;
     journal.append(last, Kind::Recovery, BODY_VERSION, |out| out.extend_from_slice(&body));

@@ -1,11 +1,12 @@
 //! Where rows come from: stored series, or rows in memory.
 
 use domain::InstrumentIdx;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use store::history::{Findings, HistoryError, Rows, SeriesReader};
 
 /// A stream of market rows of one instrument in time order.
-pub trait Source {
+pub trait Source: Send {
     /// Replaces `rows` by the next chunk; `false`, with nothing in it, at the end.
     ///
     /// # Errors
@@ -101,5 +102,74 @@ impl Source for Watched {
             all.push(found.clone());
         }
         Ok(more)
+    }
+}
+
+/// Chunks that lie ready before they are asked for: with a few thousand rows each, some hundred kilobytes an input.
+const AHEAD: usize = 2;
+
+/// Has the next chunks of each input read and decoded on a thread of its own while the present one is played; in bounded memory.
+///
+/// # Errors
+/// If no thread can be had.
+pub fn ahead(inputs: Vec<Input>) -> std::io::Result<Vec<Input>> {
+    (inputs.into_iter())
+        .map(|input| Ok(Input { source: Box::new(Ahead::new(input.source)?), instrument: input.instrument }))
+        .collect()
+}
+
+type Chunk = Result<Option<Rows>, HistoryError>;
+
+struct Ahead {
+    chunks: Receiver<Chunk>,
+    spent: Sender<Rows>,
+    ended: bool,
+}
+
+impl Ahead {
+    fn new(mut source: Box<dyn Source>) -> std::io::Result<Self> {
+        let (send, chunks) = sync_channel::<Chunk>(AHEAD);
+        let (spent, free) = channel::<Rows>();
+        // The thread ends when the source does, or when nobody takes its chunks any more.
+        std::thread::Builder::new().name("read-ahead".into()).spawn(move || {
+            loop {
+                let mut rows = free.try_recv().unwrap_or_else(|_| Rows::Candles(Vec::new()));
+                let chunk = source.next_chunk(&mut rows).map(|more| more.then_some(rows));
+                let last = !matches!(chunk, Ok(Some(_)));
+                if send.send(chunk).is_err() || last {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { chunks, spent, ended: false })
+    }
+}
+
+impl Source for Ahead {
+    fn next_chunk(&mut self, rows: &mut Rows) -> Result<bool, HistoryError> {
+        rows.clear();
+        if self.ended {
+            return Ok(false);
+        }
+        match self.chunks.recv() {
+            Ok(Ok(Some(next))) => {
+                // Memory that is not needed goes back; a thread that has ended needs none.
+                let _ = self.spent.send(std::mem::replace(rows, next));
+                Ok(true)
+            }
+            Ok(Ok(None)) => {
+                self.ended = true;
+                Ok(false)
+            }
+            Err(_) => {
+                self.ended = true;
+                let (file, what) = ("input".to_owned(), "the thread that reads it has ended".to_owned());
+                Err(HistoryError::Io { file, what })
+            }
+            Ok(Err(error)) => {
+                self.ended = true;
+                Err(error)
+            }
+        }
     }
 }

@@ -55,6 +55,8 @@ struct Following {
     lost: bool,
     /// Whether a replay ends at the first difference.
     strict: bool,
+    /// Whether the record is that of a whole run without a seal, whose end is no reason to stop.
+    whole: bool,
 }
 
 /// Where a run that goes on is recorded.
@@ -132,9 +134,20 @@ impl Tape {
             difference: None,
             lost: false,
             strict,
+            whole: false,
         }));
         let mut tape = Self { form, left: Compared::default() };
         tape.end_of_record();
+        tape
+    }
+
+    /// Everything is held against this record, which must be that of a whole run: its end does not stop the session.
+    #[must_use]
+    pub fn comparing(record: Cursor) -> Self {
+        let mut tape = Self::following(record, None, true);
+        if let Form::Following(f) = &mut tape.form {
+            f.whole = true;
+        }
         tape
     }
 
@@ -330,7 +343,7 @@ impl Following {
     fn ends(&self) -> bool {
         self.stuck()
             || (self.strict && self.difference.is_some())
-            || (self.then.is_none() && self.record.peek().is_none())
+            || (self.then.is_none() && !self.whole && self.record.peek().is_none())
     }
 
     /// Whether nothing can be compared any more.
