@@ -143,6 +143,7 @@
   });
 
   // ---- one run: equity, drawdown, exposure, rolling Sharpe ----
+  if (data.start != null) { first = data.start; last = data.end; }
   const runs = data.runs.map((r) => Object.assign({}, r, { t: running(r.t) }));
   for (const r of runs) if (r.t.length) { first = Math.min(first, r.t[0]); last = Math.max(last, r.t[r.t.length - 1]); }
   const filled = (n) => (u) => {
@@ -177,7 +178,7 @@
   } else if (runs.length > 1) {
     const join = (key, scale) => uPlot.join(runs.map((r) => [r.t, scale ? r[key].map((v) => (v == null ? null : v / r.cash)) : r[key]]));
     const names = (format, width) => runs.map((r, i) => line(r.name, "c" + (i % 8), format, { width }));
-    const times = (v) => num(v, 3) + " \u00d7";
+    const times = (v) => (v == null ? "\u2013" : num(v, 3) + " \u00d7");
     timeChart("equity", 360, { series: [legendTime, ...names(times, 1.8)], axes: [timeAxis(), yAxis((v) => num(v, 2) + "\u00d7")] }, join("eq", true));
     timeChart("drawdown", 220, { scales: { y: { range: (u, min) => [Math.min(min || 0, -0.002) * 1.05, 0] } }, series: [legendTime, ...names(pct, 1.3)], axes: [timeAxis(), yAxis(percentTick)] }, join("dd", false));
   }
@@ -222,12 +223,16 @@
   }
   // Marks of what is drawn, in device pixels: x, y, number of the trade.
   let seen = { x: [], y: [], k: [] };
-  function drawCandles(u, m) {
+  // Device pixels of one bar where bars are wide enough to be candles, else 0.
+  function candle(u) {
     const { min, max } = u.scales.x;
-    const from = lower(m.t, min), to = lower(m.t, max), n = to - from;
-    if (n < 2) return;
-    const each = u.bbox.width / n;
-    if (each < 5 * devicePixelRatio) return;
+    const n = marks && min != null ? lower(marks.t, max) - lower(marks.t, min) : 0, each = n > 1 ? u.bbox.width / n : 0;
+    return each >= 5 * devicePixelRatio ? each : 0;
+  }
+  function drawCandles(u, m) {
+    const each = candle(u);
+    if (!each) return;
+    const from = lower(m.t, u.scales.x.min), to = lower(m.t, u.scales.x.max);
     const c = u.ctx, w = Math.max(1, Math.floor(each * 0.6));
     c.save(); c.beginPath(); c.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height); c.clip();
     for (let i = from; i < Math.min(m.t.length, to + 1); i++) {
@@ -236,7 +241,7 @@
       const x = u.valToPos(m.t[i] - step / 2, "x", true);
       const [yo, yc, yh, yl] = [open, close, m.h[i], m.l[i]].map((v) => u.valToPos(v, "y", true));
       c.strokeStyle = c.fillStyle = up ? colours.gain : colours.loss;
-      c.globalAlpha = 0.55; c.lineWidth = devicePixelRatio;
+      c.globalAlpha = 0.7; c.lineWidth = devicePixelRatio;
       c.beginPath(); c.moveTo(x, yh); c.lineTo(x, yl); c.stroke();
       const top = Math.min(yo, yc), tall = Math.max(devicePixelRatio, Math.abs(yo - yc));
       if (up) c.strokeRect(x - w / 2, top, w, tall); else c.fillRect(x - w / 2, top, w, tall);
@@ -339,9 +344,14 @@
     marks = data.marks[number];
     own = []; hot = -1;
     for (let k = 0; k < total; k++) if (T.i[k] === number) own.push(k);
+    const hidden = "rgba(0,0,0,0)";
+    // Bars that count trades at the foot leave the price above them.
+    const room = (u, min, max) => { const [lo, hi] = uPlot.rangeNum(min, max, 0.06, true); return own.length > CROWD ? [lo - 0.28 * (hi - lo), hi] : [lo, hi]; };
     const opts = {
-      series: [legendTime, line("Price", "text", price, { width: 1.2, alpha: 0.8 }), line("High", "muted", price, { width: 0 }), line("Low", "muted", price, { width: 0 })],
-      bands: [{ series: [2, 3], fill: filled("muted") }],
+      scales: { y: { range: room } },
+      cursor: { points: { show: false } },
+      series: [legendTime, line("Price", "text", price, { width: 1.2, alpha: 0.8, stroke: (u) => (candle(u) ? hidden : colours.text) }), line("High", "muted", price, { width: 0 }), line("Low", "muted", price, { width: 0 })],
+      bands: [{ series: [2, 3], fill: (u) => (candle(u) ? hidden : filled("muted")(u)) }],
       axes: [timeAxis(), yAxis(tick)],
       hooks: { draw: [drawTrades], setCursor: [hover] },
     };

@@ -36,6 +36,8 @@ pub(super) fn single(run: &RunReport, figures: &Figures) -> String {
     let names: Vec<&str> = run.summary.strategies.iter().map(String::as_str).collect();
     to_text(&json!({
         "quote": run.summary.quote,
+        "start": run.summary.start_ts.map(|ts| ts / 1_000),
+        "end": run.summary.end_ts.map(|ts| ts.div_euclid(1_000) + 1),
         "symbols": run.summary.symbols,
         "strategies": names,
         "names": names.iter().map(|n| n.split(" on ").next().unwrap_or(n)).collect::<Vec<_>>(),

@@ -96,7 +96,7 @@ pub(super) fn price(x: f64) -> String {
 fn decimals_of(x: f64) -> usize {
     match x.abs() {
         a if a >= 100_000.0 => 0,
-        a if a >= 0.01 || a < 0.000_05 => 2,
+        a if !(0.000_05..0.01).contains(&a) => 2,
         _ => 4,
     }
 }
