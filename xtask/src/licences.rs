@@ -35,6 +35,8 @@ const OWN: &str = "LicenseRef-Proprietary";
 const COPYLEFT: [&str; 4] = ["GPL", "LGPL", "AGPL", "SSPL"];
 /// Where each direct outside dependency has its row.
 const DEPENDENCIES: &str = "docs/dependencies.md";
+/// Where files that are built into reports lie.
+const ASSETS: &str = "crates/monitor/assets";
 
 /// The licence of a package that ships a licence file instead of an expression, as read by a person.
 struct Clarified {
@@ -120,6 +122,37 @@ fn check_rows(document: &str, direct: &BTreeSet<String>) -> Vec<Finding> {
     findings
 }
 
+/// Files of other people that are built into the program: each is named in docs/dependencies.md, and the text of its licence, a permissive
+/// one, lies beside it under the name of the library.
+fn check_assets(document: &str, assets: &[(String, String)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let own = |name: &str| !name.contains(".min.");
+    for (name, _) in assets.iter().filter(|(name, _)| !own(name)) {
+        let place = format!("{ASSETS}/{name}");
+        if !document.contains(&format!("`{name}`")) {
+            let what = format!("no row in {DEPENDENCIES}");
+            findings.push(Finding::new(place.clone(), what, "what for, why not own code, licence"));
+        }
+        let licence = format!("{}.LICENSE", name.split('.').next().unwrap_or_default());
+        if !assets.iter().any(|(other, text)| *other == licence && text.contains("MIT License")) {
+            findings.push(Finding::new(place, "no text of a permissive licence", format!("{licence} beside it")));
+        }
+    }
+    findings
+}
+
+/// The names and texts of the files beside the reports' own.
+fn assets(root: &Path) -> Result<Vec<(String, String)>, TaskError> {
+    let unreadable = |error: std::io::Error| TaskError::Environment(format!("{ASSETS}: {error}"));
+    let mut assets = Vec::new();
+    for entry in std::fs::read_dir(root.join(ASSETS)).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        assets.push((name, std::fs::read_to_string(entry.path()).map_err(unreadable)?));
+    }
+    Ok(assets)
+}
+
 /// The command.
 pub fn run(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
     if !arguments.is_empty() {
@@ -129,6 +162,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
     let packages = packages(&metadata)?;
     let mut findings = check(&packages, CLARIFIED);
     findings.extend(check_rows(&workspace::read(root, DEPENDENCIES)?, &direct(&metadata)));
+    findings.extend(check_assets(&workspace::read(root, DEPENDENCIES)?, &assets(root)?));
     report("licences", findings)?;
     eprintln!("licences: {} packages are permissive or our own", packages.len());
     Ok(())
@@ -212,6 +246,17 @@ mod tests {
         assert_eq!(check(std::slice::from_ref(&own), &[]), vec![]);
         assert_eq!(check(&[Package { unpublished: false, ..own.clone() }], &[]).len(), 1);
         assert_eq!(check(&[Package { licence: Some("MIT".into()), ..own }], &[]).len(), 1);
+    }
+
+    #[test]
+    fn an_asset_needs_its_row_and_its_licence() {
+        let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let own = file("report.js", "");
+        let library = file("lib.min.js", "");
+        let licence = file("lib.LICENSE", "The MIT License (MIT)");
+        assert_eq!(check_assets("", std::slice::from_ref(&own)), vec![]);
+        assert_eq!(check_assets("`lib.min.js`", &[own.clone(), library.clone(), licence]), vec![]);
+        assert_eq!(check_assets("", &[own, library, file("lib.LICENSE", "GPL")]).len(), 2);
     }
 
     #[test]

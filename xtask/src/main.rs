@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod browser;
 mod commit_message;
 mod crash;
 mod layer_table;
@@ -30,6 +31,7 @@ cargo xtask TASK
   layers [--write]          manifests against the layer table; --write renews the clippy.toml of the core crates
   no-fakes                  unfinished or pretended code, panics, ignored tests, paths of a machine
   licences                  licences of the whole dependency graph
+  browser                   a Chromium for the tests that look at pages: installed where root and apt-get are
   bench [-- ARGS]           facts of the machine, then the benchmarks
   perf [stat|record] -- ARGS  the release binary under the kernel's profiler
   cpu                       facts of the machine
@@ -64,6 +66,7 @@ fn task(arguments: &[String]) -> Result<(), TaskError> {
         "ci" => workspace::run(Command::new(root.join(".ci/run")).args(rest).current_dir(&root), ".ci/run"),
         "layers" => layers::run(&root, rest),
         "no-fakes" => scan::run(&root, rest),
+        "browser" => browser::run(&root, rest),
         "licences" => licences::run(&root, rest),
         "bench" => measure::bench(&root, rest),
         "perf" => measure::perf(&root, rest),

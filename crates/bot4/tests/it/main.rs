@@ -14,6 +14,7 @@ mod perpetual;
 mod recorded;
 mod reference;
 mod repeatable;
+mod report;
 mod support;
 mod system;
 mod terminal;
