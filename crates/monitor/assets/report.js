@@ -85,19 +85,35 @@
     u.over.addEventListener("mouseleave", () => setTimeout(still, 0));
     return u;
   }
-  // All charts of time show the same part of it. A chart that is told what it shows already stays still, so this ends.
+  // All charts of time show the same part of it. A chart that shows it already stays still, so this ends; one that is out of sight waits
+  // until it is seen.
+  let view = null;
+  const unseen = new Set();
+  const show = (u) => { if (view && (u.scales.x.min !== view.min || u.scales.x.max !== view.max)) u.setScale("x", view); };
+  const watch = new IntersectionObserver((entries) => {
+    for (const e of entries) {
+      const c = charts.find((c) => c.el === e.target);
+      if (!c) continue;
+      if (e.isIntersecting) { unseen.delete(c.u); show(c.u); } else unseen.add(c.u);
+    }
+  }, { rootMargin: "200px" });
   function follow(u, key) {
     if (key !== "x") return;
     const { min, max } = u.scales.x;
-    for (const other of timeCharts) if (other.scales.x.min !== min || other.scales.x.max !== max) other.setScale("x", { min, max });
+    // A chart that is drawn for the first time says what it has, not what is to be seen.
+    if (min == null || (view && unseen.has(u) && (min !== view.min || max !== view.max))) return;
+    view = { min, max };
+    for (const other of timeCharts) if (other !== u && !unseen.has(other)) show(other);
     showSpan(min, max);
   }
   function timeChart(id, h, opts, columns) {
     const hooks = Object.assign({}, opts.hooks, { setScale: [follow] });
-    const cursor = Object.assign({ sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false, uni: 20 } }, opts.cursor);
+    const cursor = Object.assign({ sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false, uni: 20 }, bind: { dblclick: () => () => { moves.all(); return null; } } }, opts.cursor);
     const u = chart(id, h, Object.assign({}, opts, { hooks, cursor }), columns);
     if (u) {
       timeCharts.push(u);
+      // The first one leads the others, and the price is stepped through by buttons: these two are always up to date.
+      if (timeCharts.length > 1 && id !== "price") watch.observe(document.getElementById(id));
       u.over.addEventListener("wheel", (e) => {
         // The page scrolls as always; with a modifier the wheel zooms.
         if (!e.ctrlKey && !e.metaKey && !e.shiftKey) return;
@@ -475,7 +491,7 @@
   let waiting = 0;
   addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(fit); });
   let before = null;
-  addEventListener("beforeprint", () => { before = root.dataset.theme || ""; root.dataset.theme = "light"; again(); for (const { u, h } of charts) u.setSize({ width: 680, height: h }); });
+  addEventListener("beforeprint", () => { unseen.clear(); timeCharts.forEach(show); before = root.dataset.theme || ""; root.dataset.theme = "light"; again(); for (const { u, h } of charts) u.setSize({ width: 680, height: h }); });
   addEventListener("afterprint", () => { if (before) root.dataset.theme = before; else delete root.dataset.theme; again(); fit(); });
   for (const el of document.querySelectorAll(".chart")) { const c = el.querySelector("canvas"); if (c) { c.setAttribute("role", "img"); c.setAttribute("aria-label", el.dataset.label || "chart"); } }
   // Charts that begin later (the rolling ratio) show the same time as the others.
