@@ -16,6 +16,7 @@ impl fmt::Display for Escaped<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
+                '\n' | '\t' => f.write_char(c)?,
                 // A control character in a name must not hide or turn around what follows it.
                 c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
                     f.write_char('\u{fffd}')?;
@@ -176,6 +177,7 @@ mod tests {
     #[test]
     fn nothing_in_a_name_is_markup() {
         assert_eq!(Escaped("<script>'\"&").to_string(), "&lt;script&gt;&#39;&quot;&amp;");
+        assert_eq!(Escaped("{\n\t}").to_string(), "{\n\t}");
         assert_eq!(Escaped("a\u{202e}b\u{0}").to_string(), "a\u{fffd}b\u{fffd}");
         let json = json_in_script("{\"a\":\"</script><!--\u{2028}&\"}");
         assert_eq!(json, "{\"a\":\"\\u003c/script\\u003e\\u003c!--\\u2028\\u0026\"}");
