@@ -117,6 +117,7 @@ fn begin(
 ) -> Result<(), CommandError> {
     let mut opened = recorded::prepare(settings, &PAPER)?;
     let _log = log::start(&opened.settings.log, Some(folder.path()))?;
+    tracing::info!(build = opened.start.build.version.as_str(), afresh, "run begins");
     opened.start.afresh = afresh;
     let saving = recorded::begin(folder, &mut opened)?;
     play(folder, opened, saving, json, controls, stop)
@@ -215,6 +216,8 @@ fn play(
 ) -> Result<(), CommandError> {
     let mut bar = Bar::new(rows_of(&opened.series), json);
     let mut warn = |text: &str| eprintln!("bot4: {text}");
+    // Told in the log when it is over, with its time.
+    let driving = tracing::info_span!("drive", seq = opened.plan.session.seq()).entered();
     let driven = opened.begin().and_then(|()| {
         let mut keep = Keep {
             progress: &mut bar,
@@ -226,6 +229,7 @@ fn play(
         };
         opened.driver.run(&mut opened.plan.session, &mut opened.plan.recorder, &mut keep)
     });
+    drop(driving);
     bar.finish();
     saving.finish();
     let session = &mut opened.plan.session;

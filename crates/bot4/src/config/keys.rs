@@ -350,7 +350,7 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Is("info"),
         argument: None,
         unit: "",
-        help: "Levels of the log in the run's folder, as JSON lines.",
+        help: "Levels of the log in the run's folder, as JSON lines; bot4::orders=debug adds every order, fill and refusal.",
     },
     Key {
         path: "log.file_bytes",

@@ -90,7 +90,7 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for LogLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut fields = Fields::default();
+        let mut fields = Fields::with_room(event.metadata());
         event.record(&mut fields);
         self.hand_over(Record {
             at: SystemTime::now(),
@@ -102,7 +102,7 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for LogLayer {
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut fields = Fields::default();
+            let mut fields = Fields::with_room(attributes.metadata());
             attributes.record(&mut fields);
             span.extensions_mut().insert(Begun { at: Instant::now(), fields });
         }
@@ -118,10 +118,16 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for LogLayer {
     }
 }
 
-#[derive(Default)]
 struct Fields {
     message: String,
     list: Vec<(&'static str, Datum)>,
+}
+
+impl Fields {
+    fn with_room(meta: &Metadata<'_>) -> Self {
+        // One more for the time that a span takes.
+        Self { message: String::new(), list: Vec::with_capacity(meta.fields().len() + 1) }
+    }
 }
 
 impl Visit for Fields {

@@ -5,27 +5,58 @@
 
 use super::layer::{Datum, Record};
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::time::SystemTime;
 use tracing::Level;
 
+/// A line, with its keys in the order in which people read them.
+#[derive(Serialize)]
+struct Line<'a> {
+    ts: String,
+    level: &'static str,
+    target: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    fields: Map<String, Value>,
+}
+
 /// The record as one JSON object and a line end.
 pub(super) fn json(record: &Record) -> String {
-    let mut object = Map::new();
-    object.insert("ts".into(), time(record.at).into());
-    object.insert("level".into(), level(*record.meta.level()).into());
-    object.insert("target".into(), record.meta.target().into());
-    object.insert("message".into(), record.message.as_str().into());
-    let mut fields = Map::new();
+    let (mut seq, mut order, mut fields) = (None, None, Map::new());
     for (name, datum) in &record.fields {
-        let at = if matches!(*name, "seq" | "order") { &mut object } else { &mut fields };
-        at.insert((*name).into(), value(name, datum));
+        match *name {
+            "seq" => seq = Some(value(name, datum)),
+            "order" => order = Some(value(name, datum)),
+            other => drop(fields.insert(other.to_owned(), value(name, datum))),
+        }
     }
-    if !fields.is_empty() {
-        object.insert("fields".into(), Value::Object(fields));
-    }
-    Value::Object(object).to_string() + "\n"
+    text(&Line {
+        ts: time(record.at),
+        level: level(*record.meta.level()),
+        target: record.meta.target(),
+        message: &record.message,
+        seq,
+        order,
+        fields,
+    })
+}
+
+/// A line of the log about itself, with a number of records.
+pub(super) fn note(message: &str, records: u64) -> String {
+    let fields = Map::from_iter([("records".to_owned(), records.into())]);
+    let ts = time(SystemTime::now());
+    text(&Line { ts, level: level(Level::WARN), target: "bot4::log", message, seq: None, order: None, fields })
+}
+
+fn text(line: &Line<'_>) -> String {
+    // Nothing in a line can fail to be JSON: names are texts, and numbers that JSON does not have became texts.
+    serde_json::to_string(line).unwrap_or_default() + "\n"
 }
 
 /// The record as a line for people.

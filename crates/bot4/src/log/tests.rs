@@ -113,7 +113,7 @@ fn every_line_holds_to_the_schema_and_values_keep_their_type() {
 #[test]
 fn one_number_leads_from_the_event_to_the_order_and_its_fills() {
     let run = folder("trail");
-    let files = logged(&run, &section("info", 1 << 20, 3), || {
+    let files = logged(&run, &section("info,bot4::orders=debug", 1 << 20, 3), || {
         let (account, instrument) = (AccountId(0), InstrumentIdx(0));
         trail::command(41, UnixNanos(9), &risk::Command::Cancel { client_id: order(), account, instrument });
         trail::report(42, UnixNanos(10), &fill_report());

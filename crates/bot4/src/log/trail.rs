@@ -1,7 +1,8 @@
 //! The trail of an order through the log: the same target, words and fields for every order, fill, refusal, recovery and fault.
 //!
 //! `seq` is the sequence number of the causing event and `order` the client order id; a search for either finds the whole story. Orders,
-//! fills and recoveries are told at `info`, signals, refusals and other reports at `debug`, faults at `error`. Numbers go into the record
+//! fills, signals, refusals and reports are told at `debug`: there are as many as there are in the journal, and a run at full speed would feel
+//! it. `log.file_level = "info,bot4::orders=debug"` switches them on. Recoveries are told at `info`, faults at `error`. Numbers go into the record
 //! as they are: nothing is formatted on the calling thread.
 
 use domain::{AccountReport, ClientOrderId, OrderQuantity, RejectReason, ReportBody, Side, UnixNanos};
@@ -14,7 +15,7 @@ pub const TARGET: &str = "bot4::orders";
 /// A command that event `seq` caused at `ts`.
 #[inline]
 pub fn command(seq: u64, ts: UnixNanos, command: &Command) {
-    if enabled!(target: TARGET, Level::INFO) {
+    if enabled!(target: TARGET, Level::DEBUG) {
         told(seq, ts, &command.record());
     }
 }
@@ -22,7 +23,7 @@ pub fn command(seq: u64, ts: UnixNanos, command: &Command) {
 /// A command of a record that event `seq` caused at `ts` when the record was made.
 #[inline]
 pub fn recorded(seq: u64, ts: UnixNanos, record: &CommandRecord) {
-    if enabled!(target: TARGET, Level::INFO) {
+    if enabled!(target: TARGET, Level::DEBUG) {
         told(seq, ts, record);
     }
 }
@@ -30,7 +31,7 @@ pub fn recorded(seq: u64, ts: UnixNanos, record: &CommandRecord) {
 fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
     let engine_ts = ts.0;
     match command {
-        CommandRecord::Submit { spec, research, .. } => info!(
+        CommandRecord::Submit { spec, research, .. } => debug!(
             target: TARGET,
             seq,
             order = spec.client_id.raw(),
@@ -44,7 +45,7 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
             "order sent"
         ),
         CommandRecord::Cancel { client_id } => {
-            info!(target: TARGET, seq, order = client_id.raw(), engine_ts, "cancel sent");
+            debug!(target: TARGET, seq, order = client_id.raw(), engine_ts, "cancel sent");
         }
         CommandRecord::Decision(Decision::Refused { strategy, instrument, refusal, .. }) => debug!(
             target: TARGET,
@@ -73,7 +74,7 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
 /// A report of a venue, which is event `seq`.
 #[inline]
 pub fn report(seq: u64, ts: UnixNanos, report: &AccountReport) {
-    if enabled!(target: TARGET, Level::INFO) {
+    if enabled!(target: TARGET, Level::DEBUG) {
         reported(seq, ts, report);
     }
 }
@@ -81,7 +82,7 @@ pub fn report(seq: u64, ts: UnixNanos, report: &AccountReport) {
 fn reported(seq: u64, ts: UnixNanos, report: &AccountReport) {
     let engine_ts = ts.0;
     match &report.body {
-        ReportBody::Filled { fill, complete } => info!(
+        ReportBody::Filled { fill, complete } => debug!(
             target: TARGET,
             seq,
             order = fill.client_id.raw(),
@@ -94,9 +95,9 @@ fn reported(seq: u64, ts: UnixNanos, report: &AccountReport) {
             "filled"
         ),
         ReportBody::Rejected { client_id, reason } => {
-            info!(target: TARGET, seq, order = client_id.raw(), engine_ts, reason = reason.name(), "rejected by the venue");
+            debug!(target: TARGET, seq, order = client_id.raw(), engine_ts, reason = reason.name(), "rejected by the venue");
         }
-        ReportBody::Canceled { client_id, reason } => info!(
+        ReportBody::Canceled { client_id, reason } => debug!(
             target: TARGET,
             seq,
             order = client_id.raw(),

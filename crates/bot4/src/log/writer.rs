@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 
 /// What the thread is told.
@@ -37,6 +38,9 @@ pub(super) struct Writer {
 /// Bytes of lines that are written at once at most: file sizes are held to within so much.
 const BATCH: usize = 4_096;
 
+/// How long records gather before they are written. The queue holds what comes in that time at millions a second.
+const GATHER: Duration = Duration::from_millis(2);
+
 impl Writer {
     pub(super) const fn new(sinks: Sinks, left_out: Arc<AtomicU64>) -> Self {
         Self { sinks, left_out, lines: Vec::new(), waiting: 0, unwritten: 0 }
@@ -46,8 +50,12 @@ impl Writer {
     pub(super) fn run(mut self, receiver: &Receiver<Message>) {
         let mut more = true;
         while more {
-            // Sleeps until there is something, then takes all that is there.
+            // Sleeps until there is something, lets more come, then takes all that is there: who tells something wakes a sleeping thread, which
+            // is the dearest part of it, at most once in such a while.
             let mut next = receiver.recv().ok();
+            if !matches!(next, Some(Message::End)) {
+                std::thread::sleep(GATHER);
+            }
             loop {
                 match next {
                     Some(Message::Record(record)) => self.record(&record),
@@ -85,7 +93,7 @@ impl Writer {
         match rotating.write(&self.lines) {
             Ok(()) if self.unwritten > 0 => {
                 let n = std::mem::take(&mut self.unwritten);
-                let _ = rotating.write(note("records could not be written before this one", n).as_bytes());
+                let _ = rotating.write(line::note("records could not be written before this one", n).as_bytes());
             }
             Ok(()) => {}
             Err(error) => {
@@ -105,20 +113,7 @@ impl Writer {
     fn tell_left_out(&mut self) {
         let n = self.left_out.swap(0, Ordering::Relaxed);
         if n > 0 && self.sinks.rotating.is_some() {
-            self.line(&note("records were left out: more came than could be written", n));
+            self.line(&line::note("records were left out: more came than could be written", n));
         }
     }
-}
-
-/// A line of the log about itself.
-fn note(message: &str, records: u64) -> String {
-    let at = jiff::Timestamp::now();
-    let object = serde_json::json!({
-        "ts": format!("{at:.6}"),
-        "level": "warn",
-        "target": "bot4::log",
-        "message": message,
-        "fields": {"records": records},
-    });
-    object.to_string() + "\n"
 }

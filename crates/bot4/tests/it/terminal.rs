@@ -133,32 +133,90 @@ fn levels_of_the_log_are_checked() {
     assert_eq!(with(&[("BOT4_LOG", "debug")], "strategies --log off").stderr, "");
 }
 
-/// SIGTERM and SIGINT end a run with their own code and words, and a second one ends it at once.
+/// Starts the program in `folder`, and returns it when `sign` is there.
+#[cfg(unix)]
+fn started(args: &[String], sign: &std::path::Path) -> std::process::Child {
+    use std::process::Stdio;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+    let child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = std::time::Instant::now();
+    while !sign.exists() && begun.elapsed() < std::time::Duration::from_secs(30) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child
+}
+
+#[cfg(unix)]
+fn send(signal: &str, child: &std::process::Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// SIGTERM and SIGINT end a run with their own code and words.
 #[cfg(unix)]
 #[test]
-fn signals_stop_a_run_with_their_own_code() {
-    use std::process::Stdio;
-    use std::time::{Duration, Instant};
-    for (signal, code, said) in [
-        ("-TERM", 143, "bot4: terminated: nothing was written\n"),
-        ("-INT", 130, "bot4: interrupted: nothing was written\n"),
-    ] {
-        let folder = folder(&format!("signal{signal}"));
-        let out = folder.join("out");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+fn signals_stop_a_backtest_with_their_own_code() {
+    for (signal, code, word) in [("-TERM", 143, "terminated"), ("-INT", 130, "interrupted")] {
+        let out = folder(&format!("backtest{signal}")).join("out");
         // All bundled minutes with many strategies: it lasts until it is told to stop.
-        command.args(["backtest", "--json", "--risk", "off", "--out"]).arg(&out);
-        for slow in 0..300 {
-            command.args(["--strategy", &format!("sma-cross:fast=3,slow={}", slow + 5)]);
-        }
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let begun = Instant::now();
-        while !out.exists() && begun.elapsed() < Duration::from_secs(20) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let mut args: Vec<String> =
+            ["backtest", "--json", "--risk", "off", "--out", out.to_str().unwrap()].map(String::from).to_vec();
+        args.extend((0..100).flat_map(|n| ["--strategy".to_owned(), format!("sma-cross:fast=3,slow={}", n + 5)]));
+        let child = started(&args, &out);
+        send(signal, &child);
         let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(code), said));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr), (Some(code), format!("bot4: {word}: nothing was written\n")));
         assert!(output.stdout.is_empty());
     }
+}
+
+/// A paper run says how to go on, and does, to the result of one that was never stopped.
+#[cfg(unix)]
+#[test]
+fn signals_stop_a_paper_run_that_says_how_to_resume() {
+    for (signal, code, word) in [("-TERM", 143, "terminated"), ("-INT", 130, "interrupted")] {
+        let folder = folder(&format!("paper{signal}"));
+        let out = folder.join("run");
+        let path = out.to_str().unwrap();
+        let args = ["paper", "--json", "--to", "2021-05-03", "--from", "2021-05-01", "--out", path];
+        let mut slow = args.map(String::from).to_vec();
+        slow.extend(["--speed".to_owned(), "1x".to_owned()]);
+        let child = started(&slow, &out.join("journal"));
+        // It waits for the next minute of the market, and is to be heard there too.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let sent = std::time::Instant::now();
+        send(signal, &child);
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.starts_with(&format!("bot4: {word}: ")), "{stderr}");
+        assert!(stderr.contains(&format!("bot4 paper --resume {path}")), "{stderr}");
+        // Far below the minute that it waited for; the machine may be busy.
+        assert!(sent.elapsed() < std::time::Duration::from_secs(5), "{:?}", sent.elapsed());
+        let resumed = bot4(&["paper", "--resume", path, "--json"]);
+        assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+        let other = folder.join("undisturbed");
+        let undisturbed = bot4(&[&args[..7], &[other.to_str().unwrap()]].concat());
+        assert_eq!(resumed.lines()[0]["digest"], undisturbed.lines()[0]["digest"]);
+    }
+}
+
+/// The second signal ends the program at once, whatever it does.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    let out = folder("second").join("out");
+    let mut args: Vec<String> =
+        ["backtest", "--json", "--risk", "off", "--out", out.to_str().unwrap()].map(String::from).to_vec();
+    args.extend((0..100).flat_map(|n| ["--strategy".to_owned(), format!("sma-cross:fast=3,slow={}", n + 5)]));
+    let child = started(&args, &out);
+    // Stopped, it cannot look at its flag between the two.
+    send("-STOP", &child);
+    send("-INT", &child);
+    send("-TERM", &child);
+    send("-CONT", &child);
+    let output = child.wait_with_output().unwrap();
+    let code = output.status.code().unwrap();
+    assert!(matches!(code, 130 | 143), "{code}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "nothing is said: there was no time to");
 }
