@@ -14,9 +14,11 @@ fn with(variables: &[(&str, &str)], args: &str) -> Ran {
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 14] = [
     "paper",
     "backtest",
+    "replay",
+    "report",
     "calc",
     "strategies",
     "data",
