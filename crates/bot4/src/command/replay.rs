@@ -154,7 +154,8 @@ pub fn verify(folder: &RunFolder) -> Result<Replayed, CommandError> {
         json: true,
     };
     let never = Arc::new(AtomicBool::new(false));
-    replay(folder, recorded_start(folder)?, &args, &controls("max", None)?, &never)
+    let controls = controls("max", None)?;
+    replay(folder, recorded_start(folder)?, &args, &controls, &never)
 }
 
 fn replay(
