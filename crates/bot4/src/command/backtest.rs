@@ -81,6 +81,7 @@ fn simulate(
     let (table, listed) = plan::list(&series).map_err(CommandError::failed)?;
     suits(config, &listed)?;
     let mut plan = Plan::new(config, &table, &listed).map_err(CommandError::usage)?;
+    plan.notes.extend(store::history::rules_notes(&series));
     let opened = plan::open(&series).map_err(CommandError::failed)?;
     let mut begin = plan.begin();
     let mut bar = Bar::new(rows_of(&series), quiet);

@@ -1,8 +1,16 @@
-//! `bot4 data check`: what is missing, double, out of order or not credible in stored data.
+//! `bot4 data`: taking data in, listing, looking at and checking it. Here: `check`, what is missing, double, out of order or not credible.
 //!
 //! In:  files and folders, as every run reads them. Out: findings per series, as a table or one JSON object.
 //! Rows are read and refused by the same reader that feeds a run, so that what is listed here is what a run would leave out; the rest of
 //! the findings (outliers, candles that do not stand on their interval) come from `marketdata`'s check of the rows that passed.
+
+pub mod bars;
+pub mod chart;
+pub mod import;
+pub mod list;
+pub mod page;
+pub mod scenario;
+pub mod show;
 
 use super::CommandError;
 use super::inputs::{DataArgs, time_text};
@@ -34,6 +42,22 @@ enum Command {
     /// unreadable ones, duplicates, disorder, prices that contradict each other. Exit code 1 if there is one of these or a file cannot be
     /// read to its end, 0 if there is none, 2 for wrong usage.
     Check(Box<CheckArgs>),
+    /// Takes files into a catalogue: each row once, whatever the order and however often.
+    ///
+    /// Reads Binance's public archives, CSV with a header (names by --map), freqtrade's JSON and feather, and Parquet; candles, trades, quotes
+    /// and book levels. Rows that are there already are counted and not taken again; rows that contradict what is there are named and refused.
+    /// An import that was cut off goes on when it is started again. Exit code 1 if a file cannot be used or rows were refused.
+    Import(Box<import::ImportArgs>),
+    /// Lists what a catalogue holds.
+    List(list::ListArgs),
+    /// Shows a series as a chart in the terminal or as a page.
+    Show(Box<show::ShowArgs>),
+    /// Lists episodes of the market that --scenario takes.
+    Scenarios {
+        /// One JSON array on standard output.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Options of `bot4 data check`.
@@ -58,8 +82,16 @@ pub struct CheckArgs {
 /// # Errors
 /// Usage for options, failure if rows are bad or data cannot be read, interrupted if the user stops it.
 pub fn run(args: &DataCommand, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
-    let Command::Check(args) = &args.command;
-    check(args, stop)
+    match &args.command {
+        Command::Check(args) => check(args, stop),
+        Command::Import(args) => import::run(args, stop),
+        Command::List(args) => list::run(args),
+        Command::Show(args) => show::run(args, stop),
+        Command::Scenarios { json } => {
+            let text = scenario::list(*json)?;
+            std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
+        }
+    }
 }
 
 /// What was found.
@@ -211,6 +243,11 @@ fn read(
 }
 
 impl KindCounts {
+    const fn new(kinds: BadKinds) -> Self {
+        let BadKinds { duplicates, disorder, off_interval, contradictions, not_positive, unreadable } = kinds;
+        Self { duplicates, disorder, off_interval, ohlc: contradictions, not_positive, unreadable }
+    }
+
     const fn in_words(&self) -> [(&'static str, u64); 6] {
         [
             (if self.duplicates == 1 { "duplicate" } else { "duplicates" }, self.duplicates),
@@ -225,8 +262,6 @@ impl KindCounts {
 
 impl SeriesReport {
     fn new(series: &Series, findings: &Findings, candles: &CandleCheck, error: Option<String>, first: usize) -> Self {
-        let BadKinds { duplicates, disorder, off_interval, contradictions, not_positive, unreadable } =
-            findings.bad_kinds;
         let outlier = |finding: &Finding| match finding.kind {
             FindingKind::Outlier { change, scale } => {
                 Some(OutlierLine { ts: finding.ts_open.as_millis(), change, scale })
@@ -243,14 +278,7 @@ impl SeriesReport {
             first_ts: findings.first.map(UnixNanos::as_millis),
             last_ts: findings.last.map(UnixNanos::as_millis),
             bad_rows: findings.bad,
-            bad_rows_by_kind: KindCounts {
-                duplicates,
-                disorder,
-                off_interval,
-                ohlc: contradictions,
-                not_positive,
-                unreadable,
-            },
+            bad_rows_by_kind: KindCounts::new(findings.bad_kinds),
             first_bad_rows: findings.listed.iter().take(first).map(BadLine::new).collect(),
             gaps: findings.gaps,
             missing: findings.missing,
@@ -293,13 +321,7 @@ impl SeriesReport {
             line("", format!("{n} {kind}"));
         }
         for bad in &self.first_bad_rows {
-            line(
-                "",
-                format!(
-                    "{}, line {}, column {}: {}; expected {}",
-                    bad.file, bad.line, bad.column, bad.value, bad.expected
-                ),
-            );
+            line("", bad.to_string());
         }
         if candles {
             line("gaps", format!("{} ({} missing)", self.gaps, candles_text(self.missing)));
@@ -325,6 +347,13 @@ impl SeriesReport {
         }
         line("result", if self.is_broken() { "rows that cannot be used".into() } else { "good".into() });
         text
+    }
+}
+
+impl std::fmt::Display for BadLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, line, column, value, expected } = self;
+        write!(f, "{file}, line {line}, column {column}: {value}; expected {expected}")
     }
 }
 

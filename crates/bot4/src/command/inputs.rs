@@ -5,7 +5,7 @@ use clap::Args;
 use domain::UnixNanos;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use store::history::{self, BadRows, ColumnMap, Decimals, Input, Options, Series, Symbols, parse_interval};
+use store::history::{self, BadRows, ColumnMap, DataKind, Decimals, Input, Options, Series, Symbols, parse_interval};
 
 /// The bundled minutes of BTC and ETH, and daily candles of ten pairs.
 const BUNDLED: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -14,7 +14,7 @@ const BUNDLED: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/bundled.r
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataArgs {
-    /// Files or folders of candles, trades or quotes (Parquet, CSV, zip, gz).
+    /// Files, folders or catalogues of candles, trades or quotes (Parquet, feather, CSV, JSON, zip, gz).
     #[arg(long = "data", value_name = "PATH", num_args = 1..)]
     #[serde(default, rename = "files")]
     pub data: Vec<PathBuf>,
@@ -46,6 +46,14 @@ pub struct DataArgs {
     #[arg(long, value_name = "TIME")]
     #[serde(default)]
     pub to: Option<String>,
+    /// The one kind of data to read: candles, trades, quotes or book; also what files are that do not say it.
+    #[arg(long, value_name = "KIND")]
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// A market episode that says --from and --to: a name of `bot4 data scenarios`, or FILE.toml#NAME of one's own.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"])]
+    #[serde(skip)]
+    pub scenario: Option<String>,
     /// Bad rows: skip (the default: left out, counted and told) or refuse (the first one ends the run).
     #[arg(long, value_name = "skip|refuse")]
     #[serde(default)]
@@ -76,7 +84,14 @@ impl DataArgs {
             "refuse" => BadRows::Refuse,
             other => return Err(CommandError::usage(format!("--bad-rows {other}: expected skip or refuse"))),
         };
-        let (from, to) = (time("--from", &self.from)?, time("--to", &self.to)?);
+        let kind = match &self.kind {
+            None => None,
+            Some(text) => Some(DataKind::from_name(text).ok_or_else(|| {
+                CommandError::usage(format!("--kind {text}: expected candles, trades, quotes or book"))
+            })?),
+        };
+        let (from, to) = self.range()?;
+        let (from, to) = (time("--from", &from)?, time("--to", &to)?);
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
@@ -91,10 +106,24 @@ impl DataArgs {
             bad_rows,
             from,
             to,
-            kind: None,
+            kind,
             map: ColumnMap::default(),
             rules: None,
         })
+    }
+
+    /// The range of time that is asked for: as said, or as a scenario has it.
+    ///
+    /// # Errors
+    /// Usage, for a scenario that is not known.
+    pub fn range(&self) -> Result<(Option<String>, Option<String>), CommandError> {
+        match &self.scenario {
+            None => Ok((self.from.clone(), self.to.clone())),
+            Some(name) => {
+                let scenario = super::data::scenario::find(name)?;
+                Ok((Some(scenario.from), Some(scenario.to)))
+            }
+        }
     }
 
     /// The series that are asked for; the bundled minutes if no data is named.

@@ -38,6 +38,40 @@ impl Bar {
     }
 }
 
+/// Rows counted with their rate, where their number is not known beforehand.
+pub struct Count {
+    bar: ProgressBar,
+}
+
+impl Count {
+    /// Shows only on a terminal.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        let bar = ProgressBar::no_length();
+        bar.set_draw_target(if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) });
+        // The template is a constant: where it were wrong the default look is good enough.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} rows  {per_sec}  {elapsed}  {wide_msg}")
+        {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self { bar }
+    }
+
+    /// So many rows, in this file.
+    pub fn at(&self, rows: u64, file: &str) {
+        self.bar.set_position(rows);
+        if self.bar.message() != file {
+            self.bar.set_message(file.to_owned());
+        }
+    }
+
+    /// Takes it away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 impl Progress for Bar {
     fn at(&mut self, rows: u64, ts: UnixNanos) {
         self.bar.set_position(rows);

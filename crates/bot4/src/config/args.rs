@@ -83,6 +83,11 @@ impl RunArgs {
     /// A path that is not Unicode: the configuration of a run is recorded as text.
     pub fn layer(&self) -> Result<Vec<(&'static str, Value)>, Problems> {
         let mut layer = Vec::new();
+        let (from, to) = self.data.range().map_err(|error| {
+            let found = self.data.scenario.clone().unwrap_or_default();
+            let origin = Origin::Argument("--scenario");
+            Problems(vec![Problem { origin, key: String::new(), found, expected: error.message, near: None }])
+        })?;
         let texts = [
             ("run.cash", &self.cash),
             ("run.size", &self.size),
@@ -103,8 +108,9 @@ impl RunArgs {
             ("data.interval", &self.data.interval),
             ("data.start", &self.data.start),
             ("data.instrument", &self.data.instrument),
-            ("data.from", &self.data.from),
-            ("data.to", &self.data.to),
+            ("data.kind", &self.data.kind),
+            ("data.from", &from),
+            ("data.to", &to),
             ("data.bad_rows", &self.data.bad_rows),
             ("log.level", &self.log),
         ];

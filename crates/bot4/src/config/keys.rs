@@ -201,6 +201,14 @@ pub const KEYS: &[Key] = &[
         help: "Rules of an instrument that is not known.",
     },
     Key {
+        path: "data.kind",
+        kind: Kind::Word(&["candles", "trades", "quotes", "book"]),
+        preset: unset("all of them", "trades"),
+        argument: Some("--kind"),
+        unit: "",
+        help: "The one kind of data to read; also what files are that do not say it.",
+    },
+    Key {
         path: "data.from",
         kind: text(check::time, TIME),
         preset: unset("from the first row", "2021-05-01"),

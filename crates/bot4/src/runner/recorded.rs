@@ -97,7 +97,8 @@ fn stage(
 ) -> Result<(Plan, Driver), CommandError> {
     let (table, listed) = plan::list(series).map_err(CommandError::failed)?;
     crate::command::backtest::suits(config, &listed)?;
-    let plan = Plan::new(config, &table, &listed).map_err(CommandError::usage)?;
+    let mut plan = Plan::new(config, &table, &listed).map_err(CommandError::usage)?;
+    plan.notes.extend(store::history::rules_notes(series));
     let opened = plan::open(series).map_err(CommandError::failed)?;
     if let Ok(mut found) = findings.lock() {
         found.clear();

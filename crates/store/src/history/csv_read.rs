@@ -197,7 +197,15 @@ pub(crate) fn probe(
             expected: "at least one row after the header".into(),
         });
     }
-    Ok(Probe { kind: table.kind, own: None, symbols: None, has_time: table.time.is_some(), first_ns, count: None })
+    Ok(Probe {
+        kind: table.kind,
+        own: None,
+        symbols: None,
+        has_time: table.time.is_some(),
+        first_ns,
+        last_ns: None,
+        count: None,
+    })
 }
 
 /// Decodes the rows of one text.

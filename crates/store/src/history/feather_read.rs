@@ -253,7 +253,7 @@ pub(crate) fn probe(input: &Input, file: &str, said: Option<DataKind>, map: &Col
     if rows == 0 {
         return Err(HistoryError::Empty { file: file.to_owned(), expected: "at least one row".into() });
     }
-    Ok(Probe { kind: plan.kind, own: None, symbols: None, has_time: true, first_ns, count: None })
+    Ok(Probe { kind: plan.kind, own: None, symbols: None, has_time: true, first_ns, last_ns: None, count: None })
 }
 
 /// Decodes the rows of one file.

@@ -254,8 +254,14 @@ pub(crate) fn probe(input: &Input, file: &str, said: Option<DataKind>, map: &Col
         Some(time) => guarded(file, "Parquet file", || first_time(&reader, time, file))?,
         None => None,
     };
+    let last = reader
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .and_then(|pairs| pairs.iter().find(|p| p.key == key::LAST)?.value.as_deref()?.parse().ok());
     Ok(Probe {
         kind,
+        last_ns: last,
         own: own.map(|(own, _)| own),
         symbols,
         has_time: plan.time.is_some(),

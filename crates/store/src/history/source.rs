@@ -133,6 +133,8 @@ pub struct Part {
     count: Option<u64>,
     /// Time of the first row, in nanoseconds.
     first_ns: Option<i64>,
+    /// Time of the last row, where the file says it.
+    last_ns: Option<i64>,
 }
 
 /// One kind of data of one symbol on one venue.
@@ -158,6 +160,8 @@ pub struct Series {
     from: Option<UnixNanos>,
     to: Option<UnixNanos>,
     map: ColumnMap,
+    /// The instruments of the catalogue that its files lie in.
+    near: Option<Arc<RulesTable>>,
 }
 
 impl Series {
@@ -189,6 +193,7 @@ impl Series {
             rows: None,
             count: None,
             first_ns: None,
+            last_ns: None,
         };
         Self {
             venue: venue.to_owned(),
@@ -203,6 +208,19 @@ impl Series {
             from: None,
             to: None,
             map: ColumnMap::default(),
+            near: None,
+        }
+    }
+
+    /// Takes the rules that hold when its first row comes: known once its files are in order, however they were named.
+    fn choose_rules(&mut self, rules: &RulesTable) {
+        let ns = |ns: Option<i64>| ns.and_then(|ns| u64::try_from(ns).ok()).map(UnixNanos);
+        let first = ns(self.parts.first().and_then(|part| part.first_ns)).unwrap_or(UnixNanos(0));
+        let last = ns(self.parts.last().and_then(|part| part.last_ns)).unwrap_or(UnixNanos::MAX);
+        let (begins, ends) = (self.from.map_or(first, |f| f.max(first)), self.to.map_or(last, |to| to.min(last)));
+        if let Some(Chosen { listing, note }) = rules.choose(&self.venue, &self.symbol, Some(begins), Some(ends)) {
+            self.rules_note = if listing.generic { Some(GENERIC.to_owned()) } else { note };
+            self.listing = listing;
         }
     }
 
@@ -248,6 +266,8 @@ pub(crate) struct Probe {
     pub symbols: Option<Vec<(String, u64, u64)>>,
     pub has_time: bool,
     pub first_ns: Option<i64>,
+    /// Time of the last row, where the file says it.
+    pub last_ns: Option<i64>,
     /// Rows of the file, where it says so.
     pub count: Option<u64>,
 }
@@ -306,6 +326,9 @@ pub fn discover(inputs: &[Input], options: &Options) -> Result<Vec<Series>, Hist
         series
             .parts
             .sort_by(|a, b| (a.first_ns.unwrap_or(i64::MAX), &a.name).cmp(&(b.first_ns.unwrap_or(i64::MAX), &b.name)));
+        if let Some(rules) = series.near.take().filter(|_| options.instrument.is_none()) {
+            series.choose_rules(&rules);
+        }
     }
     Ok(all)
 }
@@ -313,7 +336,7 @@ pub fn discover(inputs: &[Input], options: &Options) -> Result<Vec<Series>, Hist
 /// The series of a catalogue, from its index: no file is opened, and those outside of the range of time are left aside.
 fn in_catalogue(root: &Path, options: &Options, left_out: &mut Vec<String>) -> Result<Vec<Series>, HistoryError> {
     let catalogue = Catalogue::at(root);
-    let (index, rules) = (catalogue.index()?, catalogue.rules()?);
+    let (index, rules) = (catalogue.index()?, Arc::new(catalogue.rules()?));
     let mut all: Vec<Series> = Vec::new();
     for series in index.entries().chunk_by(|a, b| a.key == b.key) {
         let Some(key) = series.first().map(|entry| entry.key.clone()) else { continue };
@@ -329,15 +352,17 @@ fn in_catalogue(root: &Path, options: &Options, left_out: &mut Vec<String>) -> R
         let inside =
             |e: &&Entry| options.to.is_none_or(|to| e.first < to) && options.from.is_none_or(|from| e.last >= from);
         let entries: Vec<&Entry> = series.iter().filter(inside).collect();
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+        let Some(first) = entries.first() else {
             let whole = series.first().zip(series.last()).map(|(a, b)| (a.first.0 as i64, b.last.0 as i64));
             let (from, to) = whole.unwrap_or_default();
             left_out.push(format!("{title} from {} to {}", time_text(from), time_text(to)));
             continue;
         };
-        let begins = options.from.map_or(first.first, |from| from.max(first.first));
-        let ends = options.to.map_or(last.last, |to| to.min(last.last));
-        let (listing, rules_note) = rules_of(&key.venue, &key.symbol, options, Some(&rules), None, (begins, ends))?;
+        let (price, quantity) = first.decimals;
+        // Without its row in the table an instrument is the listed one, or else a generic one with the decimals of its files.
+        let listed = Listing::find(&key.venue, &key.symbol, None).is_ok();
+        let own = (!listed).then_some(Decimals { price, quantity });
+        let (listing, rules_note) = rules_of(&key.venue, &key.symbol, options, Some(&rules), own)?;
         let part = |e: &&Entry| Part {
             input: Input::Path(e.path.clone()),
             name: e.path.display().to_string(),
@@ -345,6 +370,7 @@ fn in_catalogue(root: &Path, options: &Options, left_out: &mut Vec<String>) -> R
             rows: None,
             count: Some(e.rows),
             first_ns: i64::try_from(e.first.0).ok(),
+            last_ns: i64::try_from(e.last.0).ok(),
         };
         all.push(Series {
             parts: entries.iter().map(part).collect(),
@@ -359,6 +385,7 @@ fn in_catalogue(root: &Path, options: &Options, left_out: &mut Vec<String>) -> R
             from: options.from,
             to: options.to,
             map: ColumnMap::default(),
+            near: Some(Arc::clone(&rules)),
         });
     }
     Ok(all)
@@ -371,11 +398,10 @@ fn rules_of(
     options: &Options,
     near: Option<&RulesTable>,
     own: Option<Decimals>,
-    range: (UnixNanos, UnixNanos),
 ) -> Result<(Listing, Option<String>), HistoryError> {
     if options.instrument.is_none() {
         let tables = [options.rules.as_deref(), near];
-        let chosen = tables.into_iter().flatten().find_map(|t| t.choose(venue, symbol, Some(range.0), Some(range.1)));
+        let chosen = tables.into_iter().flatten().find_map(|t| t.choose(venue, symbol, None, None));
         if let Some(Chosen { listing, note }) = chosen {
             let note = if listing.generic { Some(GENERIC.to_owned()) } else { note };
             return Ok((listing, note));
@@ -524,9 +550,13 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
 
     // A file of a catalogue has its instruments three folders above its own.
     let near = match input {
-        Input::Path(path) if own.is_some() => {
-            path.ancestors().nth(4).filter(|root| root.join(RULES_FILE).is_file()).map(RulesTable::load).transpose()?
-        }
+        Input::Path(path) if own.is_some() => path
+            .ancestors()
+            .nth(4)
+            .filter(|root| root.join(RULES_FILE).is_file())
+            .map(RulesTable::load)
+            .transpose()?
+            .map(Arc::new),
         _ => None,
     };
     let mut all = Vec::new();
@@ -542,9 +572,7 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
         }
         let own_decimals =
             own.filter(|o| o.generic).map(|o| Decimals { price: o.price_decimals, quantity: o.quantity_decimals });
-        let first = probe.first_ns.and_then(|ns| u64::try_from(ns).ok()).map_or(UnixNanos(0), UnixNanos);
-        let range = (options.from.map_or(first, |from| from.max(first)), options.to.unwrap_or(UnixNanos::MAX));
-        let (listing, rules_note) = rules_of(&venue, &symbol, options, near.as_ref(), own_decimals, range)?;
+        let (listing, rules_note) = rules_of(&venue, &symbol, options, near.as_deref(), own_decimals)?;
         all.push(Series {
             venue: venue.clone(),
             symbol,
@@ -558,6 +586,7 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
                 rows,
                 count: rows.map_or(probe.count, |(_, n)| Some(n)),
                 first_ns: probe.first_ns,
+                last_ns: probe.last_ns,
             }],
             bad_rows: options.bad_rows,
             rules_note,
@@ -565,6 +594,7 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
             from: options.from,
             to: options.to,
             map: options.map.clone(),
+            near: near.clone(),
         });
     }
     Ok(all)
