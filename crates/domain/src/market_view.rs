@@ -19,7 +19,7 @@ pub struct InstrumentView {
     pub best: Option<(i64, i64)>,
     /// When any of it was last known to be so, engine time.
     pub ts: UnixNanos,
-    /// Whether `last` came from history that warms up.
+    /// Whether the last record is one that nothing may be traded on: history that warms up, or made by a gap filler.
     pub warmup: bool,
 }
 
@@ -75,23 +75,29 @@ impl MarketView {
         }
     }
 
-    /// A price was traded at; a candle's close counts.
+    /// A price was traded at; a candle's close counts. One that a gap filler made is no price: the real one before it stays, with its age.
     #[inline]
     pub fn traded(&mut self, ts: UnixNanos, idx: InstrumentIdx, price: i64, flags: MarketFlags) {
         if let Some(view) = self.instruments.get_mut(idx.index()) {
+            view.warmup = flags != MarketFlags(0) && (flags.has(MarketFlags::WARMUP) || flags.has(MarketFlags::SYNTHETIC));
+            if flags.has(MarketFlags::SYNTHETIC) {
+                return;
+            }
             view.last = Some(price);
             view.ts = ts;
-            view.warmup = flags.has(MarketFlags::WARMUP);
         }
     }
 
-    /// The best bid and ask changed.
+    /// The best bid and ask changed. As for trades, what a gap filler made changes neither.
     #[inline]
     pub fn quoted(&mut self, ts: UnixNanos, idx: InstrumentIdx, best: (i64, i64), flags: MarketFlags) {
         if let Some(view) = self.instruments.get_mut(idx.index()) {
+            view.warmup = flags != MarketFlags(0) && (flags.has(MarketFlags::WARMUP) || flags.has(MarketFlags::SYNTHETIC));
+            if flags.has(MarketFlags::SYNTHETIC) {
+                return;
+            }
             view.best = Some(best);
             view.ts = ts;
-            view.warmup = flags.has(MarketFlags::WARMUP);
         }
     }
 }

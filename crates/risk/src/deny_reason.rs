@@ -9,7 +9,7 @@ use domain::{Digest, Digestible, Money, stored_struct};
 pub enum DenyReason {
     /// New risk is paused.
     Paused,
-    /// History that warms up is not traded on.
+    /// The last record is not traded on: history that warms up, or made by a gap filler.
     Warmup,
     /// The instrument is not defined.
     InstrumentUnknown,

@@ -40,6 +40,24 @@ fn history_that_warms_up_causes_no_commands() {
 }
 
 #[test]
+fn what_a_gap_filler_made_is_no_price_and_opens_no_risk() {
+    let enter = || says(Intent::EnterLong);
+    let mut hall = Hall::new(script([(1, enter()), (2, enter()), (3, says(Intent::Exit))]));
+    hall.candle(100);
+    let before = hall.engine.view().get(BTC);
+    let made = hall.candle_of(0, 150, MarketFlags::SYNTHETIC);
+    assert_eq!(words(&hall.step(made)), ["signal EnterLong 0", "refused warmup 0"]);
+    let after = hall.engine.view().get(BTC);
+    assert_eq!((after.last, after.ts), (before.last, before.ts), "neither price nor age");
+    assert_eq!(words(&hall.candle(100)), ["signal EnterLong 0", "submit Entry market 0"], "real again");
+    let fill = hall.fill(1, Side::Buy, 100, 10_000, true);
+    hall.step(fill);
+    let made = hall.candle_of(0, 150, MarketFlags::SYNTHETIC);
+    assert_eq!(words(&hall.step(made)), ["signal Exit 0", "submit Reducing market 0"], "a reduction is never held back");
+    assert_eq!(hall.engine.equity(ACCOUNT), Some(Money::from_units(100_000)), "nor valued at what was made");
+}
+
+#[test]
 fn a_signal_given_by_a_timer_while_history_warms_up_is_refused() {
     let mut hall = Hall::new(Script { on_timer: says(Intent::EnterLong), ..Script::default() });
     let body = hall.candle_of(0, 100, MarketFlags::WARMUP);
