@@ -146,7 +146,7 @@ pub struct ReadAhead {
 }
 
 enum Message {
-    Block(Block),
+    Block(Block, Thinned),
     End(End, Thinned),
     Failed(JournalError),
 }
@@ -206,7 +206,8 @@ impl ReadAhead {
         }
         // A sender that is gone has sent its last word before.
         match self.blocks.as_ref().and_then(|b| b.recv().ok()) {
-            Some(Message::Block(block)) => {
+            Some(Message::Block(block, thinned)) => {
+                self.thinned = thinned;
                 let spent = std::mem::replace(&mut self.block, block);
                 drop(self.spent.send(spent));
                 Ok(true)
@@ -229,7 +230,7 @@ impl ReadAhead {
         self.end.as_ref()
     }
 
-    /// What retention removed; known with [`ReadAhead::end`].
+    /// What retention removed from the segments read so far.
     #[must_use]
     pub const fn thinned(&self) -> Thinned {
         self.thinned
@@ -255,11 +256,11 @@ fn read_ahead(source: &mut Source, blocks: &SyncSender<Message>, spent: &Receive
     loop {
         let mut block = spent.try_recv().unwrap_or_default();
         let message = match source.next_block(&mut block) {
-            Ok(true) => Message::Block(block),
+            Ok(true) => Message::Block(block, source.thinned),
             Ok(false) => Message::End(source.end.clone().unwrap_or(End::Open), source.thinned),
             Err(error) => Message::Failed(error),
         };
-        let last = !matches!(message, Message::Block(_));
+        let last = !matches!(message, Message::Block(..));
         if blocks.send(message).is_err() || last {
             return;
         }

@@ -8,6 +8,7 @@ use super::recover::{Recovered, recover, recover_tail};
 use super::segment::{Chain, SEAL_HEAD};
 use super::sync::{Group, Ticket};
 use super::{JournalError, Kind};
+use crate::audit::Copies;
 use crate::failpoint;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -53,6 +54,8 @@ pub struct Writer {
     group: Arc<Group>,
     syncer: Option<JoinHandle<()>>,
     packer: Packer,
+    /// Copies of some records, for the audit log.
+    copies: Option<Box<Copies>>,
 }
 
 impl Writer {
@@ -124,6 +127,7 @@ impl Writer {
             group,
             syncer,
             packer: Packer::start(dir.to_owned())?,
+            copies: None,
         })
     }
 
@@ -148,6 +152,9 @@ impl Writer {
         }
         let frame = frame::fill(&mut self.buffer[start..], self.salt, offset, kind as u8, version, seq);
         self.chain.take(&frame);
+        if let Some(copies) = &mut self.copies {
+            copies.take(self.chain.records, seq, kind, version, &self.buffer[start + FRAME..]);
+        }
         if self.buffer.len() >= self.options.flush_bytes {
             self.write_out();
         }
@@ -177,6 +184,16 @@ impl Writer {
     pub fn ticket(&mut self) -> Result<Ticket, JournalError> {
         self.flush()?;
         Ok(Ticket { group: Arc::clone(&self.group), target: self.group.written() })
+    }
+
+    /// Keeps copies of records of these kinds from now on, so that the audit log can be completed without reading the journal again.
+    pub fn keep_copies(&mut self, wanted: fn(Kind) -> bool) {
+        self.copies = Some(Box::new(Copies::of(wanted, self.chain.records)));
+    }
+
+    /// The copies kept so far; no more are kept.
+    pub fn take_copies(&mut self) -> Option<Copies> {
+        self.copies.take().map(|copies| *copies)
     }
 
     /// The first failure, after which nothing is written.
