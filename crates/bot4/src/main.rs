@@ -71,6 +71,14 @@ Examples:
   bot4 report runs/april runs/may --out comparison.html
   bot4 report runs/may --json")]
     Report(command::report::ReportArgs),
+    /// Looks at the audit log of a run, verifies it, and takes an anchor of it.
+    #[command(after_help = "\
+Examples:
+  bot4 audit verify runs/may
+  bot4 audit show runs/may --kind refused --symbol BTCUSDT
+  bot4 audit anchor runs/may --out may.anchor
+  bot4 audit verify runs/may --anchor may.anchor")]
+    Audit(command::audit::AuditCommand),
     /// Computes indicators, statistics and reference cases.
     #[command(after_help = "\
 Examples:
@@ -170,6 +178,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         }
         Command::Replay(args) => plain().and_then(|_log| command::replay::run(&args, &stop)),
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
+        Command::Audit(args) => plain().and_then(|_log| command::audit::run(&args)),
         Command::Calc(args) => plain().and_then(|_log| command::calc::run(&args)),
         Command::Strategies { json } => plain().and_then(|_log| command::strategies::run(json)),
         Command::Data(args) => plain().and_then(|_log| command::data::run(&args, &stop)),

@@ -6,11 +6,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
-<<<<<<< HEAD
 pub mod catalogue;
-=======
 pub mod audit;
->>>>>>> 44b99f5 (feat(store): audit log with hash chain, signed checkpoints, verification against the journal and an anchor)
 pub mod failpoint;
 pub mod history;
 pub mod journal;

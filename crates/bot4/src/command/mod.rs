@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: exit codes, data options, progress.
 
+pub mod audit;
 pub mod backtest;
 pub mod calc;
 pub mod completions;

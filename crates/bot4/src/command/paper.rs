@@ -5,6 +5,7 @@ use super::backtest::{data_line, execute, no_row, rows_of, run_id, summarise};
 use super::inputs::parse_time;
 use super::progress::Bar;
 use super::{CommandError, keys, write_out};
+use crate::audit;
 use crate::config::{PAPER, RunArgs, RunSettings};
 use crate::log::{self, trail};
 use crate::report::{Course, Summary, write_files};
@@ -16,7 +17,7 @@ use crate::runner::recovery;
 use crate::runner::retention;
 use crate::runner::run_folder::{Contents, FolderError, RunFolder};
 use crate::runner::session::SessionError;
-use crate::runner::tape::Seal;
+use crate::runner::tape::{BODY_VERSION, Seal};
 use crate::term;
 use clap::Args;
 use domain::codec::Stored;
@@ -24,6 +25,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use store::journal::Kind;
 
 /// Options of a paper run.
 #[derive(Args, Clone, Debug)]
@@ -138,9 +140,11 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
     };
     keeps_its_configuration(&args.run)?;
     if is_sealed(&folder)? {
+        audit::bring_up_to_date(&folder, None);
         return show_again(&folder, args.run.json);
     }
     let Resumed { opened, saving, recovery } = recorded::resume(&folder, *start, &args.run.data.data)?;
+    audit::bring_up_to_date(&folder, None);
     expire(&folder, &opened);
     let mut levels = opened.settings.log.clone();
     if let Some(level) = &args.run.log {
@@ -258,22 +262,23 @@ fn play(
         Ok(()) => {}
         Err(DriveError::Interrupted) => {
             let seq = session.seq();
-            close(session)?;
+            close(folder, session)?;
             return Err(crate::signals::stopped(&format!("stopped after event {seq}; {resume}")));
         }
         Err(other) => {
-            close(session)?;
+            close(folder, session)?;
             return Err(CommandError::failed(other));
         }
     }
     finish(folder, opened, &saving, json)
 }
 
-fn close(session: &mut crate::runner::session::Session) -> Result<(), CommandError> {
-    match session.tape.take_journal() {
-        Some(journal) => journal.close().map_err(CommandError::failed),
-        None => Ok(()),
-    }
+fn close(folder: &RunFolder, session: &mut crate::runner::session::Session) -> Result<(), CommandError> {
+    let Some(mut journal) = session.tape.take_journal() else { return Ok(()) };
+    let copies = journal.take_copies();
+    journal.close().map_err(CommandError::failed)?;
+    audit::bring_up_to_date(folder, copies.as_ref());
+    Ok(())
 }
 
 /// Writes the result, seals the journal, and prints the result.
@@ -282,7 +287,7 @@ fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -
     let driven = *opened.driver.driven();
     let findings = opened.findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     if driven.events == 0 {
-        close(&mut opened.plan.session)?;
+        close(folder, &mut opened.plan.session)?;
         return Err(no_row(&opened.settings.data, &opened.series, &findings));
     }
     let course = Course {
@@ -301,7 +306,7 @@ fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -
     let mut summary = summarise(&opened.plan, &driven, &opened.config, PAPER.run, data);
     summary.course = course;
     write_files(folder.path(), &summary, &opened.plan.recorder).map_err(CommandError::failed)?;
-    seal(&mut opened)?;
+    seal(folder, &mut opened)?;
     expire(folder, &opened);
     print(&summary, json, Some(folder.path()))
 }
@@ -314,7 +319,7 @@ fn expire(folder: &RunFolder, opened: &Opened) {
     }
 }
 
-fn seal(opened: &mut Opened) -> Result<(), CommandError> {
+fn seal(folder: &RunFolder, opened: &mut Opened) -> Result<(), CommandError> {
     let session = &mut opened.plan.session;
     let body = Seal {
         digest: session.engine.digest().value(),
@@ -322,8 +327,14 @@ fn seal(opened: &mut Opened) -> Result<(), CommandError> {
         rows: opened.driver.driven().events,
     };
     let seq = session.seq();
-    let Some(journal) = session.tape.take_journal() else { return Ok(()) };
-    journal.seal(seq, crate::runner::tape::BODY_VERSION, |out| body.put(out)).map(|_| ()).map_err(CommandError::failed)
+    let Some(mut journal) = session.tape.take_journal() else { return Ok(()) };
+    let mut copies = journal.take_copies();
+    journal.seal(seq, BODY_VERSION, |out| body.put(out)).map_err(CommandError::failed)?;
+    if let Some(copies) = &mut copies {
+        copies.push_last(seq, Kind::Seal, BODY_VERSION, &domain::codec::to_bytes(&body));
+    }
+    audit::bring_up_to_date(folder, copies.as_ref());
+    Ok(())
 }
 
 /// Prints a result on standard output.

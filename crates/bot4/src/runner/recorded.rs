@@ -213,6 +213,7 @@ pub fn begin(folder: &RunFolder, opened: &mut Opened) -> Result<Saving, CommandE
         return Err(CommandError::usage(FolderError::Taken(folder.path().to_owned())));
     }
     let body = serde_json::to_vec(&opened.start).map_err(CommandError::failed)?;
+    journal.keep_copies(crate::audit::is_audited);
     journal.append(0, Kind::Start, BODY_VERSION, |out| out.extend_from_slice(&body));
     journal.commit().map_err(CommandError::failed)?;
     opened.plan.session.put_on_tape(Tape::writing(Then { journal, strict: is_strict(&opened.settings) }));

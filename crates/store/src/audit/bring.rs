@@ -100,6 +100,18 @@ pub fn bring_up_to_date<P: Projector>(
     sync_folder(dir).map(|()| brought)
 }
 
+/// The last checkpoint of the log in `dir`, if it has one.
+///
+/// # Errors
+/// [`AuditError::Altered`] when the checkpoints are not what they were.
+pub fn last_checkpoint(dir: &Path) -> Result<Option<Checkpoint>, AuditError> {
+    let mut read = read_checkpoints(dir)?;
+    match read.finding {
+        Some(finding) => Err(AuditError::Altered(Box::new(finding))),
+        None => Ok(read.list.pop()),
+    }
+}
+
 /// What a log lacks, without writing it.
 pub struct Pending {
     /// Lines that are not in the log yet, each with its line end.
@@ -173,7 +185,7 @@ impl Visitor for Work {
     }
 
     fn record(&mut self, records: u64, seq: u64, run: Hash, chain: &Chain, added: bool) {
-        let due = added && chain.entries % self.layout.checkpoint_every == 0 && chain.entries > self.covered;
+        let due = added && chain.entries.is_multiple_of(self.layout.checkpoint_every) && chain.entries > self.covered;
         if due {
             self.drafts.push(Draft { run, chain: *chain, seq, records });
             self.signed = records;

@@ -23,7 +23,7 @@ mod text;
 mod verify;
 mod walk;
 
-pub use bring::{Brought, Pending, bring_up_to_date, pending};
+pub use bring::{Brought, Pending, bring_up_to_date, last_checkpoint, pending};
 pub use checkpoint::Checkpoint;
 pub use copies::Copies;
 pub use entry::Entry;

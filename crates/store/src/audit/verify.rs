@@ -269,14 +269,17 @@ impl Verified {
         };
         let completes = "`bot4 paper --resume` on the run's folder completes it";
         if let Some(text) = incomplete {
-            if self.complete {
-                let what = format!(
+            let covered = last.map_or(0, |c| c.entries);
+            let what = if walk.in_log < covered {
+                Some(format!("{text}, and a checkpoint covers {covered} entries: the log was cut"))
+            } else if self.complete {
+                Some(format!(
                     "the run is complete and its log is not: {text}. The process died while it ended the run ({completes}), or the log was cut"
-                );
-                self.findings.push(Finding { entry: Some(self.in_log + 1), ..Finding::new(dir, what) });
-            } else if walk.in_log < last.map_or(0, |c| c.entries) {
-                let what =
-                    format!("{text}, and a checkpoint covers {}: the log was cut", last.map_or(0, |c| c.entries));
+                ))
+            } else {
+                None
+            };
+            if let Some(what) = what {
                 self.findings.push(Finding { entry: Some(self.in_log + 1), ..Finding::new(dir, what) });
             } else {
                 self.notes.push(format!("{text}: the run did not end by itself; {completes}"));

@@ -1,0 +1,403 @@
+//! Records of a journal as entries of the audit log: named values in plain text, exact decimals, names instead of numbers.
+//!
+//! In:  records of kinds that are audited: start, inputs, definitions, control, recoveries, orders, decisions, reports, the seal.
+//! Out: entries. Timers, answers of models, market rows and marks of snapshots have none: they decide nothing by themselves, and a replay
+//! decides them again.
+//! What an entry says follows from the records alone. Its text is part of the log's format: it is never changed for records of a version
+//! that was written before.
+
+use crate::runner::cursor::{command_of, event_of};
+use crate::runner::tape::{BODY_VERSION, Seal};
+use domain::codec::{Reader, Stored};
+use domain::{
+    AccountReport, AssetIdx, ClientOrderId, Control, Entry as EntryPlan, EventBody, Fill, Instrument, InstrumentIdx,
+    Intent, OrderClass, OrderQuantity, OrderSpec, OrderType, RejectReason, ReportBody, Side, Signal, SizeRequest,
+    StopPlan, StrategyIdx, TimeInForce, TrailOffset, UnixNanos,
+};
+use risk::{CommandRecord, Decision, Refusal};
+use std::collections::HashMap;
+use std::fmt::Display;
+use store::audit::{Entry, FORMAT, Projector};
+use store::journal::{Kind, RecordRef};
+
+/// Whether records of this kind have entries.
+#[must_use]
+pub const fn is_audited(kind: Kind) -> bool {
+    !matches!(kind, Kind::Mark | Kind::Timer | Kind::ModelOutput | Kind::Market | Kind::Runtime)
+}
+
+/// Makes entries of records, and keeps what later ones refer to.
+#[derive(Debug, Default)]
+pub struct Entries {
+    instruments: Vec<Instrument>,
+    /// Strategies as the configuration names them, each with the instrument that it is bound to.
+    asked: Vec<(String, Option<String>)>,
+    /// The same, one for each instrument that it trades, by number.
+    strategies: Vec<String>,
+    /// Of each order what it is in and whose it is.
+    orders: HashMap<ClientOrderId, (InstrumentIdx, StrategyIdx)>,
+}
+
+impl Projector for Entries {
+    fn entry(&mut self, record: RecordRef<'_>) -> Result<Option<Entry>, String> {
+        if !is_audited(record.kind) {
+            return Ok(None);
+        }
+        if record.version != BODY_VERSION {
+            return Err(format!(
+                "{:?} of version {}, this build reads version {BODY_VERSION}: a later build wrote it",
+                record.kind, record.version
+            ));
+        }
+        let unreadable = |error: &dyn Display| format!("{:?} that this build cannot read: {error}", record.kind);
+        let seq = record.seq;
+        let entry = match record.kind {
+            Kind::Start => {
+                let json = one_line(record.body).map_err(|e| unreadable(&e))?;
+                self.asked = strategies_of(json);
+                Entry::new(seq, None, "start").with("format", FORMAT).with_json("start", json)
+            }
+            Kind::Input => {
+                Entry::new(seq, None, "input").with_json("input", one_line(record.body).map_err(|e| unreadable(&e))?)
+            }
+            Kind::Recovery => {
+                let json = one_line(record.body).map_err(|e| unreadable(&e))?;
+                Entry::new(seq, None, "recovery").with_json("recovery", json)
+            }
+            Kind::Seal => {
+                let seal = Seal::take(&mut Reader::new(record.body)).map_err(|e| unreadable(&e))?;
+                Entry::new(seq, None, "end")
+                    .with("rows", seal.rows)
+                    .with("digest", format_args!("{:032x}", seal.digest))
+                    .with("state_digest", format_args!("{:032x}", seal.state_digest))
+            }
+            Kind::Order | Kind::Decision => {
+                let (ts, command) = command_of(record.body).map_err(|e| unreadable(&e))?;
+                self.command(seq, ts, &command)?
+            }
+            Kind::Definition | Kind::Control | Kind::Report => {
+                let (ts, event) = event_of(record.body).map_err(|e| unreadable(&e))?;
+                self.event(seq, ts, &event.body)?
+            }
+            Kind::Mark | Kind::Timer | Kind::ModelOutput | Kind::Market | Kind::Runtime => return Ok(None),
+        };
+        Ok(Some(entry))
+    }
+
+    fn may_be_gone(&self, kind: &str) -> bool {
+        matches!(kind, "signal" | "refused")
+    }
+}
+
+impl Entries {
+    fn command(&mut self, seq: u64, ts: UnixNanos, command: &CommandRecord) -> Result<Entry, String> {
+        let entry = |kind| Entry::new(seq, Some(ts), kind);
+        Ok(match command {
+            CommandRecord::Submit { spec, class, research, valid_until } => {
+                self.orders.insert(spec.client_id, (spec.instrument, spec.strategy));
+                self.order(entry("order"), spec)
+                    .with("class", class_name(*class))
+                    .with("limits", if *research { "research" } else { "trading" })
+                    .with("valid_until", time(*valid_until))
+            }
+            CommandRecord::Cancel { client_id } => self.of_order(entry("cancel"), *client_id),
+            CommandRecord::Decision(Decision::Signal(signal)) => self.signal(entry("signal"), signal),
+            CommandRecord::Decision(Decision::Refused { strategy, instrument, intent, refusal }) => {
+                let entry = self.whose(entry("refused"), *instrument, *strategy).with("intent", intent_name(*intent));
+                refused(entry, refusal)
+            }
+            CommandRecord::Timer { .. } | CommandRecord::Infer(_) => {
+                return Err("a command to the runtime among the orders and decisions".into());
+            }
+        })
+    }
+
+    fn event(&mut self, seq: u64, ts: UnixNanos, body: &EventBody) -> Result<Entry, String> {
+        let entry = |kind| Entry::new(seq, Some(ts), kind);
+        match body {
+            EventBody::InstrumentDefined(instrument) => {
+                let defined = definition(entry("definition"), instrument);
+                self.define(instrument);
+                Ok(defined)
+            }
+            EventBody::Control(control) => Ok(entry("control").with(
+                "says",
+                match control {
+                    Control::Pause => "pause: no new risk",
+                    Control::Resume => "resume: new risk is allowed again",
+                },
+            )),
+            EventBody::Report(report) => Ok(self.report(seq, ts, report)),
+            EventBody::Timer(_)
+            | EventBody::ModelOutput(_)
+            | EventBody::Candle(_)
+            | EventBody::Trade(_)
+            | EventBody::Quote(_)
+            | EventBody::BookDelta(_) => Err("an event of another kind than its record".into()),
+        }
+    }
+
+    fn define(&mut self, instrument: &Instrument) {
+        match self.instruments.iter_mut().find(|i| i.idx == instrument.idx) {
+            Some(known) => instrument.clone_into(known),
+            None => self.instruments.push(instrument.clone()),
+        }
+        // Strategies are numbered as a run makes them: one after the other, for each instrument that it trades.
+        self.strategies.clear();
+        for (text, bound) in &self.asked {
+            let trades = |i: &&Instrument| bound.as_ref().is_none_or(|symbol| *symbol == i.symbol);
+            self.strategies.extend(self.instruments.iter().filter(trades).map(|_| text.clone()));
+        }
+    }
+
+    fn instrument(&self, idx: InstrumentIdx) -> Option<&Instrument> {
+        self.instruments.iter().find(|i| i.idx == idx)
+    }
+
+    /// What and whose it is.
+    fn whose(&self, entry: Entry, instrument: InstrumentIdx, strategy: StrategyIdx) -> Entry {
+        let name = self.strategies.get(strategy.index()).map(String::as_str);
+        self.symbol(entry, instrument).with("strategy", strategy.0).with_some("name", name)
+    }
+
+    fn symbol(&self, entry: Entry, instrument: InstrumentIdx) -> Entry {
+        match self.instrument(instrument) {
+            Some(known) => entry.with("symbol", &known.symbol),
+            None => entry.with("symbol", format_args!("instrument {}", instrument.0)),
+        }
+    }
+
+    /// An order that was sent before.
+    fn of_order(&self, entry: Entry, client_id: ClientOrderId) -> Entry {
+        let entry = entry.with("order", client_id);
+        match self.orders.get(&client_id) {
+            Some((instrument, strategy)) => self.whose(entry, *instrument, *strategy),
+            None => entry,
+        }
+    }
+
+    fn order(&self, entry: Entry, spec: &OrderSpec) -> Entry {
+        let (name, price, trigger) = (spec.kind.name(), spec.kind.limit_price(), spec.kind.trigger());
+        let trail = match spec.kind {
+            OrderType::TrailingStop { offset: TrailOffset::Distance(distance) } => Some(distance.to_string()),
+            OrderType::TrailingStop { offset: TrailOffset::Fraction(fraction) } => {
+                Some(format!("{fraction} of the price"))
+            }
+            _ => None,
+        };
+        let entry = self
+            .whose(entry.with("order", spec.client_id), spec.instrument, spec.strategy)
+            .with("account", spec.account.0)
+            .with("side", side_name(spec.side))
+            .with("type", name);
+        let entry = match spec.quantity {
+            OrderQuantity::Base(quantity) => entry.with("quantity", quantity),
+            OrderQuantity::Contracts(contracts) => entry.with("contracts", contracts),
+            OrderQuantity::QuoteAmount(amount) => entry.with("amount", amount),
+        };
+        let until = match spec.time_in_force {
+            TimeInForce::Gtc => "gtc".to_owned(),
+            TimeInForce::Ioc => "ioc".to_owned(),
+            TimeInForce::Fok => "fok".to_owned(),
+            TimeInForce::Gtd(until) => format!("gtd {}", time(until)),
+        };
+        entry
+            .with_some("price", price)
+            .with_some("trigger", trigger)
+            .with_some("trail", trail)
+            .with("time_in_force", until)
+            .with("post_only", yes(spec.post_only))
+            .with("reduce_only", yes(spec.reduce_only))
+    }
+
+    fn signal(&self, entry: Entry, signal: &Signal) -> Entry {
+        let size = match signal.size {
+            SizeRequest::AllIn => "all free funds".to_owned(),
+            SizeRequest::EquityFraction(fraction) => format!("{fraction} of equity"),
+            SizeRequest::Base(quantity) => format!("{quantity} of base"),
+            SizeRequest::Cap => "as much as limits allow".to_owned(),
+            SizeRequest::Position => "all that is held".to_owned(),
+        };
+        let way = match signal.entry {
+            EntryPlan::Market => "market".to_owned(),
+            EntryPlan::Limit(price) => format!("limit {price}"),
+        };
+        let stop = signal.stop.map(|stop| match stop {
+            StopPlan::Price(price) => format!("at {price}"),
+            StopPlan::Distance(distance) => format!("{distance} away"),
+            StopPlan::Fraction(fraction) => format!("{fraction} of the price away"),
+        });
+        let entry = self
+            .whose(entry, signal.instrument, signal.strategy)
+            .with("account", signal.account.0)
+            .with("intent", intent_name(signal.intent))
+            .with("size", size)
+            .with("by", way)
+            .with_some("stop", stop)
+            .with_some("target", signal.target)
+            .with("reference", self.price(signal.instrument, signal.reference))
+            .with("confidence", signal.confidence)
+            .with("tag", signal.tag);
+        let Some(s) = signal.statistics else { return entry };
+        entry
+            .with("win_probability", s.win_probability)
+            .with("mean_win", s.mean_win)
+            .with("mean_loss", s.mean_loss)
+            .with("expected_fees", s.fees)
+            .with("expected_slippage", s.slippage)
+            .with("holding_ns", s.holding_period.0)
+            .with("samples", s.samples)
+    }
+
+    fn report(&self, seq: u64, ts: UnixNanos, report: &AccountReport) -> Entry {
+        let at_venue = (report.ts_event != ts).then(|| time(report.ts_event));
+        let entry = |kind| Entry::new(seq, Some(ts), kind).with_some("venue_time", at_venue.as_deref());
+        let reason = |entry: Entry, reason: RejectReason| entry.with("reason", reason.name());
+        match report.body {
+            ReportBody::Accepted { client_id, venue_id } => {
+                self.of_order(entry("accepted"), client_id).with("venue_order", venue_id.0)
+            }
+            ReportBody::Triggered { client_id } => self.of_order(entry("triggered"), client_id),
+            ReportBody::Rejected { client_id, reason: why } => reason(self.of_order(entry("rejected"), client_id), why),
+            ReportBody::Filled { fill, complete } => self.fill(entry("filled"), &fill, complete),
+            ReportBody::Canceled { client_id, reason: why } => {
+                self.of_order(entry("canceled"), client_id).with("reason", why.map_or("asked for", RejectReason::name))
+            }
+            ReportBody::Expired { client_id } => self.of_order(entry("expired"), client_id),
+            ReportBody::CancelRejected { client_id, reason: why } => {
+                reason(self.of_order(entry("cancel-rejected"), client_id), why)
+            }
+            ReportBody::Amended { client_id } => self.of_order(entry("amended"), client_id),
+            ReportBody::AmendRejected { client_id, reason: why } => {
+                reason(self.of_order(entry("amend-rejected"), client_id), why)
+            }
+            ReportBody::Status { client_id, status, filled } => self
+                .of_order(entry("status"), client_id)
+                .with("status", status.map_or_else(|| "unknown to the venue".to_owned(), |s| format!("{s:?}")))
+                .with("filled", self.quantity(self.orders.get(&client_id).map(|o| o.0), filled)),
+            ReportBody::Funding { account, instrument, asset, amount } => self
+                .symbol(entry("funding"), instrument)
+                .with("account", account.0)
+                .with("amount", amount)
+                .with("asset", self.asset(asset)),
+            ReportBody::Transfer { account, asset, amount } => {
+                entry("transfer").with("account", account.0).with("amount", amount).with("asset", self.asset(asset))
+            }
+        }
+    }
+
+    fn fill(&self, entry: Entry, fill: &Fill, complete: bool) -> Entry {
+        self.whose(entry.with("order", fill.client_id), fill.instrument, fill.strategy)
+            .with("account", fill.account.0)
+            .with("side", side_name(fill.side))
+            .with("quantity", self.quantity(Some(fill.instrument), fill.quantity))
+            .with("price", self.price(fill.instrument, fill.price))
+            .with("fee", fill.fee_amount)
+            .with("fee_asset", self.asset(fill.fee_asset))
+            .with("liquidity", if fill.liquidity == domain::Liquidity::Maker { "maker" } else { "taker" })
+            .with("venue_order", fill.venue_id.0)
+            .with("trade", fill.trade_id)
+            .with("complete", yes(complete))
+    }
+
+    fn price(&self, instrument: InstrumentIdx, mantissa: i64) -> String {
+        match self.instrument(instrument) {
+            Some(known) => known.price(mantissa).to_string(),
+            None => format!("{mantissa} (mantissa)"),
+        }
+    }
+
+    fn quantity(&self, instrument: Option<InstrumentIdx>, mantissa: i64) -> String {
+        match instrument.and_then(|idx| self.instrument(idx)) {
+            Some(known) => known.quantity(mantissa).to_string(),
+            None => format!("{mantissa} (mantissa)"),
+        }
+    }
+
+    /// Records number assets; what they are called follows from the instruments that they belong to.
+    fn asset(&self, asset: AssetIdx) -> String {
+        let of = |role: &str, i: &Instrument| format!("{role} of {}", i.symbol);
+        let base = self.instruments.iter().find(|i| i.base == asset).map(|i| of("base", i));
+        let quote = self.instruments.iter().find(|i| i.quote == asset).map(|i| of("quote", i));
+        quote.or(base).unwrap_or_else(|| format!("asset {}", asset.0))
+    }
+}
+
+fn definition(entry: Entry, i: &Instrument) -> Entry {
+    entry
+        .with("symbol", &i.symbol)
+        .with("instrument", i.idx.0)
+        .with("venue", i.venue.0)
+        .with("is", format_args!("{:?}", i.kind))
+        .with("multiplier", i.multiplier)
+        .with("price_decimals", i.price_decimals)
+        .with("quantity_decimals", i.quantity_decimals)
+        .with("tick", i.tick)
+        .with("lot", i.lot)
+        .with("min_quantity", i.min_quantity)
+        .with("max_quantity", i.max_quantity)
+        .with("min_notional", i.min_notional)
+        .with("margin_initial", i.margin_initial)
+        .with("margin_maintenance", i.margin_maintenance)
+        .with("fee_maker", i.fee_maker)
+        .with("fee_taker", i.fee_taker)
+        .with("effective_from", time(i.effective_from))
+}
+
+fn refused(entry: Entry, refusal: &Refusal) -> Entry {
+    entry
+        .with("reason", refusal.reason.key())
+        .with_some("measured", refusal.value)
+        .with_some("limit", refusal.limit)
+        .with_some("largest_safe", refusal.largest_safe)
+}
+
+/// JSON of a record as it was written: one line, whole.
+fn one_line(body: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(body).map_err(|e| e.to_string())?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|e| e.to_string())?;
+    if text.contains(['\n', '\r']) { Err("JSON of more than one line".into()) } else { Ok(text) }
+}
+
+/// The strategies of a run's configuration in their order, with the instrument that each is bound to.
+fn strategies_of(start: &str) -> Vec<(String, Option<String>)> {
+    let start: serde_json::Value = serde_json::from_str(start).unwrap_or_default();
+    let run = &start["config"]["run"];
+    let texts = |value: &serde_json::Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|v| v.as_str()).map(str::to_owned).collect()
+    };
+    let bound = |param: &str| param.trim().strip_prefix("instrument=").map(|symbol| symbol.trim().to_owned());
+    let shared = texts(&run["params"]).iter().find_map(|param| bound(param));
+    let own = |text: &str| text.split_once(':').and_then(|(_, params)| params.split(',').find_map(bound));
+    texts(&run["strategies"]).into_iter().map(|text| (text.clone(), own(&text).or_else(|| shared.clone()))).collect()
+}
+
+fn time(ts: UnixNanos) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(ts.0)).map_or_else(|_| format!("{} ns", ts.0), |time| time.to_string())
+}
+
+const fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
+const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "buy",
+        Side::Sell => "sell",
+    }
+}
+
+const fn class_name(class: OrderClass) -> &'static str {
+    match class {
+        OrderClass::Entry => "entry",
+        OrderClass::Reducing => "reducing",
+    }
+}
+
+const fn intent_name(intent: Intent) -> &'static str {
+    match intent {
+        Intent::EnterLong => "enter-long",
+        Intent::EnterShort => "enter-short",
+        Intent::Exit => "exit",
+    }
+}
