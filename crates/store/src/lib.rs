@@ -6,8 +6,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
-pub mod catalogue;
 pub mod audit;
+pub mod catalogue;
 pub mod failpoint;
 pub mod history;
 pub mod journal;

@@ -1,16 +1,16 @@
 //! `bot4 audit`: looks at the audit log of a run, holds it against journal and signatures, and takes an anchor of it.
 
-use super::CommandError;
 use super::inputs::parse_time;
+use super::{CommandError, write_out};
 use crate::audit::{Entries, key_folder, update};
 use crate::runner::run_folder::{Contents, FolderError, RunFolder};
+use crate::term::{self, Table};
 use clap::{Args, Subcommand};
 use domain::{ClientOrderId, UnixNanos};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use store::audit::{Checkpoint, Expect, Finding, Layout, LogLines, PublicKey, Verified, pending, verify};
 
@@ -113,12 +113,9 @@ fn run_folder(path: &Path) -> Result<RunFolder, CommandError> {
     }
 }
 
-fn print(text: &str) -> Result<(), CommandError> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // Who reads only the first lines has what he wanted.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(CommandError::failed),
-    }
+/// JSON as it is, text for people within the width of the terminal.
+fn show(json: bool, text: &str) -> Result<(), CommandError> {
+    if json { write_out(text) } else { term::print(text).map_err(CommandError::failed) }
 }
 
 fn run_verify(args: &VerifyArgs) -> Result<(), CommandError> {
@@ -139,7 +136,7 @@ fn run_verify(args: &VerifyArgs) -> Result<(), CommandError> {
     } else {
         report.text(&verified)
     };
-    print(&text)?;
+    show(args.json, &text)?;
     match verified.findings.first() {
         None => Ok(()),
         Some(first) => Err(CommandError::failed(first)),
@@ -291,7 +288,7 @@ fn run_show(args: &ShowArgs) -> Result<(), CommandError> {
     for line in rest.lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
         table.take(line, &filter, args.json);
     }
-    print(&table.text(args.json))?;
+    show(args.json, &table.text(args.json))?;
     if let Some(finding) = rest.differs {
         eprintln!(
             "bot4: the log is not what the journal says ({finding}): see `bot4 audit verify {}`",
@@ -419,25 +416,12 @@ impl Rows {
         if self.rows.is_empty() {
             return "no entries\n".to_owned();
         }
-        let mut widths = HEADS.map(str::len);
+        let mut table = Table::new(0).right(1).right(1).left(1).left(1).left(1).text();
+        table.row(HEADS.map(|head| term::styled(term::HEADING, head)));
         for row in &self.rows {
-            widths.iter_mut().zip(row).for_each(|(width, cell)| *width = (*width).max(cell.chars().count()));
+            table.row(row.clone());
         }
-        let before: usize = widths.iter().take(5).sum::<usize>() + 10;
-        let width = columns().map(|columns| columns.saturating_sub(before).max(20));
-        let mut text = String::new();
-        for row in std::iter::once(&HEADS.map(str::to_owned)).chain(&self.rows) {
-            let [entry, seq, ts, kind, symbol, what] = row;
-            let [a, b, c, d, e, _] = widths;
-            for (at, part) in wrapped(what, width).into_iter().enumerate() {
-                let _ = if at == 0 {
-                    writeln!(text, "{entry:>a$}  {seq:>b$}  {ts:c$}  {kind:d$}  {symbol:e$}  {part}")
-                } else {
-                    writeln!(text, "{:before$}{part}", "")
-                };
-            }
-        }
-        text
+        table.render(term::width())
     }
 }
 
@@ -484,29 +468,6 @@ fn shown_object(value: &Value) -> String {
     out
 }
 
-/// Characters in a line, where something says it.
-fn columns() -> Option<usize> {
-    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|columns| *columns > 0)
-}
-
-/// A text in lines of at most so many characters, broken at blanks.
-fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
-    let Some(width) = width else { return vec![text.to_owned()] };
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(line) = lines.last_mut() else { break };
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
-}
-
 fn run_anchor(args: &AnchorArgs) -> Result<(), CommandError> {
     let folder = run_folder(&args.run)?;
     if !matches!(folder.contents().map_err(CommandError::failed)?, Contents::Run(_)) {
@@ -533,10 +494,10 @@ fn run_anchor(args: &AnchorArgs) -> Result<(), CommandError> {
         Some(path) => {
             std::fs::write(path, &line).map_err(|e| CommandError::failed(format!("{}: {e}", path.display())))?;
             if args.json {
-                print(&String::from_utf8_lossy(&line))?;
+                write_out(&String::from_utf8_lossy(&line))?;
             }
         }
-        None => print(&String::from_utf8_lossy(&line))?,
+        None => write_out(&String::from_utf8_lossy(&line))?,
     }
     if !args.json {
         eprintln!(
