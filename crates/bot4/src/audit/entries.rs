@@ -401,3 +401,279 @@ const fn intent_name(intent: Intent) -> &'static str {
         Intent::Exit => "exit",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{AccountId, Event, InputId, Liquidity, Money, OrderStatus, Quantity, Rate, VenueOrderId};
+    use risk::DenyReason;
+    use serde_json::Value;
+    use std::sync::Arc;
+    use store::audit::{Layout, LogLines, bring_up_to_date};
+    use store::journal::{Options, Writer};
+
+    const TS: UnixNanos = UnixNanos(1_600_000_000_000_000_000);
+
+    fn event(journal: &mut Writer, kind: Kind, body: EventBody) {
+        let event = Event { id: InputId::new(InputId::REPORTS, 1), body };
+        journal.append(7, kind, BODY_VERSION, |out| {
+            TS.put(out);
+            event.put(out);
+        });
+    }
+
+    fn report(journal: &mut Writer, body: ReportBody) {
+        event(journal, Kind::Report, EventBody::Report(AccountReport { ts_event: UnixNanos(TS.0 - 1), body }));
+    }
+
+    fn command(journal: &mut Writer, kind: Kind, command: &CommandRecord) {
+        journal.append(7, kind, BODY_VERSION, |out| {
+            TS.put(out);
+            command.put(out);
+        });
+    }
+
+    /// The entries of a journal, without what belongs to the chain.
+    fn entries(name: &str, write: impl FnOnce(&mut Writer)) -> Result<Vec<Value>, String> {
+        let dir = std::env::temp_dir().join(format!("bot4-entries-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        let mut journal = Writer::create(&dir.join("journal"), Options::default()).unwrap();
+        write(&mut journal);
+        journal.close().unwrap();
+        let (audit, journal) = (dir.join("audit"), dir.join("journal"));
+        let brought = bring_up_to_date(&audit, &journal, None, &mut Entries::default(), None, Layout::STANDARD);
+        let mut all = Vec::new();
+        let mut lines = LogLines::open(&audit).unwrap();
+        while let Some(line) = lines.next().unwrap() {
+            let mut entry: Value = serde_json::from_slice(line.bytes).unwrap();
+            for key in ["entry", "seq", "prev", "hash"] {
+                entry.as_object_mut().unwrap().remove(key).unwrap();
+            }
+            all.push(entry);
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+        brought.map(|_| all).map_err(|e| e.to_string())
+    }
+
+    fn id(ordinal: u64) -> ClientOrderId {
+        ClientOrderId::new(AccountId(0), 1, ordinal)
+    }
+
+    fn spec(kind: OrderType, quantity: OrderQuantity, time_in_force: TimeInForce) -> OrderSpec {
+        OrderSpec {
+            client_id: id(1),
+            kind,
+            quantity,
+            time_in_force,
+            account: AccountId(0),
+            instrument: InstrumentIdx(0),
+            strategy: StrategyIdx(1),
+            side: Side::Sell,
+            post_only: true,
+            reduce_only: false,
+        }
+    }
+
+    fn begin(journal: &mut Writer) {
+        let start =
+            br#"{"config":{"run":{"strategies":["sma-cross:fast=3","donchian"],"params":["instrument=BTCUSDT"]}}}"#;
+        journal.append(0, Kind::Start, BODY_VERSION, |out| out.extend_from_slice(start));
+        let mut table = domain::InstrumentTable::default();
+        let instrument = testkit::add_spot(&mut table, "BTCUSDT", 2, 5);
+        event(journal, Kind::Definition, EventBody::InstrumentDefined(Arc::new(instrument)));
+    }
+
+    #[test]
+    fn every_kind_of_report_says_what_it_is() {
+        let why = RejectReason::LotFilter;
+        let all = entries("reports", |journal| {
+            begin(journal);
+            let order = spec(OrderType::Market, OrderQuantity::Base(Quantity::from_units(2)), TimeInForce::Gtc);
+            command(
+                journal,
+                Kind::Order,
+                &CommandRecord::Submit { spec: order, class: OrderClass::Entry, research: false, valid_until: TS },
+            );
+            let client_id = id(1);
+            let fill = Fill {
+                client_id,
+                fee_amount: Money::from_units(1),
+                venue_id: VenueOrderId(8),
+                trade_id: 9,
+                price: 4_000_050,
+                quantity: 150_000,
+                instrument: InstrumentIdx(0),
+                account: AccountId(0),
+                strategy: StrategyIdx(1),
+                fee_asset: AssetIdx(1),
+                side: Side::Sell,
+                liquidity: Liquidity::Maker,
+            };
+            let (account, instrument, asset, amount) =
+                (AccountId(0), InstrumentIdx(0), AssetIdx(7), Money::from_units(-3));
+            for body in [
+                ReportBody::Accepted { client_id, venue_id: VenueOrderId(8) },
+                ReportBody::Triggered { client_id },
+                ReportBody::Rejected { client_id, reason: why },
+                ReportBody::Filled { fill, complete: true },
+                ReportBody::Canceled { client_id, reason: None },
+                ReportBody::Canceled { client_id, reason: Some(why) },
+                ReportBody::Expired { client_id },
+                ReportBody::CancelRejected { client_id, reason: why },
+                ReportBody::Amended { client_id },
+                ReportBody::AmendRejected { client_id, reason: why },
+                ReportBody::Status { client_id, status: Some(OrderStatus::Filled), filled: 150_000 },
+                ReportBody::Funding { account, instrument, asset, amount },
+                ReportBody::Transfer { account, asset, amount },
+            ] {
+                report(journal, body);
+            }
+        })
+        .unwrap();
+        let kinds: Vec<&str> = all.iter().skip(3).map(|e| e["kind"].as_str().unwrap()).collect();
+        let expected = [
+            "accepted",
+            "triggered",
+            "rejected",
+            "filled",
+            "canceled",
+            "canceled",
+            "expired",
+            "cancel-rejected",
+            "amended",
+            "amend-rejected",
+            "status",
+            "funding",
+            "transfer",
+        ];
+        assert_eq!(kinds, expected);
+        for entry in &all[3..14] {
+            assert_eq!(
+                (&entry["symbol"], &entry["strategy"], &entry["name"]),
+                (&"BTCUSDT".into(), &"1".into(), &"donchian".into())
+            );
+            assert_eq!(entry["order"], "62340000000000010000000000000001");
+            assert_eq!(entry["venue_time"], "2020-09-13T12:26:39.999999999Z");
+        }
+        let fill = &all[6];
+        let said = ["side", "quantity", "price", "fee", "fee_asset", "liquidity", "trade", "complete"]
+            .map(|k| fill[k].as_str().unwrap());
+        assert_eq!(said, ["sell", "1.5", "40000.5", "1", "quote of BTCUSDT", "maker", "9", "yes"]);
+        assert_eq!((&all[7]["reason"], &all[8]["reason"]), (&"asked for".into(), &"lot_filter".into()));
+        assert_eq!((&all[13]["status"], &all[13]["filled"]), (&"Filled".into(), &"1.5".into()));
+        assert_eq!((&all[15]["amount"], &all[15]["asset"]), (&"-3".into(), &"asset 7".into()));
+    }
+
+    #[test]
+    fn orders_signals_refusals_and_the_end_have_their_numbers() {
+        let price = Price::from_units(7);
+        let orders = [
+            (OrderType::Market, OrderQuantity::QuoteAmount(Money::from_units(5)), TimeInForce::Ioc),
+            (
+                OrderType::StopLimit { trigger: price, price },
+                OrderQuantity::Contracts(Quantity::from_units(2)),
+                TimeInForce::Fok,
+            ),
+            (
+                OrderType::TrailingStop { offset: TrailOffset::Fraction(Rate::from_bps(50)) },
+                OrderQuantity::Base(Quantity::from_units(1)),
+                TimeInForce::Gtd(TS),
+            ),
+            (
+                OrderType::TrailingStop { offset: TrailOffset::Distance(price) },
+                OrderQuantity::Base(Quantity::from_units(1)),
+                TimeInForce::Gtc,
+            ),
+        ];
+        let signal = Signal {
+            intent: Intent::EnterShort,
+            size: SizeRequest::EquityFraction(Rate::from_bps(300)),
+            entry: EntryPlan::Limit(price),
+            stop: Some(StopPlan::Fraction(Rate::from_bps(100))),
+            target: Some(price),
+            confidence: f64::NAN,
+            statistics: None,
+            reference: 4_000_050,
+            tag: 6,
+            account: AccountId(0),
+            instrument: InstrumentIdx(0),
+            strategy: StrategyIdx(0),
+        };
+        let refusal = Refusal::over(DenyReason::Leverage, 3.5, 3.0).with_safe(Money::from_units(20));
+        let all = entries("commands", |journal| {
+            begin(journal);
+            for (kind, quantity, time_in_force) in orders {
+                let spec = spec(kind, quantity, time_in_force);
+                let submit =
+                    CommandRecord::Submit { spec, class: OrderClass::Reducing, research: true, valid_until: TS };
+                command(journal, Kind::Order, &submit);
+            }
+            command(journal, Kind::Order, &CommandRecord::Cancel { client_id: id(1) });
+            command(journal, Kind::Order, &CommandRecord::Cancel { client_id: id(99) });
+            command(journal, Kind::Decision, &CommandRecord::Decision(Decision::Signal(signal)));
+            let refused = Decision::Refused {
+                strategy: StrategyIdx(0),
+                instrument: InstrumentIdx(5),
+                intent: Intent::Exit,
+                refusal,
+            };
+            command(journal, Kind::Decision, &CommandRecord::Decision(refused));
+            event(journal, Kind::Control, EventBody::Control(Control::Pause));
+            event(journal, Kind::Timer, EventBody::Timer(domain::TimerFired::Day));
+            journal.append(7, Kind::Recovery, BODY_VERSION, |out| out.extend_from_slice(b"{\"resumed_at\":8}"));
+            let seal = Seal { digest: 0xabc, state_digest: 1, rows: 44 };
+            journal.append(7, Kind::Seal, BODY_VERSION, |out| {
+                out.extend_from_slice(&[0; 16]);
+                seal.put(out);
+            });
+        });
+        let all = all.unwrap();
+        let text = |at: usize, key: &str| all[at][key].as_str().unwrap_or("-").to_owned();
+        assert_eq!(
+            [text(2, "amount"), text(2, "time_in_force"), text(2, "limits"), text(2, "class")],
+            ["5", "ioc", "research", "reducing"]
+        );
+        assert_eq!(
+            [text(3, "trigger"), text(3, "price"), text(3, "contracts"), text(3, "type")],
+            ["7", "7", "2", "stop-limit"]
+        );
+        assert_eq!([text(4, "trail"), text(4, "time_in_force")], ["0.005 of the price", "gtd 2020-09-13T12:26:40Z"]);
+        assert_eq!([text(5, "trail"), text(5, "post_only"), text(5, "reduce_only")], ["7", "yes", "no"]);
+        assert_eq!([text(6, "kind"), text(6, "symbol"), text(7, "symbol")], ["cancel", "BTCUSDT", "-"]);
+        let said =
+            ["name", "intent", "size", "by", "stop", "target", "reference", "confidence", "tag"].map(|k| text(8, k));
+        let expected = [
+            "sma-cross:fast=3",
+            "enter-short",
+            "0.03 of equity",
+            "limit 7",
+            "0.01 of the price away",
+            "7",
+            "40000.5",
+            "NaN",
+            "6",
+        ];
+        assert_eq!(said, expected);
+        let said = ["symbol", "reason", "measured", "limit", "largest_safe", "intent"].map(|k| text(9, k));
+        assert_eq!(said, ["instrument 5", "leverage", "3.5", "3", "20", "exit"]);
+        assert_eq!(text(10, "says"), "pause: no new risk");
+        assert_eq!(all[11]["recovery"]["resumed_at"], 8);
+        assert_eq!(
+            [text(12, "kind"), text(12, "rows"), text(12, "digest")],
+            ["end", "44", "00000000000000000000000000000abc"]
+        );
+        assert_eq!(all.len(), 13, "timers have no entries");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_event() {
+        let later = entries("later", |journal| journal.append(3, Kind::Order, BODY_VERSION + 1, |_| ()));
+        assert!(later.unwrap_err().contains("record of event 3: Order of version 2, this build reads version 1"));
+        let broken = entries("broken", |journal| journal.append(3, Kind::Report, BODY_VERSION, |out| out.push(1)));
+        assert!(broken.unwrap_err().contains("Report that this build cannot read"));
+        let lines = entries("lines", |journal| {
+            journal.append(3, Kind::Recovery, BODY_VERSION, |out| out.extend_from_slice(b"{\n}"))
+        });
+        assert!(lines.unwrap_err().contains("more than one line"));
+    }
+}

@@ -429,7 +429,7 @@ fn an_interrupt_is_130_and_writes_nothing() {
     let folder = folder("interrupt");
     let data = minutes(&folder, "BTCUSDT", 60_000);
     let out = folder.join("out");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+    let mut command = crate::support::program();
     command.args(["backtest", "--json", "--risk", "off", "--data"]).arg(&data).arg("--out").arg(&out);
     // So many strategies that the run lasts until it is told to stop.
     for slow in 0..400 {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// Runs the program in `folder` with these variables and arguments, separated by blanks.
 fn bot4_in(folder: &Path, variables: &[(&str, &str)], args: &str) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+    let mut command = crate::support::program();
     command.current_dir(folder).envs(variables.iter().copied()).args(args.split_whitespace());
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod allocation;
+mod audit;
 mod bad_input;
 mod calc;
 mod command_line;

@@ -26,7 +26,7 @@ const FORTNIGHT: &str = "--from 2021-05-10 --to 2021-05-24 --strategy sma-cross:
 
 /// The program with these arguments, separated by blanks, and variables.
 fn command(args: &str, variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+    let mut command = crate::support::program();
     command.args(args.split_whitespace()).envs(variables.iter().copied()).stdin(Stdio::null());
     command.env("BOT4_JOURNAL__SNAPSHOT_EVERY_EVENTS", "10000").env("BOT4_JOURNAL__SEGMENT_BYTES", "262144");
     command

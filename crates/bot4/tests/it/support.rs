@@ -12,9 +12,16 @@ pub struct Ran {
     pub stderr: String,
 }
 
+/// The program, with a folder of keys that is not the user's own.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+    command.env("XDG_CONFIG_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("config"));
+    command
+}
+
 /// Runs the program with these arguments.
 pub fn bot4<A: AsRef<OsStr>>(args: &[A]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_bot4")).args(args).output().unwrap();
+    let output = program().args(args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Runs the program with these variables and arguments, separated by blanks.
 fn with(variables: &[(&str, &str)], args: &str) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_bot4"))
+    let output = crate::support::program()
         .envs(variables.iter().copied())
         .args(args.split_whitespace())
         .output()
@@ -139,7 +139,7 @@ fn levels_of_the_log_are_checked() {
 #[cfg(unix)]
 fn started(args: &[String], sign: &std::path::Path) -> std::process::Child {
     use std::process::Stdio;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
+    let mut command = crate::support::program();
     let child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = std::time::Instant::now();
     while !sign.exists() && begun.elapsed() < std::time::Duration::from_secs(30) {

@@ -7,7 +7,7 @@ use super::log::{self, CHECKPOINTS, LineOf, LogLines};
 use super::text::Hash;
 use super::verify::Finding;
 use super::{AuditError, Entry, Layout, Projector};
-use crate::journal::{End, Kind, ReadAhead, RecordRef, Thinned};
+use crate::journal::{End, Kind, ReadAhead, Thinned};
 use std::path::{Path, PathBuf};
 
 /// Where the records come from.
@@ -117,30 +117,34 @@ impl Walk {
         visitor: &mut dyn Visitor,
         course: &mut Course,
     ) -> Result<(), AuditError> {
-        let (mut at, mut read) = (0, 0);
+        let mut read = 0;
         loop {
-            let thinned = match &source {
-                Source::Journal(reader) => reader.thinned(),
-                Source::Copies(_) => Thinned::default(),
-            };
             let (ordinal, record) = match &mut source {
                 Source::Journal(reader) => match reader.next()? {
-                    Some(record) => (read + 1 + thinned.records, record),
+                    Some(record) => (read + 1, record),
                     None => break,
                 },
-                Source::Copies(copies) => match copies.get(at) {
+                Source::Copies(copies) => match copies.get(usize::try_from(read).unwrap_or(usize::MAX)) {
                     Some(found) => found,
                     None => break,
                 },
             };
-            at += 1;
             read += 1;
-            let added = self.record(record, projector, visitor, thinned.segments > 0)?;
-            (course.records, course.seq) = (ordinal, record.seq);
-            course.sealed = record.kind == Kind::Seal;
-            visitor.record(ordinal, record.seq, self.run, &self.chain, added);
+            let (seq, kind) = (record.seq, record.kind);
+            let entry = projector.entry(record).map_err(|what| AuditError::Record { seq, what })?;
+            // Known of the record's own segment only after reading it.
+            let thinned = match &source {
+                Source::Journal(reader) => reader.thinned(),
+                Source::Copies(_) => Thinned::default(),
+            };
+            let ordinal = ordinal + thinned.records;
+            if let Some(entry) = &entry {
+                self.entry(entry, projector, visitor, thinned.segments > 0)?;
+            }
+            (course.records, course.seq, course.sealed) = (ordinal, seq, kind == Kind::Seal);
+            visitor.record(ordinal, seq, self.run, &self.chain, entry.is_some());
             if thinned.segments == 0 {
-                self.checkpoint(ordinal, record.seq, visitor);
+                self.checkpoint(ordinal, seq, visitor);
             } else {
                 self.checkpoint_by_entries(visitor);
             }
@@ -156,26 +160,24 @@ impl Walk {
         self.rest(projector, visitor, course)
     }
 
-    fn record<P: Projector>(
+    fn entry<P: Projector>(
         &mut self,
-        record: RecordRef<'_>,
-        projector: &mut P,
+        entry: &Entry,
+        projector: &P,
         visitor: &mut dyn Visitor,
         thinned: bool,
-    ) -> Result<bool, AuditError> {
-        let entry = projector.entry(record).map_err(|what| AuditError::Record { seq: record.seq, what })?;
-        let Some(entry) = entry else { return Ok(false) };
+    ) -> Result<(), AuditError> {
         while self.state == State::Comparing {
-            if self.meet(&entry, projector, visitor, thinned)? {
-                return Ok(true);
+            if self.meet(entry, projector, visitor, thinned)? {
+                return Ok(());
             }
         }
-        let hash = self.chain.line(&entry, &mut self.line);
+        let hash = self.chain.line(entry, &mut self.line);
         self.push(hash);
         if self.state == State::Beyond {
             visitor.line(&Step { entry: self.chain.entries, line: &self.line, in_log: false });
         }
-        Ok(true)
+        Ok(())
     }
 
     fn push(&mut self, hash: Hash) {

@@ -8,7 +8,7 @@ use store::audit::{
     AuditError, Brought, Checkpoint, Copies, Entry, Expect, Layout, LogLines, Projector, PublicKey, Signer, Verified,
     bring_up_to_date, last_checkpoint, pending, verify,
 };
-use store::journal::{Kind, Options, RecordRef, Writer};
+use store::journal::{Kind, Limit, Options, Policy, RecordRef, Writer, retain};
 
 /// Files and checkpoints of a few entries, so that small logs have several.
 const LAYOUT: Layout = Layout { entries_per_file: 7, checkpoint_every: 5 };
@@ -497,6 +497,39 @@ fn a_moved_run_verifies() {
         std::fs::rename(from, to).unwrap();
     }
     sound(&there.verify_with(&expect(last_checkpoint(&there.audit).unwrap())));
+}
+
+#[test]
+fn what_retention_removes_from_the_journal_stays_in_the_log() {
+    let run = Run::new();
+    run.play(0, 80, false);
+    run.bring();
+    let anchor = last_checkpoint(&run.audit).unwrap();
+    let policy = Policy { limit: Limit::KeepSegments(1), oldest_snapshot_seq: Some(u64::MAX) };
+    let removed = retain(&run.journal, &policy).unwrap();
+    assert!(removed.records > 20, "{removed:?}");
+    let verified = run.verify_with(&expect(anchor.clone()));
+    sound(&verified);
+    assert_eq!((verified.in_log, verified.entries, verified.anchored), (49, 49, Some(49)));
+    let note = format!("retention removed {} records from the journal", removed.records);
+    assert!(verified.notes[0].starts_with(&note) && !verified.notes[0].contains(" 0 entries"), "{:?}", verified.notes);
+    // The run goes on, and so does its log.
+    run.play(80, 100, true);
+    assert_eq!(run.bring().added, 13);
+    sound(&run.verify_with(&expect(anchor.clone())));
+    let once = contents(&run.audit);
+    assert_eq!(run.bring(), Brought { entries: 62, ..Brought::default() });
+    // What is kept by the log alone is still under its chain.
+    for (path, bytes) in &once {
+        for at in (0..bytes.len()).step_by(3) {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            std::fs::write(path, &other).unwrap();
+            assert!(!run.verify().is_sound(), "{}, byte {at}", path.display());
+        }
+        std::fs::write(path, bytes).unwrap();
+    }
+    sound(&run.verify());
 }
 
 #[test]
