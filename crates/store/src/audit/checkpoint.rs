@@ -100,6 +100,38 @@ impl Checkpoint {
         scan.0.is_empty().then_some(Self { number, run, entries, head, seq, records, prev, key, signature })
     }
 
+    /// Whether a line may begin like this: what a process leaves that dies while it writes one.
+    pub(super) fn may_begin(mut text: &[u8]) -> bool {
+        // What stands before each value, and the digits of the value; 0 for a whole number.
+        const FORM: [(&str, usize); 9] = [
+            ("{\"checkpoint\":", 0),
+            (",\"run\":\"", 64),
+            ("\",\"entries\":", 0),
+            (",\"head\":\"", 64),
+            ("\",\"seq\":", 0),
+            (",\"records\":", 0),
+            (",\"prev\":\"", 64),
+            ("\",\"key\":\"", 64),
+            ("\",\"signature\":\"", 128),
+        ];
+        for (before, digits) in FORM {
+            if before.as_bytes().starts_with(text) {
+                return true;
+            }
+            let Some(rest) = text.strip_prefix(before.as_bytes()) else { return false };
+            let is_digit = |b: &u8| b.is_ascii_digit() || (digits > 0 && (b'a'..=b'f').contains(b));
+            let found = rest.iter().take_while(|b| is_digit(b)).count().min(if digits == 0 { 20 } else { digits });
+            if found == rest.len() {
+                return true;
+            }
+            if found == 0 || (digits > 0 && found < digits) {
+                return false;
+            }
+            text = rest.get(found..).unwrap_or_default();
+        }
+        b"\"}".starts_with(text)
+    }
+
     /// Whether the signature is that of its key over what it says.
     #[must_use]
     pub fn is_signed(&self) -> bool {
@@ -150,5 +182,11 @@ mod tests {
             }
         }
         assert_eq!(Checkpoint::parse(&[&line[..], b" "].concat()), None);
+        for end in 0..=line.len() {
+            assert!(Checkpoint::may_begin(&line[..end]), "{end} bytes");
+            let mut other = line[..end].to_vec();
+            other.push(0);
+            assert!(!Checkpoint::may_begin(&other), "{end} bytes and another");
+        }
     }
 }

@@ -130,7 +130,10 @@ pub fn verify<P: Projector>(
     // The log first: it only grows from the journal, which may grow meanwhile.
     let listing = log::list(dir)?;
     let checkpoints = read_checkpoints(dir)?;
-    let mut verified = Verified { findings: checkpoints.finding.into_iter().collect(), ..Verified::default() };
+    let mut verified = Verified {
+        findings: checkpoints.finding.into_iter().chain(checkpoints.torn_finding).collect(),
+        ..Verified::default()
+    };
     let mut walk = Walk::new(dir, listing.files, layout, checkpoints.list.clone());
     let mut course = Course::default();
     let opened = ReadAhead::open(journal, 0).map_err(AuditError::from);
@@ -388,12 +391,14 @@ pub(super) struct Checkpoints {
     pub torn: u64,
     /// What is wrong with a whole line.
     pub finding: Option<Finding>,
+    /// What is wrong with a last line without an end: it is no beginning of a checkpoint.
+    pub torn_finding: Option<Finding>,
 }
 
 /// Reads the checkpoints, as far as each is signed and follows the one before.
 pub(super) fn read_checkpoints(dir: &Path) -> Result<Checkpoints, AuditError> {
     let path = dir.join(CHECKPOINTS);
-    let mut read = Checkpoints { list: Vec::new(), whole: 0, torn: 0, finding: None };
+    let mut read = Checkpoints { list: Vec::new(), whole: 0, torn: 0, finding: None, torn_finding: None };
     let contents = match std::fs::read(&path) {
         Ok(contents) => contents,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(read),
@@ -404,6 +409,11 @@ pub(super) fn read_checkpoints(dir: &Path) -> Result<Checkpoints, AuditError> {
         let (line, whole) = first_line(rest);
         if !whole {
             read.torn = line.len() as u64;
+            if !Checkpoint::may_begin(line) {
+                let what = "the line has no end, and is not the beginning of a checkpoint";
+                let finding = Finding::of_checkpoint(&path, read.list.len() as u64 + 1, what);
+                read.torn_finding = Some(Finding { offset: Some(read.whole), ..finding }.having(line));
+            }
             break;
         }
         let number = read.list.len() as u64 + 1;
