@@ -6,7 +6,8 @@ use crate::event::Event;
 use crate::fill::Fill;
 use crate::money::Money;
 use crate::order::{OrderClass, OrderSpec};
-use crate::signal::{Signal, StrategyIdx};
+use crate::price::Price;
+use crate::signal::{Signal, SizeRequest, StrategyIdx};
 use crate::time::UnixNanos;
 
 /// One pre-trade check and its numbers. Units are the check's own (quote currency, a fraction, a count).
@@ -22,6 +23,27 @@ pub struct CheckSeen {
     pub passed: bool,
 }
 
+/// How the size of an entry was arrived at. Amounts are in quote; `None` is what was not known or not needed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SizeSeen {
+    /// What the strategy asked for.
+    pub asked: SizeRequest,
+    /// The price that it is measured at.
+    pub price: Option<Price>,
+    /// The account's equity.
+    pub equity: Option<Money>,
+    /// What no order has reserved and no margin binds.
+    pub free: Option<Money>,
+    /// Gross exposure in the instrument, entries on their way included.
+    pub held_instrument: Option<Money>,
+    /// The strategy's part of that.
+    pub held_strategy: Option<Money>,
+    /// How many strategies share the instrument's position limit.
+    pub sharers: u32,
+    /// What the position limits still allow.
+    pub room: Option<Money>,
+}
+
 /// Hears what happens inside a step.
 pub trait Observer {
     /// Whether anything listens: work done only for the observer is left out when not.
@@ -33,6 +55,8 @@ pub trait Observer {
     fn indicator(&mut self, _ts: UnixNanos, _strategy: StrategyIdx, _name: &'static str, _value: f64) {}
     /// A strategy said this.
     fn signal(&mut self, _ts: UnixNanos, _signal: &Signal) {}
+    /// The pre-trade checks of this order begin; for an entry with how its size was arrived at. [`Observer::order`] follows if it passes them.
+    fn checking(&mut self, _ts: UnixNanos, _order: &OrderSpec, _class: OrderClass, _size: Option<&SizeSeen>) {}
     /// A check was made.
     fn check(&mut self, _ts: UnixNanos, _seen: &CheckSeen) {}
     /// An order was approved and leaves.

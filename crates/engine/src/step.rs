@@ -479,6 +479,13 @@ impl Engine {
         self.strategies.iter().map(|s| s.name())
     }
 
+    /// Shows the present values of a strategy's indicators; nothing for a number that is not given.
+    pub fn inspect(&self, strategy: StrategyIdx, each: &mut dyn FnMut(&'static str, f64)) {
+        if let Some(strategy) = self.strategies.get(strategy.index()) {
+            strategy.inspect(each);
+        }
+    }
+
     /// What went wrong, oldest first.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {

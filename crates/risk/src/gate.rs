@@ -12,6 +12,7 @@ use crate::exposure::{Exposure, Reservation};
 use crate::limits::Profile;
 use crate::sizing::{self, Means};
 use crate::validate::Validated;
+use domain::observe::SizeSeen;
 use domain::{
     Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, MarketView, Money,
     Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side,
@@ -193,6 +194,20 @@ impl Gate {
             stop: fills_at.and_then(|price| stop_price(signal.stop, spec.side, price, instrument)),
             own: intent.own,
         };
+        if O::ACTIVE {
+            let limits_on = self.profile.limits().is_some();
+            let seen = SizeSeen {
+                asked: signal.size,
+                price,
+                equity: holdings.equity,
+                free: (limits_on || !matches!(signal.size, SizeRequest::Base(_))).then_some(holdings.free),
+                held_instrument: holdings.gross_instrument.filter(|_| limits_on),
+                held_strategy: holdings.gross_strategy.filter(|_| limits_on),
+                sharers,
+                room: self.profile.limits().and_then(|limits| check::room(limits, &holdings, sharers)),
+            };
+            observer.checking(scene.ts, &spec, OrderClass::Entry, Some(&seen));
+        }
         let bench = self.bench(scene, &holdings, sharers);
         check::run(&subject, false, self.profile.limits(), &bench, observer)?;
         let (notional, funds) = (notional.unwrap_or(Money::ZERO), funds.unwrap_or(Money::ZERO));
@@ -243,6 +258,9 @@ impl Gate {
             stop: None,
             own,
         };
+        if O::ACTIVE {
+            observer.checking(scene.ts, &spec, OrderClass::Reducing, None);
+        }
         let bench = self.bench(scene, &holdings, 1);
         check::run(&subject, true, self.profile.limits(), &bench, observer)?;
         Ok(Approved::new(spec, OrderClass::Reducing, &self.profile, scene.ts.saturating_add(APPROVAL_VALID)))

@@ -129,30 +129,10 @@ pub fn open(folder: &RunFolder, start: Start, data: &[PathBuf], at: At, go_on: b
     let series = settings.data.series()?;
     run_inputs::compare(&start.inputs, &series).map_err(CommandError::failed)?;
     let mut opened = make(start, settings, config, series)?;
-    let At::NotAfter(latest) = at else { return Ok(opened) };
-    let snapshots = SnapshotFolder::new(&folder.snapshots(), STATE_VERSION);
-    let mut latest = latest;
-    loop {
-        // From the newest to the oldest: one that cannot be used is named and passed over.
-        let (snapshot, passed_over) = snapshots.newest_valid(latest).map_err(CommandError::failed)?;
-        for entry in passed_over {
-            let reason = entry.unusable.map_or_else(String::new, |reason| reason.to_string());
-            opened.unusable.push(format!("{}: {reason}", entry.path.display()));
-        }
-        let Some(snapshot) = snapshot else { return Ok(opened) };
-        match load(folder, &mut opened, &snapshot.state, go_on) {
-            Ok(logs) => {
-                opened.snapshot_seq = snapshot.seq;
-                opened.logs = go_on.then_some(logs);
-                return Ok(opened);
-            }
-            Err(reason) => {
-                opened.unusable.push(format!("snapshot after event {}: {reason}", snapshot.seq));
-                (opened.plan, opened.driver) = stage(&opened.config, &opened.series, &opened.findings)?;
-                latest = snapshot.seq.saturating_sub(1);
-            }
-        }
+    if let At::NotAfter(latest) = at {
+        opened.stand_at(folder, latest, go_on)?;
     }
+    Ok(opened)
 }
 
 /// Where the inputs of a run were; nothing for those that the program carries.
@@ -272,6 +252,43 @@ fn recovery_of(opened: &Opened, recovered: &Recovered) -> Recovery {
 }
 
 impl Opened {
+    /// Goes from the beginning to the newest usable snapshot that was taken after this event or an earlier one; stays where there is none.
+    fn stand_at(&mut self, folder: &RunFolder, latest: u64, go_on: bool) -> Result<(), CommandError> {
+        let snapshots = SnapshotFolder::new(&folder.snapshots(), STATE_VERSION);
+        let mut latest = latest;
+        loop {
+            // From the newest to the oldest: one that cannot be used is named and passed over.
+            let (snapshot, passed_over) = snapshots.newest_valid(latest).map_err(CommandError::failed)?;
+            for entry in passed_over {
+                let reason = entry.unusable.map_or_else(String::new, |reason| reason.to_string());
+                self.unusable.push(format!("{}: {reason}", entry.path.display()));
+            }
+            let Some(snapshot) = snapshot else { return Ok(()) };
+            match load(folder, self, &snapshot.state, go_on) {
+                Ok(logs) => {
+                    self.snapshot_seq = snapshot.seq;
+                    self.logs = go_on.then_some(logs);
+                    return Ok(());
+                }
+                Err(reason) => {
+                    self.unusable.push(format!("snapshot after event {}: {reason}", snapshot.seq));
+                    (self.plan, self.driver) = stage(&self.config, &self.series, &self.findings)?;
+                    latest = snapshot.seq.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// Makes the same run ready once more, at the newest usable snapshot that was taken after this event or an earlier one.
+    ///
+    /// # Errors
+    /// As [`open`]; that the inputs are the recorded ones was seen when it was opened.
+    pub fn again(&mut self, folder: &RunFolder, latest: u64) -> Result<(), CommandError> {
+        (self.plan, self.driver) = stage(&self.config, &self.series, &self.findings)?;
+        self.snapshot_seq = 0;
+        self.stand_at(folder, latest, false)
+    }
+
     /// Plays what begins a run, unless it stands at a snapshot.
     ///
     /// # Errors

@@ -62,6 +62,32 @@ pub enum Check {
     Oversell,
 }
 
+impl Check {
+    /// Its key, as observers hear it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Warmup => "warmup",
+            Self::Price => "price",
+            Self::Equity => "equity",
+            Self::Duplicate => "duplicate",
+            Self::SelfMatch => "self_match",
+            Self::OpposesOwnPosition => "opposes_own_position",
+            Self::PositionSize => "position_size",
+            Self::PositionCount => "position_count",
+            Self::Correlation => "correlation",
+            Self::Stop => "stop",
+            Self::Funds => "funds",
+            Self::Leverage => "leverage",
+            Self::Tick => "tick",
+            Self::Lot => "lot",
+            Self::MinNotional => "min_notional",
+            Self::Oversell => "oversell",
+        }
+    }
+}
+
 /// To which orders a check applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -206,7 +232,7 @@ pub fn run<O: Observer>(
                 Ok(Measured { value, limit }) => (*value, *limit, true),
                 Err(refusal) => (refusal.value.unwrap_or(f64::NAN), refusal.limit.unwrap_or(f64::NAN), false),
             };
-            observer.check(bench.ts, &CheckSeen { name: name(row.check), value, limit, passed });
+            observer.check(bench.ts, &CheckSeen { name: row.check.key(), value, limit, passed });
         }
         result?;
     }
@@ -246,28 +272,6 @@ fn one(check: Check, s: &Subject<'_>, limits: Option<&Limits>, b: &Bench<'_>) ->
         (Check::PositionSize | Check::PositionCount | Check::Correlation | Check::Funds | Check::Leverage, None) => {
             Ok(PASSED)
         }
-    }
-}
-
-const fn name(check: Check) -> &'static str {
-    match check {
-        Check::Paused => "paused",
-        Check::Warmup => "warmup",
-        Check::Price => "price",
-        Check::Equity => "equity",
-        Check::Duplicate => "duplicate",
-        Check::SelfMatch => "self_match",
-        Check::OpposesOwnPosition => "opposes_own_position",
-        Check::PositionSize => "position_size",
-        Check::PositionCount => "position_count",
-        Check::Correlation => "correlation",
-        Check::Stop => "stop",
-        Check::Funds => "funds",
-        Check::Leverage => "leverage",
-        Check::Tick => "tick",
-        Check::Lot => "lot",
-        Check::MinNotional => "min_notional",
-        Check::Oversell => "oversell",
     }
 }
 
@@ -447,7 +451,7 @@ mod tests {
         let mut heard = Heard::default();
         gate.check_entry(&validated, crate::EntryIntent { spec, own: c.own }, &scene, &mut heard).unwrap_err();
         let names: Vec<&str> = heard.0.iter().map(|(name, _)| *name).collect();
-        let before = CHECKS.iter().filter(|row| row.entries).map(|row| name(row.check));
+        let before = CHECKS.iter().filter(|row| row.entries).map(|row| row.check.key());
         assert_eq!(names, before.take(names.len()).collect::<Vec<_>>());
         assert_eq!(heard.0.last(), Some(&("position_size", false)));
         assert!(heard.0.iter().rev().skip(1).all(|(_, passed)| *passed));

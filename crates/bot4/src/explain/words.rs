@@ -1,0 +1,331 @@
+//! The vocabulary of explanations: what each check asks, what each refusal means, how numbers, times and orders are said.
+
+use domain::decimal::Rounding;
+use domain::{Intent, Money, OrderStatus, OrderType, RejectReason, Side, SizeRequest, StopPlan, TrailOffset, UnixNanos};
+use risk::{Check, DenyReason};
+
+/// What a number of a check is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// The quote asset.
+    Quote,
+    /// A fraction, shown as per cent of equity.
+    ShareOfEquity,
+    /// A multiple of equity.
+    TimesEquity,
+    /// Positions.
+    Positions,
+    /// A price.
+    Price,
+    /// Units of base.
+    Base,
+    /// A number without a unit.
+    Number,
+}
+
+impl Unit {
+    /// Its name; `quote` and `base` are the assets'.
+    #[must_use]
+    pub fn name(self, quote: &str, base: &str) -> String {
+        match self {
+            Self::Seconds => "s".into(),
+            Self::Quote | Self::Price => quote.into(),
+            Self::ShareOfEquity => "fraction of equity".into(),
+            Self::TimesEquity => "x equity".into(),
+            Self::Positions => "positions".into(),
+            Self::Base => base.into(),
+            Self::Number => String::new(),
+        }
+    }
+
+    /// A number in it.
+    #[must_use]
+    pub fn show(self, value: f64, quote: &str, base: &str) -> String {
+        match self {
+            Self::Seconds => format!("{} s", number(value)),
+            Self::Quote | Self::Price => format!("{} {quote}", number(value)),
+            Self::ShareOfEquity => format!("{} % of equity", number(value * 100.0)),
+            Self::TimesEquity => format!("{} x equity", number(value)),
+            Self::Positions => number(value),
+            Self::Base => format!("{} {base}", number(value)),
+            Self::Number => number(value),
+        }
+    }
+}
+
+/// A check in words.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// What must hold.
+    pub what: &'static str,
+    /// What its numbers are in.
+    pub unit: Unit,
+    /// How the measured value stands to the limit where it passes.
+    pub relation: &'static str,
+}
+
+/// What a check asks.
+#[must_use]
+pub const fn asked(check: Check) -> Asked {
+    let (what, unit, relation) = match check {
+        Check::Paused => ("new risk is not paused", Unit::Number, ""),
+        Check::Warmup => ("the market is live, not history that warms up", Unit::Number, ""),
+        Check::Price => ("the last price is known and recent enough: its age", Unit::Seconds, "at most"),
+        Check::Equity => ("the account's equity is known and positive", Unit::Quote, "above"),
+        Check::Duplicate => ("no order for the same purpose is working already", Unit::Number, ""),
+        Check::SelfMatch => ("it would not trade with another order of ours", Unit::Number, ""),
+        Check::OpposesOwnPosition => ("it does not oppose another strategy's position", Unit::Base, ""),
+        Check::PositionSize => {
+            ("the strategy's position with this order, as a share of equity", Unit::ShareOfEquity, "at most")
+        }
+        Check::PositionCount => ("open positions with this order", Unit::Positions, "at most"),
+        Check::Correlation => ("largest correlation with another open position", Unit::Number, "at most"),
+        Check::Stop => ("its stop is on the losing side of the price it would fill at", Unit::Price, "against"),
+        Check::Funds => ("what it may cost, fee included, is covered by free funds", Unit::Quote, "at most"),
+        Check::Leverage => ("gross exposure with this order", Unit::TimesEquity, "at most"),
+        Check::Tick => ("its prices are multiples of the tick", Unit::Price, ""),
+        Check::Lot => ("its quantity is whole lots within the venue's range", Unit::Base, "at most"),
+        Check::MinNotional => ("its worth, at the price and at the stop, reaches the venue's minimum", Unit::Quote, "at least"),
+        Check::Oversell => ("no more leaves than the strategy holds", Unit::Base, "at most"),
+    };
+    Asked { what, unit, relation }
+}
+
+/// A refusal in words, and what its numbers are in.
+#[must_use]
+pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
+    match reason {
+        DenyReason::Paused => ("new risk is paused: something went wrong before, or the system was told to", Unit::Number),
+        DenyReason::Warmup => ("the market data is history that warms up the strategies", Unit::Number),
+        DenyReason::InstrumentUnknown => ("the instrument is not known", Unit::Number),
+        DenyReason::AccountUnknown => ("the account is not known", Unit::Number),
+        DenyReason::PriceUnknown => ("there is no price, or it is not positive", Unit::Number),
+        DenyReason::PriceStale => ("the last price is too old", Unit::Seconds),
+        DenyReason::EquityUnknown => ("the account's equity is not known, or not positive", Unit::Quote),
+        DenyReason::SignalInvalid => ("a number in the signal is out of its range", Unit::Number),
+        DenyReason::PositionSize => {
+            ("the strategy's position in the instrument would be larger than its limit", Unit::ShareOfEquity)
+        }
+        DenyReason::PositionCount => ("there would be too many positions", Unit::Positions),
+        DenyReason::Correlation => ("it moves too much like a position that is held", Unit::Number),
+        DenyReason::CorrelationUnknown => {
+            ("how much it moves like a position that is held is not known yet", Unit::Number)
+        }
+        DenyReason::StopMissing => ("the entry carries no protective stop", Unit::Number),
+        DenyReason::StopInvalid => ("its stop is not on the losing side of the entry", Unit::Price),
+        DenyReason::Leverage => ("gross exposure would be larger than its limit", Unit::TimesEquity),
+        DenyReason::InsufficientFunds => ("free funds do not cover it", Unit::Quote),
+        DenyReason::OpposesOwnPosition => {
+            ("it would trade against another strategy's position in the same account and instrument", Unit::Base)
+        }
+        DenyReason::Duplicate => ("an order for the same purpose is working already", Unit::Number),
+        DenyReason::SelfMatch => ("it would trade with another order of ours", Unit::Number),
+        DenyReason::Oversell => ("more than the strategy holds would leave", Unit::Base),
+        DenyReason::Lot => ("its quantity is zero, no whole lots, or outside the venue's range", Unit::Base),
+        DenyReason::Tick => ("a price of it is no multiple of the tick", Unit::Price),
+        DenyReason::MinNotional => ("it is worth less than the venue's minimum, at the price or at its stop", Unit::Quote),
+        DenyReason::Overflow => ("a number did not fit", Unit::Number),
+    }
+}
+
+/// An intent in words.
+#[must_use]
+pub const fn intent(intent: Intent) -> &'static str {
+    match intent {
+        Intent::EnterLong => "be long",
+        Intent::EnterShort => "be short",
+        Intent::Exit => "be flat",
+    }
+}
+
+/// A size in words.
+#[must_use]
+pub fn size(size: SizeRequest, quote: &str, base: &str) -> String {
+    match size {
+        SizeRequest::AllIn => format!("all free {quote}"),
+        SizeRequest::EquityFraction(rate) => format!("{} % of the account's equity", number(rate.to_f64() * 100.0)),
+        SizeRequest::Base(quantity) => format!("{quantity} {base}"),
+        SizeRequest::Cap => "as much as the strategy's share of the position limit allows".into(),
+        SizeRequest::Position => "all that the strategy holds".into(),
+    }
+}
+
+/// A stop in words.
+#[must_use]
+pub fn stop(plan: StopPlan, quote: &str) -> String {
+    match plan {
+        StopPlan::Price(price) => format!("at {} {quote}", grouped(&price.to_string())),
+        StopPlan::Distance(distance) => {
+            format!("{} {quote} from the average entry price", number(distance.to_f64()))
+        }
+        StopPlan::Fraction(rate) => format!("{} % from the average entry price", number(rate.to_f64() * 100.0)),
+    }
+}
+
+/// What an order does at the venue, in words.
+#[must_use]
+pub fn kind(kind: &OrderType, quote: &str) -> String {
+    let at = |price: &domain::Price| format!("{} {quote}", grouped(&price.to_string()));
+    match kind {
+        OrderType::Market => "at the market".into(),
+        OrderType::Limit { price } => format!("at {} or better", at(price)),
+        OrderType::StopMarket { trigger } => format!("at the market once the price reaches {} or worse", at(trigger)),
+        OrderType::StopLimit { trigger, price } => {
+            format!("at {} or better once the price reaches {} or worse", at(price), at(trigger))
+        }
+        OrderType::TakeProfit { trigger } => format!("at the market once the price reaches {} or better", at(trigger)),
+        OrderType::TrailingStop { offset: TrailOffset::Distance(distance) } => {
+            format!("at the market once the price falls back {} from its best", at(distance))
+        }
+        OrderType::TrailingStop { offset: TrailOffset::Fraction(rate) } => {
+            format!("at the market once the price falls back {} % from its best", number(rate.to_f64() * 100.0))
+        }
+    }
+}
+
+/// A side in words.
+#[must_use]
+pub const fn side(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "buy",
+        Side::Sell => "sell",
+    }
+}
+
+/// A status in words.
+#[must_use]
+pub const fn status(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Submitted => "sent",
+        OrderStatus::Accepted => "working",
+        OrderStatus::PartiallyFilled => "filled in part",
+        OrderStatus::CancelPending => "being taken off",
+        OrderStatus::OutcomeUnknown => "outcome unknown",
+        OrderStatus::Filled => "filled",
+        OrderStatus::Canceled => "taken off",
+        OrderStatus::Expired => "expired",
+        OrderStatus::Rejected => "refused by the venue",
+    }
+}
+
+/// Why a venue refused or ended an order.
+#[must_use]
+pub fn reject(reason: RejectReason) -> String {
+    match reason {
+        RejectReason::ReduceOnly => "there is nothing left that it could reduce".into(),
+        RejectReason::InsufficientBalance => "not enough of the asset that it gives".into(),
+        RejectReason::WouldTrigger => "the market is beyond its trigger already".into(),
+        RejectReason::MinNotional => "worth less than the venue's minimum".into(),
+        other => other.name().replace('_', " "),
+    }
+}
+
+/// A number for people: at most eight significant digits behind a small integer part, thousands apart, no zeros at the end.
+#[must_use]
+pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "unknown".into();
+    }
+    let decimals = match value.abs() {
+        x if x >= 10_000.0 => 2,
+        x if x >= 1.0 => 4,
+        x if x >= 0.01 => 6,
+        _ => 8,
+    };
+    let text = format!("{value:.decimals$}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    grouped(if text == "-0" { "0" } else { text })
+}
+
+/// An amount of money, to a ten thousandth.
+#[must_use]
+pub fn money(amount: Money) -> String {
+    grouped(&amount.at_precision(4, Rounding::HalfEven).to_string())
+}
+
+/// An amount with its sign.
+#[must_use]
+pub fn signed(amount: Money) -> String {
+    if amount > Money::ZERO { format!("+{}", money(amount)) } else { money(amount) }
+}
+
+/// The text of a decimal number with its thousands apart.
+#[must_use]
+pub fn grouped(text: &str) -> String {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let (whole, part) = digits.split_once('.').map_or((digits, None), |(w, p)| (w, Some(p)));
+    let mut out = String::with_capacity(text.len() + 8);
+    out.push_str(sign);
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(part) = part {
+        out.push('.');
+        out.push_str(part);
+    }
+    out
+}
+
+/// A time with its seconds, UTC: `2021-05-19 13:00:00`, with milliseconds where there are any.
+#[must_use]
+pub fn clock(ts: UnixNanos) -> String {
+    let Ok(timestamp) = jiff::Timestamp::from_nanosecond(i128::from(ts.0)) else { return format!("{} ns", ts.0) };
+    let whole = (ts.0 / 1_000_000) % 1_000 == 0;
+    let form = if whole { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.3f" };
+    jiff::tz::TimeZone::UTC.to_datetime(timestamp).strftime(form).to_string()
+}
+
+/// A span of time: `3 d 4 h`, `12 min`, `0.5 s`.
+#[must_use]
+pub fn span(seconds: f64) -> String {
+    // A path ends one nanosecond before the close: people call that the close.
+    let whole = seconds.round() as u64;
+    match whole {
+        0..=59 if (seconds - seconds.round()).abs() < 0.001 => format!("{whole} s"),
+        0..=59 => format!("{} s", number(seconds)),
+        60..=3_599 if whole % 60 == 0 => format!("{} min", whole / 60),
+        60..=3_599 => format!("{} min {} s", whole / 60, whole % 60),
+        3_600..=86_399 if whole % 3_600 < 60 => format!("{} h", whole / 3_600),
+        3_600..=86_399 => format!("{} h {} min", whole / 3_600, whole % 3_600 / 60),
+        _ if whole % 86_400 < 3_600 => format!("{} d", whole / 86_400),
+        _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!(number(1_234_567.891), "1,234,567.89");
+        assert_eq!(number(0.0), "0");
+        assert_eq!(number(-0.000_000_000_1), "0");
+        assert_eq!(number(0.019_999), "0.019999");
+        assert_eq!(number(f64::NAN), "unknown");
+        assert_eq!(grouped("-1234.50"), "-1,234.50");
+        assert_eq!(grouped("123"), "123");
+        assert_eq!(signed(testkit::money("12.34567")), "+12.3457");
+        assert_eq!(signed(testkit::money("-0.5")), "-0.5");
+    }
+
+    #[test]
+    fn times_and_spans_are_short() {
+        assert_eq!(clock(UnixNanos(1_609_459_200_000_000_000)), "2021-01-01 00:00:00");
+        assert_eq!(clock(UnixNanos(1_609_459_199_999_999_999)), "2020-12-31 23:59:59.999");
+        let spans = [0.5, 59.0, 60.0, 90.0, 3_600.0, 5_400.0, 86_400.0, 180_000.0];
+        let expected = ["0.5 s", "59 s", "1 min", "1 min 30 s", "1 h", "1 h 30 min", "1 d", "2 d 2 h"];
+        assert_eq!(spans.map(span), expected);
+    }
+
+    #[test]
+    fn every_check_and_every_reason_has_words() {
+        assert!(risk::CHECKS.iter().all(|row| asked(row.check).what.len() > 10));
+        assert!(DenyReason::ALL.iter().all(|reason| refused(*reason).0.len() > 10));
+    }
+}
