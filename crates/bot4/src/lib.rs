@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod command;
 pub mod config;
+pub mod explain;
 pub mod log;
 pub mod report;
 pub mod run_files;

@@ -79,6 +79,16 @@ Examples:
   bot4 audit anchor runs/may --out may.anchor
   bot4 audit verify runs/may --anchor may.anchor")]
     Audit(command::audit::AuditCommand),
+    /// Says why an order left, or why a signal was refused, and what became of it.
+    #[command(after_help = "\
+Examples:
+  bot4 explain runs/may                      the orders of the run
+  bot4 explain runs/may 17                   why order 17 left, and what became of it
+  bot4 explain runs/may last --html          the same with a picture
+  bot4 explain runs/may --refusals           what was refused
+  bot4 explain runs/may --refusal 40721      why
+  bot4 explain runs/may --seq 40721 --json   everything that happened at one event")]
+    Explain(command::explain::ExplainArgs),
     /// Computes indicators, statistics and reference cases.
     #[command(after_help = "\
 Examples:
@@ -152,6 +162,17 @@ fn main() -> ExitCode {
     }
     cli.color.apply();
     match run(cli) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let result = on_interrupt(&stop).and_then(|()| match &cli.command {
+        Command::Paper(args) => command::paper::run(args, &stop),
+        Command::Backtest(args) => command::backtest::run(args, &stop),
+        Command::Replay(args) => command::replay::run(args, &stop),
+        Command::Explain(args) => command::explain::run(args, &stop),
+        Command::Calc(args) => command::calc::run(args),
+        Command::Strategies { json } => command::strategies::run(*json),
+        Command::Data(args) => command::data::run(args, &stop),
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             term::complain(&error.to_string());

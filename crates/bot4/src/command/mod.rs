@@ -6,6 +6,7 @@ pub mod calc;
 pub mod completions;
 pub mod config;
 pub mod data;
+pub mod explain;
 pub mod init;
 pub mod inputs;
 pub mod keys;

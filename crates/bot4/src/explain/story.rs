@@ -10,7 +10,7 @@ use crate::explain::words;
 use crate::runner::recorded::Opened;
 use domain::decimal::{Rounding, mantissa_to_f64};
 use domain::{
-    Control, Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentKind, Intent, Liquidity, Money, OrderClass,
+    Control, Entry, EventBody, Fill, Instrument, InstrumentIdx, Intent, Liquidity, Money, OrderClass,
     OrderQuantity, Price, ReportBody, Side, Signal, StrategyIdx, TimeInForce, TimerFired, UnixNanos,
 };
 use portfolio::Direction;
@@ -656,10 +656,4 @@ pub fn decision_price(line: &OrderLine, signal: Option<&Signal>, instrument: Opt
             signal.filter(|s| s.reference != 0).zip(instrument).map(|(s, i)| i.price(s.reference))
         }
     }
-}
-
-/// Whether the fee of an instrument's fills comes out of what was traded; for words about sizes.
-#[must_use]
-pub fn is_spot(instrument: Option<&Instrument>) -> bool {
-    instrument.is_some_and(|i| i.kind == InstrumentKind::Spot)
 }
