@@ -35,8 +35,8 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "EVENT")]
     pub seq: Option<u64>,
     /// Writes a page with a picture of the prices around it (explain-NUMBER.html in the folder of the run if no file is named).
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["refusals", "seq"])]
-    pub html: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["refusals", "seq"])]
+    pub html: Option<Option<PathBuf>>,
     /// Where the files that the run reads are now, if they were moved; their contents must be the same.
     #[arg(long = "data", value_name = "PATH", num_args = 1..)]
     pub data: Vec<PathBuf>,
@@ -169,7 +169,7 @@ fn find_refusal<'a>(index: &'a Index, asked: &str) -> Result<&'a RefusalLine, Co
 fn tell(args: &ExplainArgs, told: &Told, name: &str) -> Result<(), CommandError> {
     let story = text::explanation(&told.facts);
     if let Some(asked) = &args.html {
-        let path = if asked.as_os_str().is_empty() { args.run.join(format!("explain-{name}.html")) } else { asked.clone() };
+        let path = asked.clone().unwrap_or_else(|| args.run.join(format!("explain-{name}.html")));
         std::fs::write(&path, picture::page(told, &story))
             .map_err(|e| CommandError::failed(format!("{}: {e}", path.display())))?;
         eprintln!("picture in {}", path.display());

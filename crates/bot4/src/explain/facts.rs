@@ -5,6 +5,7 @@
 use crate::explain::rerun::Replayed;
 use crate::explain::scan::Purpose;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Why an order left and what became of it, or why a signal was refused.
 #[derive(Clone, Debug, Serialize)]
@@ -80,7 +81,7 @@ pub struct EventFacts {
     /// In words.
     pub text: String,
     /// Its numbers by name.
-    pub numbers: Vec<(&'static str, f64)>,
+    pub numbers: BTreeMap<&'static str, f64>,
     /// The strategy's own bar that was finished by it, where bars are longer than the input's.
     pub bar: Option<BarFacts>,
 }

@@ -97,6 +97,7 @@ impl<'a> Names<'a> {
     #[must_use]
     pub fn event(&self, step: &Step) -> EventFacts {
         let (kind, text, numbers) = self.body(&step.event);
+        let numbers = numbers.into_iter().collect();
         EventFacts { seq: step.seq, ts: step.ts.as_millis(), kind, text, numbers, bar: None }
     }
 
@@ -482,7 +483,14 @@ impl<'a> Names<'a> {
             steps.push(format!("held or on its way: {} in the instrument, {} by this strategy", money(all), money(mine)));
         }
         if let Some(room) = seen.room {
-            steps.push(format!("the position limits leave room for {}", money(room)));
+            let smaller = match (whole, own, seen.held_instrument, seen.held_strategy) {
+                (Some(whole), Some(own), Some(all), Some(mine)) => {
+                    let m = words::money;
+                    format!(", the smaller of {} - {} and {} - {}", m(whole), m(all), m(own), m(mine))
+                }
+                _ => String::new(),
+            };
+            steps.push(format!("the position limits leave room for {}{smaller}", money(room)));
         }
         if let Some(free) = seen.free {
             steps.push(format!("free funds are {}", money(free)));

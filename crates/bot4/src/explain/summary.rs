@@ -75,10 +75,10 @@ fn ended(e: &Explanation, order: &OrderFacts) -> String {
         (OrderStatus::Filled, Some(x)) => {
             let verb = if order.side == "buy" { "bought" } else { "sold" };
             let slippage = match (x.slippage, x.slippage_bps) {
+                (Some(_), Some(bps)) if bps.abs() < 0.05 => ", as good as the price that it was decided at".to_owned(),
                 (Some(s), Some(bps)) if s > 0.0 => format!(", {} {} ({} bp) worse than it was decided at", words::number(s), e.quote, words::number(round(bps))),
                 (Some(s), Some(bps)) if s < 0.0 => format!(", {} {} ({} bp) better than it was decided at", words::number(-s), e.quote, words::number(round(-bps))),
-                (Some(_), _) => ", exactly the price that it was decided at".to_owned(),
-                (None, _) => String::new(),
+                _ => String::new(),
             };
             format!(
                 "It {verb} {} {} at {} {} on average{slippage}.",

@@ -37,6 +37,7 @@ impl Page {
         let indent = indent.max(if label.is_empty() { 4 } else { 18 });
         let head = format!("    {label}");
         let mut line = format!("{head:<indent$}");
+        let indent = indent + if text.starts_with("- ") { 2 } else { 0 };
         let mut empty = true;
         for word in text.split_whitespace() {
             if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
