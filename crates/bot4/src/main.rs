@@ -162,17 +162,6 @@ fn main() -> ExitCode {
     }
     cli.color.apply();
     match run(cli) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let result = on_interrupt(&stop).and_then(|()| match &cli.command {
-        Command::Paper(args) => command::paper::run(args, &stop),
-        Command::Backtest(args) => command::backtest::run(args, &stop),
-        Command::Replay(args) => command::replay::run(args, &stop),
-        Command::Explain(args) => command::explain::run(args, &stop),
-        Command::Calc(args) => command::calc::run(args),
-        Command::Strategies { json } => command::strategies::run(*json),
-        Command::Data(args) => command::data::run(args, &stop),
-    });
-    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             term::complain(&error.to_string());
@@ -198,6 +187,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
             command::backtest::run(&args, &stop)
         }
         Command::Replay(args) => plain().and_then(|_log| command::replay::run(&args, &stop)),
+        Command::Explain(args) => plain().and_then(|_log| command::explain::run(&args, &stop)),
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
         Command::Audit(args) => plain().and_then(|_log| command::audit::run(&args)),
         Command::Calc(args) => plain().and_then(|_log| command::calc::run(&args)),

@@ -152,7 +152,9 @@ fn find_order<'a>(index: &'a Index, asked: &str) -> Result<&'a OrderLine, Comman
 fn find_refusal<'a>(index: &'a Index, asked: &str) -> Result<&'a RefusalLine, CommandError> {
     let (event, number) = asked.split_once('.').unwrap_or((asked, "1"));
     let (Ok(seq), Ok(number)) = (event.parse::<u64>(), number.parse::<usize>()) else {
-        return Err(CommandError::usage(format!("--refusal {asked}: expected the number of an event, such as 1234 or 1234.2")));
+        return Err(CommandError::usage(format!(
+            "--refusal {asked}: expected the number of an event, such as 1234 or 1234.2"
+        )));
     };
     let found = number.checked_sub(1).and_then(|n| index.refusals.iter().filter(|line| line.seq == seq).nth(n));
     found.ok_or_else(|| {

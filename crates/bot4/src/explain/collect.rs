@@ -3,8 +3,8 @@
 use crate::runner::record::Probe;
 use domain::observe::{CheckSeen, SizeSeen};
 use domain::{
-    AccountReport, Event, EventBody, Money, Observer, OrderClass, OrderSpec, PositionView, ReportBody, Signal, StrategyIdx,
-    UnixNanos,
+    AccountReport, Event, EventBody, Money, Observer, OrderClass, OrderSpec, PositionView, ReportBody, Signal,
+    StrategyIdx, UnixNanos,
 };
 use engine::Engine;
 use portfolio::{OpenTrip, RoundTrip};
@@ -165,13 +165,7 @@ impl Observer for Collector {
 
     fn checking(&mut self, _: UnixNanos, order: &OrderSpec, class: OrderClass, size: Option<&SizeSeen>) {
         if let Some(step) = &mut self.current {
-            step.passes.push(Pass {
-                order: *order,
-                class,
-                size: size.copied(),
-                checks: Vec::new(),
-                approved: false,
-            });
+            step.passes.push(Pass { order: *order, class, size: size.copied(), checks: Vec::new(), approved: false });
         }
     }
 

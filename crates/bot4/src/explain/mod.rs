@@ -70,7 +70,8 @@ impl Source<'_> {
         let records = scan::records_of(&journal, self.index, line.key(), from).map_err(CommandError::failed)?;
         // The signal of its own, else the one of the entry that it protects.
         let signalled = line.signal.or_else(|| first.and_then(|first| first.signal));
-        let mut events: BTreeSet<u64> = [Some(line.seq), signalled, first.map(|first| first.seq)].into_iter().flatten().collect();
+        let mut events: BTreeSet<u64> =
+            [Some(line.seq), signalled, first.map(|first| first.seq)].into_iter().flatten().collect();
         events.extend(records.iter().filter(|r| is_fill(r)).take(FILLS_MAX).map(|r| r.seq));
         let Rerun { opened, steps, replayed } = self.play(&events)?;
         let names = Names::new(&opened, self.index);
@@ -233,7 +234,8 @@ impl Source<'_> {
             let (high, low) = prices.held.unwrap_or((exit, exit));
             let (high, low) = (high.max(exit), low.min(exit));
             let entry = trade.entry_price;
-            let (best, worst) = if trade.side == "long" { (high - entry, low - entry) } else { (entry - low, entry - high) };
+            let (best, worst) =
+                if trade.side == "long" { (high - entry, low - entry) } else { (entry - low, entry - high) };
             trade.best = Some(best.max(0.0));
             trade.worst = Some(worst.min(0.0));
         }

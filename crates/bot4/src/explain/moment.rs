@@ -68,9 +68,8 @@ impl Moment {
     /// Of a step.
     #[must_use]
     pub fn new(names: &Names<'_>, step: &Step, replay: Replayed) -> Self {
-        let looked: BTreeSet<StrategyIdx> = (step.indicators.iter().map(|i| i.strategy))
-            .chain(step.signals.iter().map(|s| s.strategy))
-            .collect();
+        let looked: BTreeSet<StrategyIdx> =
+            (step.indicators.iter().map(|i| i.strategy)).chain(step.signals.iter().map(|s| s.strategy)).collect();
         let of = |strategy: StrategyIdx| {
             let own = step.signals.iter().filter(|s| s.strategy == strategy);
             Looked {
@@ -90,12 +89,15 @@ impl Moment {
                 _ => None,
             });
             AtGate {
-                order: describe(names, &CommandRecord::Submit {
-                    spec: pass.order,
-                    class: pass.class,
-                    research: false,
-                    valid_until: step.ts,
-                }),
+                order: describe(
+                    names,
+                    &CommandRecord::Submit {
+                        spec: pass.order,
+                        class: pass.class,
+                        research: false,
+                        valid_until: step.ts,
+                    },
+                ),
                 approved: pass.approved,
                 size: names.size(pass),
                 checks: names.checks(pass, reason),

@@ -108,7 +108,12 @@ pub fn page(told: &Told, text: &str) -> String {
     for line in &told.facts.summary {
         let _ = write!(out, "<li>{}</li>", escaped(line));
     }
-    let _ = write!(out, "</ul>\n{}\n<pre>{}</pre>\n</main>\n</body>\n</html>\n", order_picture(&picture(told)), escaped(text));
+    let _ = write!(
+        out,
+        "</ul>\n{}\n<pre>{}</pre>\n</main>\n</body>\n</html>\n",
+        order_picture(&picture(told)),
+        escaped(text)
+    );
     out
 }
 

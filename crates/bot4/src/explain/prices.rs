@@ -108,9 +108,8 @@ fn narrowed(opened: &Opened, own: &Series, from: UnixNanos, to: UnixNanos) -> Re
     if from >= to {
         return Ok(None);
     }
-    let same = |s: &Series| {
-        (&s.venue, &s.symbol, s.kind, s.interval_s) == (&own.venue, &own.symbol, own.kind, own.interval_s)
-    };
+    let same =
+        |s: &Series| (&s.venue, &s.symbol, s.kind, s.interval_s) == (&own.venue, &own.symbol, own.kind, own.interval_s);
     Ok(data.series()?.into_iter().find(same))
 }
 
@@ -124,6 +123,8 @@ fn each(rows: &Rows, instrument: &Instrument, see: &mut impl FnMut(&Row)) {
         see(&Row { from: ts, to: ts, open: price, high: price, low: price, close: price });
     };
     match rows {
+        // A level of a book is no price at which anything was traded.
+        Rows::Book(_) => {}
         Rows::Trades(trades) => trades.iter().for_each(|t| print(t.ts_event, f(t.price))),
         Rows::Quotes(quotes) => quotes.iter().for_each(|q| print(q.ts_event, f(q.bid + (q.ask - q.bid) / 2))),
         Rows::Candles(candles) => candles.iter().for_each(|c| {

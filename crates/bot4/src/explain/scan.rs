@@ -315,9 +315,7 @@ pub fn records_of(journal: &Path, index: &Index, key: Key, from: u64) -> Result<
                 _ => None,
             }),
             Kind::Report => event_of(view.body).ok().and_then(|(ts, event)| match event.body {
-                domain::EventBody::Report(report) => {
-                    order_of(&report.body).map(|id| (ts, id, What::Said(report.body)))
-                }
+                domain::EventBody::Report(report) => order_of(&report.body).map(|id| (ts, id, What::Said(report.body))),
                 _ => None,
             }),
             _ => None,

@@ -2,16 +2,16 @@
 
 use crate::explain::collect::{BookedSeen, IndicatorSeen, Pass, Step};
 use crate::explain::facts::{
-    CheckFacts, EventFacts, ExecutionFacts, IndicatorFacts, LifeFacts, OrderFacts, RefusalFacts, SignalFacts, SizeFacts,
-    StrategyFacts, TradeFacts, ValidationFacts,
+    CheckFacts, EventFacts, ExecutionFacts, IndicatorFacts, LifeFacts, OrderFacts, RefusalFacts, SignalFacts,
+    SizeFacts, StrategyFacts, TradeFacts, ValidationFacts,
 };
 use crate::explain::scan::{Index, OrderLine, Purpose, Record, RefusalLine, What};
 use crate::explain::words;
 use crate::runner::recorded::Opened;
 use domain::decimal::{Rounding, mantissa_to_f64};
 use domain::{
-    Control, Entry, EventBody, Fill, Instrument, InstrumentIdx, Intent, Liquidity, Money, OrderClass,
-    OrderQuantity, Price, ReportBody, Side, Signal, StrategyIdx, TimeInForce, TimerFired, UnixNanos,
+    Control, Entry, EventBody, Fill, Instrument, InstrumentIdx, Intent, Liquidity, Money, OrderClass, OrderQuantity,
+    Price, ReportBody, Side, Signal, StrategyIdx, TimeInForce, TimerFired, UnixNanos,
 };
 use portfolio::Direction;
 use risk::{CHECKS, DenyReason};
@@ -124,18 +124,15 @@ impl<'a> Names<'a> {
             EventBody::Trade(t) => {
                 let (price, quantity) = (self.price(t.instrument, t.price), self.quantity(t.instrument, t.quantity));
                 let (base, quote) = self.assets(t.instrument);
-                let text = format!(
-                    "{} traded: {} {base} at {} {quote}",
-                    self.symbol(t.instrument),
-                    n(quantity),
-                    n(price)
-                );
+                let text =
+                    format!("{} traded: {} {base} at {} {quote}", self.symbol(t.instrument), n(quantity), n(price));
                 ("trade", text, vec![("price", price), ("quantity", quantity)])
             }
             EventBody::Quote(q) => {
                 let (bid, ask) = (self.price(q.instrument, q.bid), self.price(q.instrument, q.ask));
                 let (base, quote) = self.assets(q.instrument);
-                let (bids, asks) = (self.quantity(q.instrument, q.bid_quantity), self.quantity(q.instrument, q.ask_quantity));
+                let (bids, asks) =
+                    (self.quantity(q.instrument, q.bid_quantity), self.quantity(q.instrument, q.ask_quantity));
                 let text = format!(
                     "{} is quoted: {} {base} bid at {} {quote}, {} {base} asked at {} {quote}",
                     self.symbol(q.instrument),
@@ -185,7 +182,9 @@ impl<'a> Names<'a> {
             ReportBody::Rejected { client_id, reason } => {
                 ("rejected", format!("the venue refused {}: {}", name(client_id), words::reject(*reason)))
             }
-            ReportBody::Canceled { client_id, reason: None } => ("canceled", format!("{} was taken off", name(client_id))),
+            ReportBody::Canceled { client_id, reason: None } => {
+                ("canceled", format!("{} was taken off", name(client_id)))
+            }
             ReportBody::Canceled { client_id, reason: Some(reason) } => {
                 ("canceled", format!("the venue ended {}: {}", name(client_id), words::reject(*reason)))
             }
@@ -195,13 +194,17 @@ impl<'a> Names<'a> {
                 format!("the venue did not take {} off: {}", name(client_id), words::reject(*reason)),
             ),
             ReportBody::Amended { client_id } => ("amended", format!("{} was changed", name(client_id))),
-            ReportBody::AmendRejected { client_id, reason } => (
-                "amend-rejected",
-                format!("the venue did not change {}: {}", name(client_id), words::reject(*reason)),
-            ),
+            ReportBody::AmendRejected { client_id, reason } => {
+                ("amend-rejected", format!("the venue did not change {}: {}", name(client_id), words::reject(*reason)))
+            }
             ReportBody::Status { client_id, .. } => ("status", format!("the venue said where {} is", name(client_id))),
             ReportBody::Funding { instrument, asset, amount, .. } => {
-                let text = format!("funding of {}: {} {}", self.symbol(*instrument), words::signed(*amount), self.asset(*asset));
+                let text = format!(
+                    "funding of {}: {} {}",
+                    self.symbol(*instrument),
+                    words::signed(*amount),
+                    self.asset(*asset)
+                );
                 return ("funding", text, vec![("amount", amount.to_f64())]);
             }
             ReportBody::Transfer { asset, amount, .. } => {
@@ -213,7 +216,8 @@ impl<'a> Names<'a> {
     }
 
     fn filled(&self, fill: &Fill, complete: bool) -> (&'static str, String, Vec<(&'static str, f64)>) {
-        let (price, quantity) = (self.price(fill.instrument, fill.price), self.quantity(fill.instrument, fill.quantity));
+        let (price, quantity) =
+            (self.price(fill.instrument, fill.price), self.quantity(fill.instrument, fill.quantity));
         let (base, quote) = self.assets(fill.instrument);
         let verb = if fill.side == Side::Buy { "bought" } else { "sold" };
         let how = if fill.liquidity == Liquidity::Maker { "as maker" } else { "as taker" };
@@ -266,7 +270,9 @@ impl<'a> Names<'a> {
         let (base, quote) = self.assets(spec.instrument);
         let (quantity, amount, size) = match spec.quantity {
             OrderQuantity::Base(q) => (Some(q.to_f64()), None, format!("{} {base}", words::grouped(&q.to_string()))),
-            OrderQuantity::Contracts(q) => (Some(q.to_f64()), None, format!("{} contracts", words::grouped(&q.to_string()))),
+            OrderQuantity::Contracts(q) => {
+                (Some(q.to_f64()), None, format!("{} contracts", words::grouped(&q.to_string())))
+            }
             OrderQuantity::QuoteAmount(a) => {
                 (None, Some(a.to_f64()), format!("{base} for {} {quote}, fee included", words::money(a)))
             }
@@ -326,7 +332,9 @@ impl<'a> Names<'a> {
             };
             life.push(match record.what {
                 What::Submitted => plain("sent", "left for the venue".into()),
-                What::CancelSent => plain("cancel-sent", format!("a cancel left{}", self.why_off(line, record, records))),
+                What::CancelSent => {
+                    plain("cancel-sent", format!("a cancel left{}", self.why_off(line, record, records)))
+                }
                 What::Said(ReportBody::Filled { fill, complete }) => {
                     let (what, text, _) = self.filled(&fill, complete);
                     LifeFacts {
@@ -356,7 +364,11 @@ impl<'a> Names<'a> {
             return format!(": {} takes its place", self.order_name(next.id));
         }
         let filled = |r: &&Record| matches!(r.what, What::Said(ReportBody::Filled { .. }));
-        records.iter().filter(beside).find(filled).map_or_else(String::new, |r| format!(": {} was filled", self.order_name(r.id)))
+        records
+            .iter()
+            .filter(beside)
+            .find(filled)
+            .map_or_else(String::new, |r| format!(": {} was filled", self.order_name(r.id)))
     }
 
     /// What was traded by an order. `booked` gives what the ledger made of the fill of an event.
@@ -429,7 +441,9 @@ impl<'a> Names<'a> {
                     };
                     (if c.passed { "passed" } else { "refused" }, text)
                 }
-                None if !applies && entry => ("not-applicable", "made for orders that only reduce a position".to_owned()),
+                None if !applies && entry => {
+                    ("not-applicable", "made for orders that only reduce a position".to_owned())
+                }
                 None if !applies => ("not-applicable", "not made for orders that only reduce a position".to_owned()),
                 None if !limits && !row.without_limits => ("not-applicable", "limits are off".to_owned()),
                 None => ("not-reached", "an earlier check refused".to_owned()),
@@ -480,7 +494,11 @@ impl<'a> Names<'a> {
             }
         }
         if let (Some(all), Some(mine)) = (seen.held_instrument, seen.held_strategy) {
-            steps.push(format!("held or on its way: {} in the instrument, {} by this strategy", money(all), money(mine)));
+            steps.push(format!(
+                "held or on its way: {} in the instrument, {} by this strategy",
+                money(all),
+                money(mine)
+            ));
         }
         if let Some(room) = seen.room {
             let smaller = match (whole, own, seen.held_instrument, seen.held_strategy) {
@@ -556,9 +574,8 @@ impl<'a> Names<'a> {
         }
         let side = |direction| if direction == Direction::Long { "long" } else { "short" };
         if let Some((seq, trip)) = closed {
-            let closer = records.iter().find(|r| {
-                r.seq == seq && matches!(r.what, What::Said(ReportBody::Filled { .. }))
-            });
+            let closer =
+                records.iter().find(|r| r.seq == seq && matches!(r.what, What::Said(ReportBody::Filled { .. })));
             let gross = trip.pnl.checked_add(trip.fees)?;
             let instrument = self.instrument(trip.instrument)?;
             let paid = instrument.notional(trip.entry_price, trip.quantity, Rounding::HalfEven);

@@ -17,7 +17,13 @@ fn strategy(e: &Explanation) -> String {
 fn wanted(e: &Explanation) -> Option<String> {
     let signal = e.signal.as_ref()?;
     let why = e.rule.as_ref().map_or_else(String::new, |rule| format!(", because {rule}"));
-    Some(format!("At {} UTC {} wanted to {} in {}{why}.", at(signal.ts), strategy(e), words::intent(signal.intent), e.symbol))
+    Some(format!(
+        "At {} UTC {} wanted to {} in {}{why}.",
+        at(signal.ts),
+        strategy(e),
+        words::intent(signal.intent),
+        e.symbol
+    ))
 }
 
 /// Of an order.
@@ -29,15 +35,20 @@ pub fn of_order(e: &Explanation) -> Vec<String> {
         Purpose::Entry | Purpose::Exit => {
             lines.extend(wanted(e));
             if e.cause.is_some() && e.signal.is_some() && order.purpose == Purpose::Entry {
-                lines.push(format!("It had to wait until {} UTC: what stood against it was closed or taken off first.", at(order.ts)));
+                lines.push(format!(
+                    "It had to wait until {} UTC: what stood against it was closed or taken off first.",
+                    at(order.ts)
+                ));
             }
             let passed = e.checks.iter().filter(|c| c.result == "passed").count();
             let checked = if passed > 0 { format!(" after {passed} checks, all passed") } else { String::new() };
-            lines.push(format!("Order {} left{checked}: {} {}, {}.", order.ordinal, order.side, order.size, order.does));
+            lines
+                .push(format!("Order {} left{checked}: {} {}, {}.", order.ordinal, order.side, order.size, order.does));
         }
         Purpose::Stop | Purpose::Target => {
             let what = if order.purpose == Purpose::Stop { "protects" } else { "takes profit on" };
-            let opened = e.entry.as_ref().map_or_else(String::new, |entry| format!(" that order {} had opened", entry.ordinal));
+            let opened =
+                e.entry.as_ref().map_or_else(String::new, |entry| format!(" that order {} had opened", entry.ordinal));
             lines.push(format!(
                 "Order {} {what} the position{opened}: {} {}, {}.",
                 order.ordinal, order.side, order.size, order.does
@@ -66,18 +77,32 @@ pub fn of_refusal(e: &Explanation) -> Vec<String> {
 
 fn differs(e: &Explanation) -> Option<String> {
     let difference = e.replay.difference.as_ref()?;
-    Some(format!("This build decides otherwise than the one that recorded the run, {difference}. Orders and fills are as recorded; checks and indicators are this build's."))
+    Some(format!(
+        "This build decides otherwise than the one that recorded the run, {difference}. Orders and fills are as recorded; checks and indicators are this build's."
+    ))
 }
 
 fn ended(e: &Explanation, order: &OrderFacts) -> String {
-    let off = || e.life.iter().rev().find(|l| l.what == "cancel-sent").and_then(|l| l.text.split_once(": ")).map(|(_, why)| why);
+    let off = || {
+        e.life.iter().rev().find(|l| l.what == "cancel-sent").and_then(|l| l.text.split_once(": ")).map(|(_, why)| why)
+    };
     match (order.status, &e.execution) {
         (OrderStatus::Filled, Some(x)) => {
             let verb = if order.side == "buy" { "bought" } else { "sold" };
             let slippage = match (x.slippage, x.slippage_bps) {
                 (Some(_), Some(bps)) if bps.abs() < 0.05 => ", as good as the price that it was decided at".to_owned(),
-                (Some(s), Some(bps)) if s > 0.0 => format!(", {} {} ({} bp) worse than it was decided at", words::number(s), e.quote, words::number(round(bps))),
-                (Some(s), Some(bps)) if s < 0.0 => format!(", {} {} ({} bp) better than it was decided at", words::number(-s), e.quote, words::number(round(-bps))),
+                (Some(s), Some(bps)) if s > 0.0 => format!(
+                    ", {} {} ({} bp) worse than it was decided at",
+                    words::number(s),
+                    e.quote,
+                    words::number(round(bps))
+                ),
+                (Some(s), Some(bps)) if s < 0.0 => format!(
+                    ", {} {} ({} bp) better than it was decided at",
+                    words::number(-s),
+                    e.quote,
+                    words::number(round(-bps))
+                ),
                 _ => String::new(),
             };
             format!(
@@ -98,7 +123,10 @@ fn ended(e: &Explanation, order: &OrderFacts) -> String {
         ),
         (OrderStatus::Canceled, None) => {
             let why = off().map_or_else(String::new, |why| format!(": {why}"));
-            format!("It was taken off without a fill{}{why}.", order.ended_ts.map_or_else(String::new, |ts| format!(" at {} UTC", at(ts))))
+            format!(
+                "It was taken off without a fill{}{why}.",
+                order.ended_ts.map_or_else(String::new, |ts| format!(" at {} UTC", at(ts)))
+            )
         }
         (status, None) if status.is_terminal() => format!("It was {} without a fill.", words::status(status)),
         (status, None) => format!("At the end of the record it is {}.", words::status(status)),
@@ -107,7 +135,12 @@ fn ended(e: &Explanation, order: &OrderFacts) -> String {
 
 fn result(e: &Explanation, order: &OrderFacts, trade: &TradeFacts) -> String {
     if trade.open {
-        return format!("The position ({} {} {}) is open at the end of the record.", trade.side, words::number(trade.quantity), e.base);
+        return format!(
+            "The position ({} {} {}) is open at the end of the record.",
+            trade.side,
+            words::number(trade.quantity),
+            e.base
+        );
     }
     let closer = trade.closed_by.filter(|n| *n != order.ordinal).and_then(|n| e.others.iter().find(|o| o.ordinal == n));
     let by = closer.map_or_else(String::new, |o| format!(" by order {} ({})", o.ordinal, o.purpose.word()));

@@ -95,13 +95,20 @@ impl Page {
             self.say("price seen", &words::number(reference));
         }
         self.say("confidence", &words::number(s.confidence));
-        self.say("statistics", s.statistics.as_deref().unwrap_or("no input: nothing feeds the strategy's past to it yet"));
+        self.say(
+            "statistics",
+            s.statistics.as_deref().unwrap_or("no input: nothing feeds the strategy's past to it yet"),
+        );
     }
 
     fn checks(&mut self, checks: &[CheckFacts]) {
         for c in checks.iter().filter(|c| c.result == "passed" || c.result == "refused") {
             let sign = if c.result == "passed" { "ok" } else { "REFUSED" };
-            let text = if c.text.is_empty() || c.text == "yes" { c.asks.to_owned() } else { format!("{}: {}", c.asks, c.text) };
+            let text = if c.text.is_empty() || c.text == "yes" {
+                c.asks.to_owned()
+            } else {
+                format!("{}: {}", c.asks, c.text)
+            };
             self.say(&format!("{sign:<8}{:<21}", c.check), &text);
         }
         for (result, intro) in [("not-reached", "not reached: an earlier check refused"), ("not-applicable", "")] {
@@ -112,7 +119,8 @@ impl Page {
                 }
             }
             for reason in reasons {
-                let names: Vec<&str> = checks.iter().filter(|c| c.result == result && c.text == reason).map(|c| c.check).collect();
+                let names: Vec<&str> =
+                    checks.iter().filter(|c| c.result == result && c.text == reason).map(|c| c.check).collect();
                 let why = if intro.is_empty() { reason } else { intro };
                 self.say("", &format!("{why}: {}", names.join(", ")));
             }
@@ -125,7 +133,11 @@ impl Page {
         self.say("order", &format!("{} {}", o.side, o.size));
         self.say("kind", &format!("{}: {}", o.kind, o.does));
         self.say("works", &o.time_in_force);
-        let only = if o.reduce_only { "it may only reduce the position, never open one" } else { "it may open or enlarge a position" };
+        let only = if o.reduce_only {
+            "it may only reduce the position, never open one"
+        } else {
+            "it may open or enlarge a position"
+        };
         self.say("risk", only);
         if o.post_only {
             self.say("maker only", "refused rather than filled as a taker");
@@ -153,7 +165,8 @@ impl Page {
 
     fn replayed(&mut self, r: &Replayed) {
         let n = |x: u64| words::grouped(&x.to_string());
-        let from = |seq: u64| if seq == 0 { "the beginning".to_owned() } else { format!("the snapshot of event {}", n(seq)) };
+        let from =
+            |seq: u64| if seq == 0 { "the beginning".to_owned() } else { format!("the snapshot of event {}", n(seq)) };
         let stretches: Vec<String> =
             r.stretches.iter().map(|(a, b)| format!("from {} to event {}", from(*a), n(*b))).collect();
         let text = format!(
@@ -278,13 +291,30 @@ impl OrderFacts {
 fn execution(page: &mut Page, e: &Explanation) {
     let Some(x) = &e.execution else { return };
     let n = words::number;
-    page.say("traded", &format!("{} {} at {} {} on average, in {} fill{}", n(x.quantity), e.base, n(x.average_price), e.quote, x.fills, if x.fills == 1 { "" } else { "s" }));
+    page.say(
+        "traded",
+        &format!(
+            "{} {} at {} {} on average, in {} fill{}",
+            n(x.quantity),
+            e.base,
+            n(x.average_price),
+            e.quote,
+            x.fills,
+            if x.fills == 1 { "" } else { "s" }
+        ),
+    );
     page.say("waited", &format!("{} from leaving to the first fill", words::span(x.waited_s)));
     if let Some(fees) = x.fees {
         page.say("fees", &format!("{} {}", n(fees), e.quote));
     }
     if let (Some(price), Some(slippage), Some(bps)) = (x.decision_price, x.slippage, x.slippage_bps) {
-        let how = if slippage > 0.0 { "worse" } else if slippage < 0.0 { "better" } else { "the same" };
+        let how = if slippage > 0.0 {
+            "worse"
+        } else if slippage < 0.0 {
+            "better"
+        } else {
+            "the same"
+        };
         let by = if slippage == 0.0 {
             String::new()
         } else {
@@ -299,7 +329,10 @@ fn trade(page: &mut Page, e: &Explanation) {
     let n = words::number;
     let quote = &e.quote;
     page.section(if t.open { "The position" } else { "Result of the round trip" });
-    page.say("position", &format!("{} {} {}, entered at {} {quote} on average", t.side, n(t.quantity), e.base, n(t.entry_price)));
+    page.say(
+        "position",
+        &format!("{} {} {}, entered at {} {quote} on average", t.side, n(t.quantity), e.base, n(t.entry_price)),
+    );
     page.say("entered", &format!("{} UTC", at(t.entry_ts)));
     if t.open {
         page.say("state", "open at the end of the record");
@@ -308,7 +341,10 @@ fn trade(page: &mut Page, e: &Explanation) {
     }
     if let (Some(ts), Some(held), Some(price)) = (t.exit_ts, t.holding_s, t.exit_price) {
         let by = t.closed_by.map_or_else(String::new, |n| format!(" by order {n}"));
-        page.say("closed", &format!("{} UTC{by}, at {} {quote} on average, after {}", at(ts), n(price), words::span(held)));
+        page.say(
+            "closed",
+            &format!("{} UTC{by}, at {} {quote} on average, after {}", at(ts), n(price), words::span(held)),
+        );
     }
     page.say("gross", &format!("{:+.4} {quote}", t.gross));
     page.say("fees", &format!("{:.4} {quote}", t.fees));
@@ -410,6 +446,9 @@ pub fn refusals(names: &Names<'_>, lines: &[RefusalLine]) -> String {
             names.refusal(line).text
         ));
     }
-    page.line(&format!("{} refusals. `bot4 explain RUN --refusal EVENT` explains one.", words::grouped(&lines.len().to_string())));
+    page.line(&format!(
+        "{} refusals. `bot4 explain RUN --refusal EVENT` explains one.",
+        words::grouped(&lines.len().to_string())
+    ));
     page.out
 }

@@ -1,7 +1,9 @@
 //! The vocabulary of explanations: what each check asks, what each refusal means, how numbers, times and orders are said.
 
 use domain::decimal::Rounding;
-use domain::{Intent, Money, OrderStatus, OrderType, RejectReason, Side, SizeRequest, StopPlan, TrailOffset, UnixNanos};
+use domain::{
+    Intent, Money, OrderStatus, OrderType, RejectReason, Side, SizeRequest, StopPlan, TrailOffset, UnixNanos,
+};
 use risk::{Check, DenyReason};
 
 /// What a number of a check is in.
@@ -87,7 +89,9 @@ pub const fn asked(check: Check) -> Asked {
         Check::Leverage => ("gross exposure with this order", Unit::TimesEquity, "at most"),
         Check::Tick => ("its prices are multiples of the tick", Unit::Price, ""),
         Check::Lot => ("its quantity is whole lots within the venue's range", Unit::Base, "at most"),
-        Check::MinNotional => ("its worth, at the price and at the stop, reaches the venue's minimum", Unit::Quote, "at least"),
+        Check::MinNotional => {
+            ("its worth, at the price and at the stop, reaches the venue's minimum", Unit::Quote, "at least")
+        }
         Check::Oversell => ("no more leaves than the strategy holds", Unit::Base, "at most"),
     };
     Asked { what, unit, relation }
@@ -97,7 +101,9 @@ pub const fn asked(check: Check) -> Asked {
 #[must_use]
 pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
     match reason {
-        DenyReason::Paused => ("new risk is paused: something went wrong before, or the system was told to", Unit::Number),
+        DenyReason::Paused => {
+            ("new risk is paused: something went wrong before, or the system was told to", Unit::Number)
+        }
         DenyReason::Warmup => ("the market data is history that warms up the strategies", Unit::Number),
         DenyReason::InstrumentUnknown => ("the instrument is not known", Unit::Number),
         DenyReason::AccountUnknown => ("the account is not known", Unit::Number),
@@ -125,7 +131,9 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
         DenyReason::Oversell => ("more than the strategy holds would leave", Unit::Base),
         DenyReason::Lot => ("its quantity is zero, no whole lots, or outside the venue's range", Unit::Base),
         DenyReason::Tick => ("a price of it is no multiple of the tick", Unit::Price),
-        DenyReason::MinNotional => ("it is worth less than the venue's minimum, at the price or at its stop", Unit::Quote),
+        DenyReason::MinNotional => {
+            ("it is worth less than the venue's minimum, at the price or at its stop", Unit::Quote)
+        }
         DenyReason::Overflow => ("a number did not fit", Unit::Number),
     }
 }

@@ -9,6 +9,7 @@ mod calc;
 mod command_line;
 mod configuration;
 mod data;
+mod explain;
 mod harness;
 mod order_of_time;
 mod perpetual;
