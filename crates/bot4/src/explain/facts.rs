@@ -215,6 +215,19 @@ pub struct RefusalFacts {
     pub unit: String,
     /// The largest amount, in quote, that this check would have let pass.
     pub largest_safe: Option<f64>,
+    /// What was held when it was refused, dust left out; empty in lists.
+    pub held: Vec<HeldFacts>,
+}
+
+/// A position.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldFacts {
+    /// Whose.
+    pub strategy: u16,
+    /// In what.
+    pub symbol: String,
+    /// How much: positive is long.
+    pub quantity: f64,
 }
 
 /// An order.
@@ -341,4 +354,6 @@ pub struct TradeFacts {
     pub worst: Option<f64>,
     /// The order that closed it.
     pub closed_by: Option<u64>,
+    /// What is not in the figures above, where there is something.
+    pub without: Option<&'static str>,
 }

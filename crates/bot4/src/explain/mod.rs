@@ -118,6 +118,10 @@ impl Source<'_> {
         let gate = steps.get(&line.seq).and_then(|step| step.passes.iter().rfind(of));
         let mut facts = self.begin(&names, key, Some(line.signal), signal, &steps, gate, Some(line));
         facts.replay = replayed;
+        if let Some(refusal) = &mut facts.refusal {
+            // The run stands right after the refusal.
+            refusal.held = names.held();
+        }
         if line.signal != line.seq {
             facts.cause = steps.get(&line.seq).map(|step| names.event(step));
         }

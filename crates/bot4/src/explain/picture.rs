@@ -33,12 +33,15 @@ pub fn picture(told: &Told) -> OrderPicture {
         add_order(e, order, e.order.as_ref().is_some_and(|own| own.ordinal == order.ordinal), &mut marks, &mut levels);
     }
     marks.sort_by_key(|mark| mark.ts);
-    OrderPicture { title: title(e), bars, bar_ms, marks, levels }
+    let bar = words::span(bar_ms as f64 / 1e3);
+    OrderPicture { title: format!("{} in bars of {bar}", e.symbol), bars, bar_ms, marks, levels }
 }
 
 fn add_order(e: &Explanation, order: &OrderFacts, own: bool, marks: &mut Vec<Mark>, levels: &mut Vec<Level>) {
     let name = format!("order {} ({})", order.ordinal, order.purpose.word());
-    if own {
+    // An order at the market leaves where the signal is: one mark says both.
+    let with_signal = e.signal.as_ref().is_some_and(|s| s.ts == order.ts) && order.kind == "market";
+    if own && !with_signal {
         let price = order.trigger.or(order.limit_price).or_else(|| e.signal.as_ref().and_then(|s| s.reference));
         if let Some(price) = price.or(order.average_price) {
             let label = format!("{name} leaves: {} {}", order.side, order.size);

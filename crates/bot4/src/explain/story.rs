@@ -2,16 +2,16 @@
 
 use crate::explain::collect::{BookedSeen, IndicatorSeen, Pass, Step};
 use crate::explain::facts::{
-    CheckFacts, EventFacts, ExecutionFacts, IndicatorFacts, LifeFacts, OrderFacts, RefusalFacts, SignalFacts,
-    SizeFacts, StrategyFacts, TradeFacts, ValidationFacts,
+    CheckFacts, EventFacts, ExecutionFacts, HeldFacts, IndicatorFacts, LifeFacts, OrderFacts, RefusalFacts,
+    SignalFacts, SizeFacts, StrategyFacts, TradeFacts, ValidationFacts,
 };
 use crate::explain::scan::{Index, OrderLine, Purpose, Record, RefusalLine, What};
 use crate::explain::words;
 use crate::runner::recorded::Opened;
 use domain::decimal::{Rounding, mantissa_to_f64};
 use domain::{
-    Control, Entry, EventBody, Fill, Instrument, InstrumentIdx, Intent, Liquidity, Money, OrderClass, OrderQuantity,
-    Price, ReportBody, Side, Signal, StrategyIdx, TimeInForce, TimerFired, UnixNanos,
+    Control, Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentKind, Intent, Liquidity, Money, OrderClass,
+    OrderQuantity, Price, ReportBody, Side, Signal, StrategyIdx, TimeInForce, TimerFired, UnixNanos,
 };
 use portfolio::Direction;
 use risk::{CHECKS, DenyReason};
@@ -557,7 +557,33 @@ impl<'a> Names<'a> {
             limit: line.refusal.limit,
             unit: unit.name(&quote, &base),
             largest_safe: line.refusal.largest_safe.map(Money::to_f64),
+            held: Vec::new(),
         }
+    }
+
+    /// What a round trip in an instrument does not count.
+    fn without(&self, instrument: InstrumentIdx) -> Option<&'static str> {
+        let perpetual = self.instrument(instrument).is_some_and(|i| i.kind == InstrumentKind::LinearPerpetual);
+        (perpetual && self.opened.config.venue.funding.is_some())
+            .then_some("funding, which the account pays or receives beside its trades")
+    }
+
+    /// What is held where the run stands now, dust left out.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldFacts> {
+        let engine = &self.opened.plan.session.engine;
+        let tradable = |instrument: InstrumentIdx, quantity| {
+            let mark = self.instrument(instrument).zip(engine.view().mark(instrument));
+            !mark.is_some_and(|(i, mark)| portfolio::dust::is_dust(i, quantity, i.price(mark)))
+        };
+        (engine.portfolio().positions())
+            .filter(|(_, instrument, _, position)| tradable(*instrument, position.quantity))
+            .map(|(_, instrument, strategy, position)| HeldFacts {
+                strategy: strategy.0,
+                symbol: self.symbol(instrument),
+                quantity: position.quantity.to_f64(),
+            })
+            .collect()
     }
 
     /// The round trip: the first that ended at or after `from`, else the one that is open after the last fill that was seen.
@@ -595,6 +621,7 @@ impl<'a> Names<'a> {
                 best: None,
                 worst: None,
                 closed_by: closer.map(|r| r.id.ordinal()),
+                without: self.without(trip.instrument),
             });
         }
         let trip = open?;
@@ -614,6 +641,7 @@ impl<'a> Names<'a> {
             best: None,
             worst: None,
             closed_by: None,
+            without: self.without(trip.instrument),
         })
     }
 }

@@ -36,7 +36,8 @@ pub fn of_order(e: &Explanation) -> Vec<String> {
             lines.extend(wanted(e));
             if e.cause.is_some() && e.signal.is_some() && order.purpose == Purpose::Entry {
                 lines.push(format!(
-                    "It had to wait until {} UTC: what stood against it was closed or taken off first.",
+                    "It had to wait for event {} ({} UTC): what stood against it was closed or taken off first.",
+                    words::grouped(&order.seq.to_string()),
                     at(order.ts)
                 ));
             }

@@ -261,6 +261,10 @@ pub fn explanation(e: &Explanation) -> String {
     if let Some(r) = &e.refusal {
         page.section("Refused");
         page.say("reason", &format!("{}: {}", r.reason, r.text));
+        let held: Vec<String> = (r.held.iter())
+            .map(|h| format!("{} {} (strategy {})", h.symbol, words::number(h.quantity), h.strategy))
+            .collect();
+        page.say("held then", &if held.is_empty() { "nothing".to_owned() } else { held.join("; ") });
         if let Some(safe) = r.largest_safe {
             page.say("would pass", &format!("up to {} {}", words::number(safe), e.quote));
         }
@@ -350,6 +354,9 @@ fn trade(page: &mut Page, e: &Explanation) {
     page.say("fees", &format!("{:.4} {quote}", t.fees));
     let share = t.net_return.map_or_else(String::new, |r| format!(", {:+.2} % of what was paid", r * 100.0));
     page.say("net", &format!("{:+.4} {quote}{share}", t.net));
+    if let Some(without) = t.without {
+        page.say("not in it", without);
+    }
     if let (Some(best), Some(worst)) = (t.best, t.worst) {
         let text = format!(
             "at best {} {quote} a unit in favour, at worst {} {quote} against (whole candles between entry and exit, and the exit)",

@@ -5,7 +5,7 @@ use bot4::explain::rerun::rerun;
 use bot4::runner::cursor::{Cursor, command_of, event_of};
 use bot4::runner::run_folder::{Contents, RunFolder};
 use domain::decimal::mantissa_to_f64;
-use domain::{EventBody, Fill, Intent, OrderClass, OrderSpec, OrderType, ReportBody, Signal};
+use domain::{EventBody, Fill, Intent, OrderClass, OrderSpec, OrderType, ReportBody, Signal, StopPlan};
 use risk::{CommandRecord, Decision, Refusal};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ use testkit::assert_close;
 /// A month of the bundled minutes with bars, stops and correlations.
 const MONTH: &str =
     "--from 2021-05-01 --to 2021-06-01 --strategy sma-cross:fast=10,slow=30,bar=15m --strategy donchian:bar=1h";
+
+/// Decimals of quantities of the bundled pairs, by number.
+const QUANTITY_DECIMALS: [u8; 2] = [6, 5];
 
 fn run(args: &str, variables: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
@@ -129,7 +132,6 @@ fn an_entry_a_stop_and_an_exit_are_told_as_the_journal_has_them() {
     let dir = recorded("explain_three");
     let facts = Facts::of(&dir);
     let symbol = |spec: &OrderSpec| ["BTCUSDT", "ETHUSDT"][spec.instrument.index()];
-    let decimals = |spec: &OrderSpec| [5, 4][spec.instrument.index()];
 
     // An entry of a moving-average strategy (numbers 0 and 1).
     let (seq, spec) = facts.find(|spec, class| class == OrderClass::Entry && spec.strategy.0 < 2);
@@ -176,7 +178,10 @@ fn an_entry_a_stop_and_an_exit_are_told_as_the_journal_has_them() {
     let mut worse = 0.0;
     for (told, (seq, ts, fill)) in told.iter().zip(&fills) {
         assert_eq!((&told["seq"], &told["ts"]), (&(*seq).into(), &ts.as_millis().into()));
-        let (price, quantity) = (mantissa_to_f64(fill.price, 2), mantissa_to_f64(fill.quantity, decimals(&spec)));
+        let (price, quantity) = (
+            mantissa_to_f64(fill.price, 2),
+            mantissa_to_f64(fill.quantity, QUANTITY_DECIMALS[spec.instrument.index()]),
+        );
         assert_eq!(told["price"].as_f64(), Some(price));
         assert_eq!(told["quantity"].as_f64(), Some(quantity));
         assert_eq!(told["fee"].as_f64(), Some(fill.fee_amount.to_f64()));
@@ -216,10 +221,14 @@ fn an_entry_a_stop_and_an_exit_are_told_as_the_journal_has_them() {
     let bought = facts.fills_of(entry);
     let paid: f64 = bought.iter().map(|(_, _, f)| mantissa_to_f64(f.price, 2) * f.quantity as f64).sum();
     let average = paid / bought.iter().map(|(_, _, f)| f.quantity as f64).sum::<f64>();
-    assert!(
-        (trigger / average - 0.98).abs() < 1e-4 || (trigger / average) < 1.0,
-        "a stop lies below: {trigger} {average}"
-    );
+    let plan = facts.signals.iter().rfind(|(at, s)| *at <= seq && s.strategy == stop.strategy && s.stop.is_some());
+    let expected = match plan.unwrap().1.stop.unwrap() {
+        StopPlan::Fraction(rate) => average * (1.0 - rate.to_f64()),
+        StopPlan::Distance(distance) => average - distance.to_f64(),
+        StopPlan::Price(price) => price.to_f64(),
+    };
+    // Dust of earlier positions is part of the average entry price.
+    assert_close(trigger, expected, 1e-3, 0.0);
     let kinds: Vec<&str> = s["life"].as_array().unwrap().iter().map(|l| l["what"].as_str().unwrap()).collect();
     assert_eq!(kinds[..3], ["sent", "accepted", "triggered"]);
     assert_eq!(s["trade"]["closed_by"], stop.client_id.ordinal());
@@ -346,7 +355,7 @@ fn a_run_that_was_killed_and_resumed_tells_what_an_undisturbed_one_tells() {
     let dir = recorded("explain_resumed");
     let killed = dir.with_file_name("killed");
     let args = format!("paper {MONTH} --json --out {}", killed.display());
-    assert_eq!(run(&args, &[("BOT4_FAILPOINT", "snapshot.rename:3")]).code, -1);
+    assert_eq!(run(&args, &[("BOT4_FAILPOINT", "snapshot.rename:1")]).code, -1);
     // An unfinished run is told of, too, to the end of its record.
     let unfinished = Facts::of(&killed);
     let last = explain(&killed, "last");
@@ -364,6 +373,40 @@ fn a_run_that_was_killed_and_resumed_tells_what_an_undisturbed_one_tells() {
 }
 
 #[test]
+fn the_second_half_of_a_reversal_is_told_with_its_signal_and_with_what_it_waited_for() {
+    let dir = folder("explain_reversal").join("run");
+    let data = crate::support::beside("binance_usdm_BTCUSDT_1d_2021.csv");
+    let args = format!(
+        "paper --data {} --strategy sma-cross:fast=3,slow=8,short=yes --stop pct:30 --json --out {}",
+        data.display(),
+        dir.display()
+    );
+    json(&run(&args, &[]));
+    let facts = Facts::of(&dir);
+    let waited = |(seq, _, class): &&(u64, OrderSpec, OrderClass)| {
+        *class == OrderClass::Entry && !facts.signals.iter().any(|(at, _)| at == seq)
+    };
+    let mut entries = facts.orders.iter().filter(waited);
+    let (seq, entry, _) = entries.nth(2).expect("a year of a fast cross reverses often");
+    let e = explain(&dir, &entry.client_id.ordinal().to_string());
+    let (said, signal) = facts.signals.iter().rfind(|(at, _)| at < seq).unwrap();
+    assert_eq!((&e["signal"]["seq"], &e["event"]["seq"]), (&(*said).into(), &(*said).into()));
+    assert_eq!(e["signal"]["intent"], serde_json::to_value(signal.intent).unwrap());
+    // It left when the exit of the position before was filled.
+    let (_, _, fill) = facts.fills.iter().find(|(at, _, _)| at == seq).expect("a fill let it go");
+    assert_ne!(fill.client_id, entry.client_id);
+    assert_eq!((&e["cause"]["seq"], &e["cause"]["kind"]), (&(*seq).into(), &"report".into()));
+    let exit = explain(&dir, &fill.client_id.ordinal().to_string());
+    assert_eq!((&exit["order"]["purpose"], &exit["signal"]), (&"exit".into(), &e["signal"]));
+    // Each belongs to its own round trip.
+    let first = |spec: &OrderSpec| facts.fills_of(spec)[0].1.as_millis();
+    assert_eq!((&e["trade"]["open"], &e["trade"]["entry_ts"]), (&false.into(), &first(entry).into()));
+    assert_eq!(exit["trade"]["closed_by"], fill.client_id.ordinal());
+    assert!(exit["trade"]["exit_ts"].as_i64() <= e["trade"]["entry_ts"].as_i64());
+    assert_ne!(exit["trade"]["side"], e["trade"]["side"]);
+}
+
+#[test]
 fn orders_are_listed_and_what_is_none_is_refused_with_the_range() {
     let dir = recorded("explain_list");
     let facts = Facts::of(&dir);
@@ -374,7 +417,11 @@ fn orders_are_listed_and_what_is_none_is_refused_with_the_range() {
         assert_eq!((&row["seq"], &row["id"]), (&(*seq).into(), &spec.client_id.to_string().into()));
         assert_eq!(row["purpose"] == "entry", *class == OrderClass::Entry, "{row}");
         let filled: i64 = facts.fills_of(spec).iter().map(|(_, _, fill)| fill.quantity).sum();
-        assert_eq!(row["filled"].as_f64().unwrap(), mantissa_to_f64(filled, [5, 4][spec.instrument.index()]), "{row}");
+        assert_eq!(
+            row["filled"].as_f64().unwrap(),
+            mantissa_to_f64(filled, QUANTITY_DECIMALS[spec.instrument.index()]),
+            "{row}"
+        );
     }
     let shown = dir.display();
     let table = run(&format!("explain {shown}"), &[]);
