@@ -267,7 +267,7 @@ pub fn grouped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     out.push_str(sign);
     for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -283,7 +283,7 @@ pub fn grouped(text: &str) -> String {
 #[must_use]
 pub fn clock(ts: UnixNanos) -> String {
     let Ok(timestamp) = jiff::Timestamp::from_nanosecond(i128::from(ts.0)) else { return format!("{} ns", ts.0) };
-    let whole = (ts.0 / 1_000_000) % 1_000 == 0;
+    let whole = (ts.0 / 1_000_000).is_multiple_of(1_000);
     let form = if whole { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.3f" };
     jiff::tz::TimeZone::UTC.to_datetime(timestamp).strftime(form).to_string()
 }
@@ -296,7 +296,7 @@ pub fn span(seconds: f64) -> String {
     match whole {
         0..=59 if (seconds - seconds.round()).abs() < 0.001 => format!("{whole} s"),
         0..=59 => format!("{} s", number(seconds)),
-        60..=3_599 if whole % 60 == 0 => format!("{} min", whole / 60),
+        60..=3_599 if whole.is_multiple_of(60) => format!("{} min", whole / 60),
         60..=3_599 => format!("{} min {} s", whole / 60, whole % 60),
         3_600..=86_399 if whole % 3_600 < 60 => format!("{} h", whole / 3_600),
         3_600..=86_399 => format!("{} h {} min", whole / 3_600, whole % 3_600 / 60),

@@ -1,7 +1,9 @@
 //! `bot4 explain` from outside: its facts against the journal and against numbers worked out here, never against its own.
 
 use crate::support::{Ran, folder};
+use bot4::explain::Source;
 use bot4::explain::rerun::rerun;
+use bot4::explain::scan::Index;
 use bot4::runner::cursor::{Cursor, command_of, event_of};
 use bot4::runner::run_folder::{Contents, RunFolder};
 use domain::decimal::mantissa_to_f64;
@@ -404,6 +406,30 @@ fn the_second_half_of_a_reversal_is_told_with_its_signal_and_with_what_it_waited
     assert_eq!(exit["trade"]["closed_by"], fill.client_id.ordinal());
     assert!(exit["trade"]["exit_ts"].as_i64() <= e["trade"]["entry_ts"].as_i64());
     assert_ne!(exit["trade"]["side"], e["trade"]["side"]);
+}
+
+#[test]
+fn where_a_build_decides_otherwise_orders_and_fills_stay_as_recorded_and_it_is_said() {
+    let dir = recorded("explain_otherwise");
+    let facts = Facts::of(&dir);
+    let (seq, spec) = facts.find(|spec, class| class == OrderClass::Entry && spec.strategy.0 < 2);
+    let run_folder = RunFolder::at(&dir);
+    let Contents::Run(mut start) = run_folder.contents().unwrap() else { panic!("a run") };
+    let text = start.config.to_string();
+    assert!(text.contains("fast=10"), "{text}");
+    // Another build: the same run with one constant of a strategy changed. Its snapshots are not of this strategy.
+    start.config = serde_json::from_str(&text.replace("fast=10", "fast=11")).unwrap();
+    let index = Index::read(&dir.join("journal"), false).unwrap();
+    let source = Source { folder: &run_folder, start: &start, index: &index, data: &[], stop: &AtomicBool::new(false) };
+    let told = source.order(index.find(spec.client_id).unwrap()).unwrap().facts;
+    let difference = told.replay.difference.expect("it crosses elsewhere");
+    assert!(difference.contains("the record has"), "{difference}");
+    assert!(told.summary.iter().any(|line| line.starts_with("This build decides otherwise")), "{:?}", told.summary);
+    assert!(!told.replay.unusable.is_empty(), "snapshots of another strategy are named");
+    let (order, execution) = (told.order.unwrap(), told.execution.unwrap());
+    assert_eq!((order.seq, order.id), (seq, spec.client_id.to_string()));
+    assert_eq!(execution.fills as usize, facts.fills_of(&spec).len());
+    assert!(told.trade.is_some_and(|trade| trade.entry_ts == facts.fills_of(&spec)[0].1.as_millis()));
 }
 
 #[test]
