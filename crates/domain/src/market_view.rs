@@ -79,7 +79,8 @@ impl MarketView {
     #[inline]
     pub fn traded(&mut self, ts: UnixNanos, idx: InstrumentIdx, price: i64, flags: MarketFlags) {
         if let Some(view) = self.instruments.get_mut(idx.index()) {
-            view.warmup = flags != MarketFlags(0) && (flags.has(MarketFlags::WARMUP) || flags.has(MarketFlags::SYNTHETIC));
+            view.warmup =
+                flags != MarketFlags(0) && (flags.has(MarketFlags::WARMUP) || flags.has(MarketFlags::SYNTHETIC));
             if flags.has(MarketFlags::SYNTHETIC) {
                 return;
             }
@@ -92,7 +93,8 @@ impl MarketView {
     #[inline]
     pub fn quoted(&mut self, ts: UnixNanos, idx: InstrumentIdx, best: (i64, i64), flags: MarketFlags) {
         if let Some(view) = self.instruments.get_mut(idx.index()) {
-            view.warmup = flags != MarketFlags(0) && (flags.has(MarketFlags::WARMUP) || flags.has(MarketFlags::SYNTHETIC));
+            view.warmup =
+                flags != MarketFlags(0) && (flags.has(MarketFlags::WARMUP) || flags.has(MarketFlags::SYNTHETIC));
             if flags.has(MarketFlags::SYNTHETIC) {
                 return;
             }

@@ -566,7 +566,7 @@ mod tests {
 
     #[test]
     fn orders_signals_refusals_and_the_end_have_their_numbers() {
-        let price = Price::from_units(7);
+        let price = domain::Price::from_units(7);
         let orders = [
             (OrderType::Market, OrderQuantity::QuoteAmount(Money::from_units(5)), TimeInForce::Ioc),
             (

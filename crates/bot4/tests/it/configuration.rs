@@ -3,7 +3,6 @@
 use crate::support::{Ran, folder};
 use serde_json::Value;
 use std::path::Path;
-use std::process::Command;
 
 /// Runs the program in `folder` with these variables and arguments, separated by blanks.
 fn bot4_in(folder: &Path, variables: &[(&str, &str)], args: &str) -> Ran {

@@ -5,11 +5,8 @@ use std::process::Command;
 
 /// Runs the program with these variables and arguments, separated by blanks.
 fn with(variables: &[(&str, &str)], args: &str) -> Ran {
-    let output = crate::support::program()
-        .envs(variables.iter().copied())
-        .args(args.split_whitespace())
-        .output()
-        .unwrap();
+    let output =
+        crate::support::program().envs(variables.iter().copied()).args(args.split_whitespace()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -53,7 +53,11 @@ fn what_a_gap_filler_made_is_no_price_and_opens_no_risk() {
     let fill = hall.fill(1, Side::Buy, 100, 10_000, true);
     hall.step(fill);
     let made = hall.candle_of(0, 150, MarketFlags::SYNTHETIC);
-    assert_eq!(words(&hall.step(made)), ["signal Exit 0", "submit Reducing market 0"], "a reduction is never held back");
+    assert_eq!(
+        words(&hall.step(made)),
+        ["signal Exit 0", "submit Reducing market 0"],
+        "a reduction is never held back"
+    );
     assert_eq!(hall.engine.equity(ACCOUNT), Some(Money::from_units(100_000)), "nor valued at what was made");
 }
 
