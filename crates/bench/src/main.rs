@@ -3,6 +3,7 @@
 //! `cargo xtask bench` prints the machine's facts first and then runs this. Data are seeded candles, trades and quotes; with `--npy DIR`
 //! the files of other programs' measurements (`bars.npy`, `trades.npy`, `quotes.npy`) are read instead, so that both sides see the same.
 
+mod catalogue;
 mod data;
 mod engine_run;
 mod journal;
@@ -73,6 +74,15 @@ enum What {
         /// Files or folders to read as they are.
         paths: Vec<PathBuf>,
     },
+    /// Catalogues: import of CSV rows on one thread, one day and five years of daily bars out of five years of minutes.
+    Catalogue {
+        /// A catalogue to ask instead of a seeded one; it has to hold minutes of one symbol.
+        #[arg(long)]
+        root: Option<PathBuf>,
+        /// A CSV file of minutes to import instead of a seeded one (Binance's archive without a header).
+        #[arg(long)]
+        csv: Option<PathBuf>,
+    },
     /// Writes the candles as bot4's own file, for measuring the program from its start.
     Export {
         /// The file.
@@ -90,6 +100,7 @@ fn main() {
         What::Recorded { dir } => recorded::run(dir.as_deref(), cli.runs),
         What::Journal { dir } => journal::run(dir.as_deref(), cli.runs),
         What::Load { paths } => loading::run(paths, cli.runs),
+        What::Catalogue { root, csv } => catalogue::run(root.as_deref(), csv.as_deref(), cli.runs),
         What::Export { out } => loading::export(cli.npy.as_deref(), out),
     };
     if let Err(error) = result {

@@ -289,6 +289,26 @@ impl CandleCheck {
     }
 }
 
+/// Looks for outliers in a stream of single prices, such as trades or middles of quotes: each is held against the one before it.
+#[derive(Clone, Debug)]
+pub struct PriceCheck {
+    outliers: Outliers,
+}
+
+impl PriceCheck {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(rule: OutlierRule) -> Self {
+        Self { outliers: Outliers::new(rule) }
+    }
+
+    /// Looks at the next price, a mantissa: its change as a fraction and the scale, if it is not credible by the rule.
+    #[inline]
+    pub fn push(&mut self, price: i64) -> Option<(f64, f64)> {
+        self.outliers.judge_prices(price, price, price, true)
+    }
+}
+
 /// The rolling robust scale of returns.
 #[derive(Clone, Debug)]
 struct Outliers {
@@ -319,18 +339,23 @@ impl Outliers {
 
     /// The candle's largest change and the scale, if it is an outlier; then takes it in.
     fn judge(&mut self, c: &Candle, follows: bool) -> Option<(f64, f64)> {
-        let before = std::mem::replace(&mut self.close, c.close as f64);
+        self.judge_prices(c.high, c.low, c.close, follows)
+    }
+
+    #[inline]
+    fn judge_prices(&mut self, high: i64, low: i64, close: i64, follows: bool) -> Option<(f64, f64)> {
+        let before = std::mem::replace(&mut self.close, close as f64);
         if !follows || before <= 0.0 {
             return None;
         }
         let change = |price: i64| (price as f64 - before) / before;
-        let (up, down) = (change(c.high), change(c.low));
+        let (up, down) = (change(high), change(low));
         let largest = if up.abs() >= down.abs() { up } else { down };
         let found = self.scale.and_then(|scale| {
             let scale = scale.max(self.rule.scale_min);
             (largest.abs() > self.rule.sigmas * scale).then_some((largest, scale))
         });
-        self.take(change(c.close).abs());
+        self.take(change(close).abs());
         found
     }
 
@@ -427,6 +452,14 @@ mod tests {
         let stream: Vec<_> = (0..1000).map(|m| candle(&i, m, [100; 4], 0)).collect();
         let check = check(CONFIG, &stream);
         assert_eq!((check.findings().len(), check.counts().flat, check.counts().is_broken()), (10, 1000, false));
+    }
+
+    #[test]
+    fn a_single_price_far_off_is_an_outlier() {
+        let mut check = PriceCheck::new(OutlierRule { sigmas: 20.0, window: 40, scale_min: 1e-4 });
+        let price = |k: i64| if k == 70 { 200_000 } else { 100_000 + 10 * (k % 3) };
+        let found: Vec<i64> = (0..100).filter(|k| check.push(price(*k)).is_some()).collect();
+        assert_eq!(found, [70, 71], "there and back");
     }
 
     #[test]

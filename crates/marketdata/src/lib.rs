@@ -12,5 +12,5 @@ mod saved;
 pub mod time_bar;
 
 pub use candle::{CandleAggregator, CandleError};
-pub use check::{CandleCheck, CheckConfig, Counts, Finding, FindingKind, OutlierRule};
+pub use check::{CandleCheck, CheckConfig, Counts, Finding, FindingKind, OutlierRule, PriceCheck};
 pub use time_bar::TimeBars;

@@ -11,7 +11,9 @@ pub mod list;
 pub mod page;
 pub mod scenario;
 pub mod show;
+pub mod ticks;
 
+use self::ticks::{TickCheck, TickReport};
 use super::CommandError;
 use super::inputs::{DataArgs, time_text};
 use super::progress::Bar;
@@ -89,7 +91,10 @@ pub fn run(args: &DataCommand, stop: &Arc<AtomicBool>) -> Result<(), CommandErro
         Command::Show(args) => show::run(args, stop),
         Command::Scenarios { json } => {
             let text = scenario::list(*json)?;
-            std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
+            if *json {
+                return std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed);
+            }
+            crate::term::print(&text).map_err(CommandError::failed)
         }
     }
 }
@@ -126,6 +131,8 @@ struct SeriesReport {
     misaligned: u64,
     outliers: u64,
     first_outliers: Vec<OutlierLine>,
+    /// What is looked for in trades, quotes and book levels; `null` for candles.
+    ticks: Option<TickReport>,
     /// Figures that were rounded to the decimals of a `generic` instrument.
     rounded: u64,
     /// Why the series could not be read to its end.
@@ -159,8 +166,9 @@ struct GapLine {
     seconds: u64,
 }
 
+/// A price that is not credible by the rule.
 #[derive(Serialize)]
-struct OutlierLine {
+pub struct OutlierLine {
     ts: i64,
     /// The largest move from the close before, as a fraction.
     change: f64,
@@ -207,20 +215,22 @@ fn check_series(series: &Series, args: &CheckArgs, stop: &AtomicBool) -> Result<
     let mut candles = CandleCheck::new(config);
     let mut bar = Bar::new(None, args.json);
     let mut findings = Findings::default();
-    let result = read(series, &mut candles, &mut findings, &mut bar, stop);
+    let mut ticks = TickCheck::new(args.first);
+    let result = read(series, (&mut candles, &mut ticks), &mut findings, &mut bar, stop);
     bar.finish();
     let error = match result {
         Ok(true) => None,
         Ok(false) => return Err(crate::signals::stopped("")),
         Err(error) => Some(error.to_string()),
     };
-    Ok(SeriesReport::new(series, &findings, &candles, error, args.first))
+    let ticks = (series.kind != DataKind::Candles).then(|| ticks.finish());
+    Ok(SeriesReport::new(series, &findings, &candles, ticks, error, args.first))
 }
 
 /// Whether the end was reached; `false` if the user stopped it.
 fn read(
     series: &Series,
-    candles: &mut CandleCheck,
+    (candles, ticks): (&mut CandleCheck, &mut TickCheck),
     findings: &mut Findings,
     bar: &mut Bar,
     stop: &AtomicBool,
@@ -235,6 +245,7 @@ fn read(
             return Ok(true);
         }
         rows.candles().unwrap_or_default().iter().for_each(|c| candles.push(c));
+        ticks.take(&rows);
         bar.at(findings.rows, findings.last.unwrap_or(UnixNanos(0)));
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
@@ -261,7 +272,14 @@ impl KindCounts {
 }
 
 impl SeriesReport {
-    fn new(series: &Series, findings: &Findings, candles: &CandleCheck, error: Option<String>, first: usize) -> Self {
+    fn new(
+        series: &Series,
+        findings: &Findings,
+        candles: &CandleCheck,
+        ticks: Option<TickReport>,
+        error: Option<String>,
+        first: usize,
+    ) -> Self {
         let outlier = |finding: &Finding| match finding.kind {
             FindingKind::Outlier { change, scale } => {
                 Some(OutlierLine { ts: finding.ts_open.as_millis(), change, scale })
@@ -294,6 +312,7 @@ impl SeriesReport {
             misaligned: candles.counts().misaligned,
             outliers: candles.counts().outliers,
             first_outliers: candles.findings().iter().filter_map(outlier).take(first).collect(),
+            ticks,
             rounded: findings.rounded,
             error,
         }
@@ -313,7 +332,7 @@ impl SeriesReport {
         let mut line = |name: &str, value: String| {
             let _ = writeln!(text, "  {name:<22}{value}");
         };
-        line("files", self.files.join(", "));
+        line("files", files_text(&self.files));
         line("rows", self.rows.to_string());
         line("period", format!("{} to {}", when(self.first_ts), when(self.last_ts)));
         line("bad rows", self.bad_rows.to_string());
@@ -332,11 +351,13 @@ impl SeriesReport {
             line("off the clock", self.misaligned.to_string());
             line("outliers", self.outliers.to_string());
             for outlier in &self.first_outliers {
-                let times = outlier.change.abs() / outlier.scale;
-                line(
-                    "",
-                    format!("{}  {:+.2} %, {times:.0} deviations", when(Some(outlier.ts)), 100.0 * outlier.change),
-                );
+                line("", outlier.to_string());
+            }
+        }
+        if let Some(ticks) = &self.ticks {
+            ticks.lines(when).into_iter().for_each(|(name, value)| line(name, value));
+            for outlier in &ticks.first_outliers {
+                line("", outlier.to_string());
             }
         }
         if self.rounded > 0 {
@@ -357,10 +378,26 @@ impl std::fmt::Display for BadLine {
     }
 }
 
+/// The files, or of many the first and the last.
+fn files_text(files: &[String]) -> String {
+    match files {
+        [first, .., last] if files.len() > 4 => format!("{}: {first} to {last}", files.len()),
+        _ => files.join(", "),
+    }
+}
+
 impl BadLine {
     fn new(bad: &BadRow) -> Self {
         let BadRow { file, line, column, value, expected } = bad.clone();
         Self { file, line, column, value, expected }
+    }
+}
+
+impl std::fmt::Display for OutlierLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let when = UnixNanos::from_millis(self.ts).map_or_else(|| "-".into(), time_text);
+        let times = self.change.abs() / self.scale;
+        write!(f, "{when}  {:+.2} %, {times:.0} deviations", 100.0 * self.change)
     }
 }
 

@@ -9,6 +9,7 @@ use super::record::Record;
 use crate::history::{HistoryError, Listing, Rows, Series, SeriesReader, TEMPORARY};
 use domain::{InstrumentIdx, UnixNanos};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// A record that contradicts what is there, in words.
@@ -255,6 +256,7 @@ impl<T: Record> Sink for Target<T> {
     }
 
     fn commit(&mut self) -> Result<(), HistoryError> {
+        sync(&self.aside)?;
         while let Some((period, aside)) = self.aside.pop_first() {
             let path = self.final_path(period);
             std::fs::rename(&aside, &path).map_err(|e| HistoryError::io(&path.display().to_string(), &e))?;
@@ -273,6 +275,28 @@ impl<T: Record> Sink for Target<T> {
             drop(std::fs::remove_file(aside));
         }
     }
+}
+
+/// Threads that wait for the disk: its journal takes what comes at once in one go.
+const SYNCING: usize = 8;
+
+/// Makes files safe from a loss of power.
+fn sync(files: &BTreeMap<Period, PathBuf>) -> Result<(), HistoryError> {
+    let files: Vec<&PathBuf> = files.values().collect();
+    let sync_all = |files: &[&PathBuf]| {
+        files.iter().try_for_each(|path| {
+            let synced = File::open(path).and_then(|file| file.sync_all());
+            synced.map_err(|e| HistoryError::io(&path.display().to_string(), &e))
+        })
+    };
+    std::thread::scope(|scope| {
+        let share = files.len().div_ceil(SYNCING).max(1);
+        let threads: Vec<_> = files.chunks(share).map(|share| scope.spawn(move || sync_all(share))).collect();
+        threads.into_iter().try_for_each(|thread| {
+            let lost = || HistoryError::Io { file: "catalogue".into(), what: "a thread that syncs files ended".into() };
+            thread.join().unwrap_or_else(|_| Err(lost()))
+        })
+    })
 }
 
 /// The records of a reader, one by one.

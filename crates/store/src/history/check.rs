@@ -44,6 +44,8 @@ pub(crate) struct Checker {
     pub file: String,
     /// Whether rows may come in any order and more than once, because who reads sorts them.
     pub any_order: bool,
+    /// Whether the file itself states its interval, so that equal longer steps are gaps and no other interval.
+    pub interval_stated: bool,
     /// Time of the last row that passed; the end of the file before, at its start.
     pub(super) last: Option<i64>,
     /// A run of equal steps longer than the interval: length, count, time of its last row.
@@ -75,6 +77,7 @@ impl Checker {
             to_ns: range.1,
             file: String::new(),
             any_order: false,
+            interval_stated: false,
             last: None,
             odd: (0, 0, 0),
             findings: Findings::default(),
@@ -290,7 +293,7 @@ impl Checker {
         let length = t - last;
         self.odd =
             if self.odd.0 == length && self.odd.2 == last { (length, self.odd.1 + 1, t) } else { (length, 1, t) };
-        if self.odd.1 >= ODD_STEPS {
+        if self.odd.1 >= ODD_STEPS && !self.interval_stated {
             return Err(HistoryError::MixedIntervals {
                 file: self.file.clone(),
                 line,
@@ -333,6 +336,8 @@ impl Checker {
         if self.bad_rows == BadRows::Refuse {
             return Err(HistoryError::BadRow(Box::new(bad)));
         }
+        // A step over a row that is left out says nothing about the interval.
+        self.odd = (0, 0, 0);
         let findings = &mut self.findings;
         findings.bad += 1;
         findings.bad_kinds.add(kind);

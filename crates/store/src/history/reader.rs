@@ -44,6 +44,7 @@ impl SeriesReader {
         self.decoder = match self.series.parts.get(self.part) {
             Some(part) => {
                 self.checker.file.clone_from(&part.name);
+                self.checker.interval_stated = part.own;
                 Some(part.open(&self.series)?)
             }
             None => None,

@@ -135,6 +135,8 @@ pub struct Part {
     first_ns: Option<i64>,
     /// Time of the last row, where the file says it.
     last_ns: Option<i64>,
+    /// Whether it is one of bot4's own files.
+    pub(crate) own: bool,
 }
 
 /// One kind of data of one symbol on one venue.
@@ -194,6 +196,7 @@ impl Series {
             count: None,
             first_ns: None,
             last_ns: None,
+            own: true,
         };
         Self {
             venue: venue.to_owned(),
@@ -371,6 +374,7 @@ fn in_catalogue(root: &Path, options: &Options, left_out: &mut Vec<String>) -> R
             count: Some(e.rows),
             first_ns: i64::try_from(e.first.0).ok(),
             last_ns: i64::try_from(e.last.0).ok(),
+            own: true,
         };
         all.push(Series {
             parts: entries.iter().map(part).collect(),
@@ -587,6 +591,7 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
                 count: rows.map_or(probe.count, |(_, n)| Some(n)),
                 first_ns: probe.first_ns,
                 last_ns: probe.last_ns,
+                own: own.is_some(),
             }],
             bad_rows: options.bad_rows,
             rules_note,

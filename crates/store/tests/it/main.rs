@@ -5,6 +5,8 @@
 mod allocation;
 mod audit;
 mod bad_input;
+mod catalogue;
+mod foreign;
 mod formats;
 mod journal;
 mod journal_crash;

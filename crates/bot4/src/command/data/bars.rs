@@ -26,9 +26,26 @@ pub struct Bar {
     pub synthetic: bool,
 }
 
-/// Lengths of bars in seconds, each a multiple of the one before.
-const LENGTHS: [u64; 14] =
-    [1, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 604_800, 2_419_200, 9_676_800, 38_707_200];
+/// Lengths of bars in seconds: of each the next one that is a multiple is the longer one.
+const LENGTHS: [u64; 17] = [
+    1,
+    5,
+    15,
+    60,
+    300,
+    900,
+    1_800,
+    3_600,
+    7_200,
+    14_400,
+    28_800,
+    86_400,
+    604_800,
+    2_419_200,
+    9_676_800,
+    38_707_200,
+    154_828_800,
+];
 
 /// Collects bars and makes them longer when they become too many.
 pub struct Bars {

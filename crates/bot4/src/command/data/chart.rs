@@ -54,13 +54,16 @@ pub fn draw(bars: &[Bar], length_s: u64, decimals: u8, look: Look) -> String {
     let half = (high - low) / (2 * height) as f64;
     let axis = if look.ascii { ['|', '+', '-'] } else { ['│', '┤', '─'] };
 
+    // Few bars are drawn apart, so that the picture fills its room.
+    let stride = (look.bars() / bars.len().max(1)).clamp(1, 4);
     for line in 0..height {
         let top = high - half * (2 * line) as f64;
         let mut drawn = Painter::new(look.colour);
         for bar in bars {
             let upper = half_of(bar, top - half, top);
             let lower = half_of(bar, top - 2.0 * half, top - half);
-            drawn.put(glyph(upper, lower, bar, look.ascii), Some(bar.close >= bar.open));
+            drawn.put(glyph(upper, lower, bar, look.ascii), Some(bar.close >= bar.open), 1);
+            drawn.put(' ', None, stride - 1);
         }
         let label = if line % 3 == 0 || line + 1 == height {
             format!("{} {}", axis[1], price_text(top - half, 6.0 * half, decimals))
@@ -70,10 +73,10 @@ pub fn draw(bars: &[Bar], length_s: u64, decimals: u8, look: Look) -> String {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{} {label}", drawn.finish());
     }
-    volume(&mut text, bars, look, axis);
-    let rule: String = std::iter::repeat_n(axis[2], bars.len()).collect();
+    volume(&mut text, bars, look, axis, stride);
+    let rule: String = std::iter::repeat_n(axis[2], bars.len() * stride).collect();
     let _ = writeln!(text, "{rule}{}{}", axis[2], axis[2]);
-    let _ = writeln!(text, "{}", times(bars, length_s, first.ts_s, last.ts_s));
+    let _ = writeln!(text, "{}", times(bars, length_s, first.ts_s, last.ts_s, stride));
     text
 }
 
@@ -116,13 +119,13 @@ fn glyph(upper: Half, lower: Half, bar: &Bar, ascii: bool) -> char {
     }
 }
 
-fn volume(text: &mut String, bars: &[Bar], look: Look, axis: [char; 3]) {
+fn volume(text: &mut String, bars: &[Bar], look: Look, axis: [char; 3], stride: usize) {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = bars.iter().map(|b| b.volume).fold(0.0, f64::max);
     if most <= 0.0 {
         return;
     }
-    let _ = writeln!(text, "{} {}", " ".repeat(bars.len()), axis[0]);
+    let _ = writeln!(text, "{} {}", " ".repeat(bars.len() * stride), axis[0]);
     for line in (0..VOLUME_LINES).rev() {
         let mut drawn = Painter::new(look.colour);
         for bar in bars {
@@ -141,7 +144,10 @@ fn volume(text: &mut String, bars: &[Bar], look: Look, axis: [char; 3]) {
                 let eighths = if line == 0 && bar.volume > 0.0 { eighths.max(1) } else { eighths };
                 EIGHTHS.get(eighths).copied().unwrap_or(' ')
             };
-            drawn.put(glyph, Some(bar.close >= bar.open));
+            // Apart from their neighbours where there is room.
+            let broad = stride - usize::from(stride > 2);
+            drawn.put(glyph, Some(bar.close >= bar.open), broad);
+            drawn.put(' ', None, stride - broad);
         }
         let label = if line + 1 == VOLUME_LINES {
             format!("{} {}", axis[1], short_text(most))
@@ -155,7 +161,7 @@ fn volume(text: &mut String, bars: &[Bar], look: Look, axis: [char; 3]) {
 }
 
 /// Labels of time below the bars, as many as fit.
-fn times(bars: &[Bar], length_s: u64, first: u64, last: u64) -> String {
+fn times(bars: &[Bar], length_s: u64, first: u64, last: u64, stride: usize) -> String {
     let form = match (length_s, last.saturating_sub(first)) {
         (86_400.., ..) => "%Y-%m-%d",
         (_, 172_800..) => "%m-%d %H:%M",
@@ -166,12 +172,13 @@ fn times(bars: &[Bar], length_s: u64, first: u64, last: u64) -> String {
         let at = jiff::Timestamp::from_second(i64::try_from(s).unwrap_or(0)).unwrap_or_default();
         jiff::tz::TimeZone::UTC.to_datetime(at).strftime(form).to_string()
     };
-    let room = label(first).len() + 4;
+    // Labels stand below their bar, at rounds of so many bars that the next one does not touch.
+    let every = (label(first).len() + 4).div_ceil(stride).next_multiple_of(if stride == 1 { 5 } else { 2 });
     let mut line = String::new();
-    for (at, bar) in bars.iter().enumerate() {
-        let free = at == 0 || (at >= line.len() + 3 && at.is_multiple_of(room.next_multiple_of(5)));
-        if free && at + label(bar.ts_s).len() <= bars.len() + MARGIN {
-            let _ = write!(line, "{:width$}{}", "", label(bar.ts_s), width = at - line.len());
+    for (at, bar) in bars.iter().enumerate().step_by(every) {
+        let (column, text) = (at * stride, label(bar.ts_s));
+        if column + text.len() <= bars.len() * stride + MARGIN {
+            let _ = write!(line, "{:width$}{text}", "", width = column - line.len());
         }
     }
     line
@@ -189,7 +196,7 @@ impl Painter {
         Self { colour, line: String::new(), now: None }
     }
 
-    fn put(&mut self, glyph: char, rising: Option<bool>) {
+    fn put(&mut self, glyph: char, rising: Option<bool>, times: usize) {
         let wanted = if glyph == ' ' { self.now } else { rising };
         if self.colour && wanted != self.now {
             self.line.push_str(match wanted {
@@ -199,7 +206,7 @@ impl Painter {
             });
             self.now = wanted;
         }
-        self.line.push(glyph);
+        self.line.extend(std::iter::repeat_n(glyph, times));
     }
 
     fn finish(mut self) -> String {
@@ -227,25 +234,48 @@ mod tests {
             bar(1, [12.0, 16.0, 8.0, 8.0], 10.0),
             bar(2, [8.0, 9.0, 4.0, 9.0], 0.0),
         ];
-        let text = draw(&bars, 3_600, 2, PLAIN);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(&lines[..6], &[" |  + 15", " |  |", "o#  |", "o#  + 9", "  o |", "  | + 5"], "{text}");
-        assert!(lines.iter().all(|l| l.is_ascii() && l.len() <= 40), "{text}");
-        assert!(text.contains(" #  + 10.0") && text.ends_with("00:00\n"), "{text}");
+        // No room to draw them apart.
+        let text = draw(&bars, 3_600, 2, Look { width: 10, ..PLAIN });
+        let lines: Vec<String> = text.lines().map(|l| l.replace("  ", " ")).collect();
+        assert!(lines.iter().all(|l| l.is_ascii()), "{text}");
+        assert!(
+            lines[0].contains("|") && lines[3].contains('#') && lines[3].contains('o') && lines[5].contains('|'),
+            "{text}"
+        );
+        assert!(text.contains("+ 15") && text.contains("+ 10.0") && text.ends_with("00:00\n"), "{text}");
+    }
+
+    #[test]
+    fn lines_fit_the_width() {
+        for (n, width) in [(1, 30), (5, 30), (18, 30), (40, 80), (88, 100), (30, 100)] {
+            let bars: Vec<Bar> = (0..n).map(|k| bar(k, [10.0, 12.0 + k as f64, 9.0, 11.0], 5.0)).collect();
+            let look = Look { width, height: 10, ascii: true, colour: false };
+            assert!(bars.len() <= look.bars());
+            for line in draw(&bars, 3_600, 2, look).lines() {
+                assert!(line.len() <= width, "{n} {width}: {line}");
+            }
+        }
     }
 
     #[test]
     fn colours_and_lines_are_used_where_they_are_wanted() {
         let bars = [bar(0, [10.0, 12.0, 10.0, 12.0], 5.0), bar(1, [12.0, 12.0, 8.0, 8.0], 10.0)];
         let text = draw(&bars, 3_600, 2, Look { ascii: false, colour: true, ..PLAIN });
-        assert!(text.contains("\x1b[32m┃\x1b[31m┃\x1b[0m") && text.contains('█') && text.contains('┤'), "{text}");
+        assert!(
+            text.contains("\x1b[32m┃")
+                && text.contains("\x1b[31m┃")
+                && text.contains("\x1b[0m")
+                && text.contains('█')
+                && text.contains('┤'),
+            "{text}"
+        );
         assert!(!draw(&bars, 3_600, 2, Look { ascii: false, ..PLAIN }).contains('\x1b'));
     }
 
     #[test]
     fn a_market_that_stands_still_is_drawn() {
         let text = draw(&[bar(0, [5.0; 4], 0.0), bar(1, [5.0; 4], 0.0)], 3_600, 2, PLAIN);
-        assert!(text.contains("oo"), "{text}");
+        assert!(text.contains("o   o"), "{text}");
         assert_eq!(draw(&[], 60, 2, PLAIN), "");
     }
 }

@@ -1,9 +1,10 @@
 //! `bot4 data import`: foreign files into a catalogue.
 
 use super::KindCounts;
+use crate::command::CommandError;
 use crate::command::inputs::time_text;
 use crate::command::progress::Count;
-use crate::command::{CommandError, Exit};
+use crate::{signals, term};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -127,7 +128,11 @@ pub fn run(args: &ImportArgs, stop: &AtomicBool) -> Result<(), CommandError> {
     } else {
         String::new()
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)?;
+    if args.json {
+        std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)?;
+    } else {
+        term::print(&text).map_err(CommandError::failed)?;
+    }
     if let Some(error) = error {
         let kept = match report.files {
             0 => "nothing was imported".to_owned(),
@@ -139,8 +144,9 @@ pub fn run(args: &ImportArgs, stop: &AtomicBool) -> Result<(), CommandError> {
         return Err(CommandError::failed(format!("{error}{hint}; {kept}")));
     }
     if report.interrupted {
-        let message = "interrupted: files that were read to their end stay; the same command goes on with the rest";
-        return Err(CommandError { exit: Exit::Interrupted, message: message.into() });
+        return Err(signals::stopped(
+            "files that were read to their end are in the catalogue; the same command goes on with the rest",
+        ));
     }
     match report.conflicts {
         0 => Ok(()),

@@ -2,6 +2,7 @@
 
 use crate::command::CommandError;
 use crate::command::inputs::time_text;
+use crate::term::{self, HEADING, NAME, Table, styled};
 use clap::Args;
 use domain::UnixNanos;
 use serde::Serialize;
@@ -107,38 +108,23 @@ impl Line {
 impl Listing {
     fn table(&self) -> String {
         let when = |ts: i64| UnixNanos::from_millis(ts).map_or_else(|| "-".into(), time_text);
+        let mut table =
+            Table::new(0).left(0).left(0).left(0).left(0).left(0).right(0).right(0).right(0).right(0).left(0);
         let head = ["venue", "symbol", "kind", "from", "to", "rows", "files", "size", "gaps (missing)", "rules"];
-        let mut rows: Vec<Vec<String>> = vec![head.iter().map(|h| (*h).to_owned()).collect()];
+        table.row(head.map(|name| styled(HEADING, name)));
         for s in &self.series {
             let gaps =
                 s.gaps.zip(s.missing).map_or_else(|| "-".into(), |(gaps, missing)| format!("{gaps} ({missing})"));
             let rules = s.rules_valid_from.map_or_else(|| "today's".into(), |ts| format!("since {}", when(ts)));
-            let (from, to) = (when(s.from), when(s.to));
-            let cells = [s.venue.clone(), s.symbol.clone(), s.kind.clone(), from, to];
+            let names = [styled(NAME, &s.venue), styled(NAME, &s.symbol), s.kind.clone(), when(s.from), when(s.to)];
             let numbers = [s.rows.to_string(), s.files.to_string(), size_text(s.bytes), gaps, rules];
-            rows.push(cells.into_iter().chain(numbers).collect());
+            table.row(names.into_iter().chain(numbers));
         }
         if self.series.is_empty() {
             return format!("{}: nothing yet\n", self.catalogue);
         }
-        aligned(&rows, &[5, 6, 7, 8])
+        table.render(term::width())
     }
-}
-
-/// Rows as columns that stand below each other; those of `right` to the right.
-fn aligned(rows: &[Vec<String>], right: &[usize]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |at: usize| rows.iter().filter_map(|r| r.get(at)).map(|c| c.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, width))| {
-            if right.contains(&at) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-        });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// A size in the unit that leaves few digits: `13.4 MB`.

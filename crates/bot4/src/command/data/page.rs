@@ -28,7 +28,7 @@ const VOLUME_BOTTOM: f64 = 540.0;
 const HEIGHT: f64 = 572.0;
 
 /// Most bars that can be told apart.
-pub const BARS: usize = 320;
+pub const BARS: usize = 400;
 
 /// Draws the page.
 #[must_use]
@@ -182,7 +182,7 @@ dt{font-size:12px;color:var(--faint)}
 dd{margin:0;font-variant-numeric:tabular-nums;font-weight:550}
 #at{font-variant-numeric:tabular-nums;font-size:13px;min-height:20px;white-space:pre-wrap}
 .scroll{overflow-x:auto}
-svg{display:block;width:100%;min-width:640px;height:auto}
+svg{display:block;width:100%;min-width:860px;height:auto}
 text{fill:var(--faint);font-size:13px;font-variant-numeric:tabular-nums}
 .time{text-anchor:middle}
 .grid{stroke:var(--grid);stroke-width:1}
@@ -195,6 +195,7 @@ g:hover .hit{fill:var(--faint);opacity:.14}
 
 const SCRIPT: &str = "
 const at=document.getElementById('at');
+const pane=document.querySelector('.scroll');pane.scrollLeft=pane.scrollWidth;
 document.querySelectorAll('g[data-t]').forEach(g=>{const show=()=>{at.textContent=g.dataset.t};
 g.addEventListener('pointerenter',show);g.addEventListener('click',show)});
 ";

@@ -4,6 +4,7 @@
 
 use super::super::CommandError;
 use crate::command::inputs::parse_time;
+use crate::term::{NAME, styled};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -101,7 +102,7 @@ pub fn list(json: bool) -> Result<String, CommandError> {
     let mut text = String::new();
     for s in &all {
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "{:<20}{:<10}{} to {}", s.name, s.kind, s.from, s.to);
+        let _ = writeln!(text, "{}  {}, {} to {}", styled(NAME, &s.name), s.kind, s.from, s.to);
         let _ = writeln!(text, "  {}", s.what);
         for m in &s.measured {
             let _ = writeln!(

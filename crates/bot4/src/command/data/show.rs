@@ -3,8 +3,9 @@
 use super::bars::{Bar, Bars, exact_text, short_text, what};
 use super::chart::{self, Look};
 use super::page::{self, Heading};
+use crate::command::CommandError;
 use crate::command::inputs::{DataArgs, time_text};
-use crate::command::{CommandError, Exit};
+use crate::{signals, term};
 use clap::Args;
 use domain::{InstrumentIdx, UnixNanos};
 use serde::Serialize;
@@ -80,10 +81,10 @@ pub fn run(args: &ShowArgs, stop: &AtomicBool) -> Result<(), CommandError> {
     let series = choose(&found)?;
     let terminal = std::io::stdout().is_terminal();
     let look = Look {
-        width: args.width.or_else(width).unwrap_or(100).clamp(30, 400),
+        width: args.width.or_else(term::width).unwrap_or(100).clamp(30, 400),
         height: args.height.clamp(4, 100),
         ascii: args.ascii || !terminal,
-        colour: terminal && !args.ascii && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        colour: !args.json,
     };
     let wanted = if args.html.is_some() || args.json { page::BARS } else { look.bars() };
     let read = read(series, wanted, stop)?;
@@ -97,20 +98,17 @@ pub fn run(args: &ShowArgs, stop: &AtomicBool) -> Result<(), CommandError> {
         let html = page::draw(bars, bar_s, decimals, &heading);
         std::fs::write(path, html).map_err(|e| CommandError::failed(format!("{}: {e}", path.display())))?;
     }
-    let text = if args.json {
-        serde_json::to_string(&Shown::new(series, &read)).map_err(CommandError::failed)? + "\n"
-    } else if let Some(path) = &args.html {
+    if args.json {
+        let text = serde_json::to_string(&Shown::new(series, &read)).map_err(CommandError::failed)? + "\n";
+        return std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed);
+    }
+    let text = if let Some(path) = &args.html {
         format!("{}: {} bars written to {}\n", series.title(), bars.len(), path.display())
     } else {
-        table(series, &read) + "\n" + &chart::draw(bars, bar_s, decimals, look)
+        term::fit(&table(series, &read), Some(look.width)) + "\n" + &chart::draw(bars, bar_s, decimals, look)
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
-}
-
-/// Characters in a line of the terminal, where it is known.
-fn width() -> Option<usize> {
-    let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|n| *n > 0);
-    said.or_else(|| terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0)))
+    // Colours are taken out where they are not wanted.
+    anstream::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
 }
 
 /// The one series to be shown: of several of one symbol the candles, and of those the shortest.
@@ -146,7 +144,7 @@ fn read(series: &Series, most: usize, stop: &AtomicBool) -> Result<Read, Command
     while reader.next_chunk(&mut rows).map_err(CommandError::failed)? {
         bars.take(&rows);
         if stop.load(Ordering::Relaxed) {
-            return Err(CommandError { exit: Exit::Interrupted, message: "interrupted".into() });
+            return Err(signals::stopped(""));
         }
     }
     let findings = reader.findings();
