@@ -405,7 +405,7 @@ const fn intent_name(intent: Intent) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{AccountId, Event, InputId, Liquidity, Money, OrderStatus, Quantity, Rate, VenueOrderId};
+    use domain::{AccountId, Event, InputId, Liquidity, Money, OrderStatus, Price, Quantity, Rate, VenueOrderId};
     use risk::DenyReason;
     use serde_json::Value;
     use std::sync::Arc;
@@ -434,12 +434,15 @@ mod tests {
     }
 
     /// The entries of a journal, without what belongs to the chain.
-    fn entries(name: &str, write: impl FnOnce(&mut Writer)) -> Result<Vec<Value>, String> {
+    fn entries(name: &str, seal: Option<Seal>, write: impl FnOnce(&mut Writer)) -> Result<Vec<Value>, String> {
         let dir = std::env::temp_dir().join(format!("bot4-entries-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         let mut journal = Writer::create(&dir.join("journal"), Options::default()).unwrap();
         write(&mut journal);
-        journal.close().unwrap();
+        match seal {
+            Some(seal) => drop(journal.seal(7, BODY_VERSION, |out| seal.put(out)).unwrap()),
+            None => journal.close().unwrap(),
+        }
         let (audit, journal) = (dir.join("audit"), dir.join("journal"));
         let brought = bring_up_to_date(&audit, &journal, None, &mut Entries::default(), None, Layout::STANDARD);
         let mut all = Vec::new();
@@ -486,7 +489,7 @@ mod tests {
     #[test]
     fn every_kind_of_report_says_what_it_is() {
         let why = RejectReason::LotFilter;
-        let all = entries("reports", |journal| {
+        let all = entries("reports", None, |journal| {
             begin(journal);
             let order = spec(OrderType::Market, OrderQuantity::Base(Quantity::from_units(2)), TimeInForce::Gtc);
             command(
@@ -600,7 +603,8 @@ mod tests {
             strategy: StrategyIdx(0),
         };
         let refusal = Refusal::over(DenyReason::Leverage, 3.5, 3.0).with_safe(Money::from_units(20));
-        let all = entries("commands", |journal| {
+        let seal = Seal { digest: 0xabc, state_digest: 1, rows: 44 };
+        let all = entries("commands", Some(seal), |journal| {
             begin(journal);
             for (kind, quantity, time_in_force) in orders {
                 let spec = spec(kind, quantity, time_in_force);
@@ -621,11 +625,6 @@ mod tests {
             event(journal, Kind::Control, EventBody::Control(Control::Pause));
             event(journal, Kind::Timer, EventBody::Timer(domain::TimerFired::Day));
             journal.append(7, Kind::Recovery, BODY_VERSION, |out| out.extend_from_slice(b"{\"resumed_at\":8}"));
-            let seal = Seal { digest: 0xabc, state_digest: 1, rows: 44 };
-            journal.append(7, Kind::Seal, BODY_VERSION, |out| {
-                out.extend_from_slice(&[0; 16]);
-                seal.put(out);
-            });
         });
         let all = all.unwrap();
         let text = |at: usize, key: &str| all[at][key].as_str().unwrap_or("-").to_owned();
@@ -667,11 +666,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_with_its_event() {
-        let later = entries("later", |journal| journal.append(3, Kind::Order, BODY_VERSION + 1, |_| ()));
+        let later = entries("later", None, |journal| journal.append(3, Kind::Order, BODY_VERSION + 1, |_| ()));
         assert!(later.unwrap_err().contains("record of event 3: Order of version 2, this build reads version 1"));
-        let broken = entries("broken", |journal| journal.append(3, Kind::Report, BODY_VERSION, |out| out.push(1)));
+        let broken =
+            entries("broken", None, |journal| journal.append(3, Kind::Report, BODY_VERSION, |out| out.push(1)));
         assert!(broken.unwrap_err().contains("Report that this build cannot read"));
-        let lines = entries("lines", |journal| {
+        let lines = entries("lines", None, |journal| {
             journal.append(3, Kind::Recovery, BODY_VERSION, |out| out.extend_from_slice(b"{\n}"))
         });
         assert!(lines.unwrap_err().contains("more than one line"));

@@ -9,6 +9,9 @@ use std::process::Command;
 /// A few days of the bundled minutes with enough to do.
 const RUN: &str = "--from 2021-05-10 --to 2021-05-17 --strategy sma-cross:bar=5m --strategy donchian:bar=15m";
 
+/// Three weeks of the same: several snapshots long.
+const LONGER: &str = "--from 2021-05-10 --to 2021-05-31 --strategy sma-cross:bar=5m --strategy donchian:bar=15m";
+
 /// The program with the user's key in this folder.
 fn bot4(home: &Path, args: &str, variables: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
@@ -129,8 +132,8 @@ fn a_run_that_was_killed_verifies_and_its_log_is_completed() {
     let dir = folder("audit_killed");
     let (home, run) = (dir.join("home"), dir.join("run"));
     let small = [("BOT4_JOURNAL__SNAPSHOT_EVERY_EVENTS", "5000"), ("BOT4_JOURNAL__SEGMENT_BYTES", "262144")];
-    let kill = [small[0], small[1], ("BOT4_FAILPOINT", "snapshot.rename:2")];
-    let ran = bot4(&home, &format!("paper {RUN} --json --out {}", run.display()), &kill);
+    let kill = [small[0], small[1], ("BOT4_FAILPOINT", "snapshot.rename:1")];
+    let ran = bot4(&home, &format!("paper {LONGER} --json --out {}", run.display()), &kill);
     assert_eq!(ran.code, -1, "killed: {}", ran.stderr);
     let (code, verified) = verify(&home, &run, "");
     assert_eq!((code, &verified["complete"], &verified["entries_in_log"]), (0, &false.into(), &0.into()), "{verified}");
