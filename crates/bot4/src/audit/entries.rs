@@ -405,7 +405,7 @@ const fn intent_name(intent: Intent) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{AccountId, Event, InputId, Liquidity, Money, OrderStatus, Price, Quantity, Rate, VenueOrderId};
+    use domain::{AccountId, Event, InputId, Liquidity, Money, OrderStatus, Quantity, Rate, VenueOrderId};
     use risk::DenyReason;
     use serde_json::Value;
     use std::sync::Arc;

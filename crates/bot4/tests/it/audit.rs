@@ -91,8 +91,8 @@ fn a_run_leaves_a_log_that_verifies_is_shown_and_anchored() {
             "{entry}"
         );
     }
-    let seq = eth[0]["seq"].to_string();
-    assert!(shown(&format!("--seq {seq}")).iter().all(|e| e["seq"].to_string() == seq));
+    let seq = eth[0]["seq"].as_u64().unwrap();
+    assert!(shown(&format!("--seq {seq}")).iter().all(|e| e["seq"].as_u64() == Some(seq)));
     let table = done(bot4(&home, &format!("audit show {} --order 1", run.display()), &[("COLUMNS", "80")]));
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     assert!(table.contains("side=buy") && table.contains("accepted"), "{table}");
