@@ -26,6 +26,9 @@ const EQUITY_HEAD: &str = "ts,equity,buy_and_hold";
 const EQUITY_MORE: &str = ",drawdown,gross_exposure,net_exposure";
 const PRICES_HEAD: &str = "ts,symbol,open,high,low,close";
 
+/// All files of a result.
+pub const RESULT: [&str; 6] = [SUMMARY, TABLE, TRADES, EQUITY, PRICES, REPORT];
+
 /// Why a folder gives no report.
 #[derive(Debug)]
 pub enum RunFilesError {

@@ -9,15 +9,17 @@ use crate::audit;
 use crate::config::{PAPER, RunArgs, RunSettings};
 use crate::log::{self, trail};
 use crate::report::{Course, Summary, write_files};
+use crate::run_files;
+use crate::runner::cursor::Cursor;
 use crate::runner::drive::DriveError;
 use crate::runner::keep::{Keep, Saving};
 use crate::runner::pace::{Controls, Pace, Speed};
-use crate::runner::recorded::{self, Opened, Resumed};
+use crate::runner::recorded::{self, At, Opened, Resumed};
 use crate::runner::recovery;
 use crate::runner::retention;
-use crate::runner::run_folder::{Contents, FolderError, RunFolder};
+use crate::runner::run_folder::{Contents, FolderError, RunFolder, Start};
 use crate::runner::session::SessionError;
-use crate::runner::tape::{BODY_VERSION, Seal};
+use crate::runner::tape::{BODY_VERSION, Seal, Tape};
 use crate::term;
 use clap::Args;
 use domain::codec::Stored;
@@ -43,7 +45,7 @@ pub struct PaperArgs {
     #[arg(long, value_name = "on|off")]
     pub journal: Option<String>,
     /// Goes on with the run in this folder; a run that never began starts afresh there.
-    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "journal"])]
     pub resume: Option<PathBuf>,
 }
 
@@ -94,9 +96,12 @@ fn start(args: &PaperArgs, controls: &Controls, stop: &Arc<AtomicBool>) -> Resul
     let path = args.run.out.clone().unwrap_or_else(|| settings.paths.runs().join(run_id()));
     let folder = RunFolder::at(&path);
     let lock = folder.lock().map_err(CommandError::failed)?;
-    match folder.contents().map_err(CommandError::failed)? {
-        Contents::Nothing => {}
-        Contents::Run(_) => return Err(CommandError::usage(FolderError::Taken(path))),
+    match folder.contents() {
+        Ok(Contents::Nothing) => {}
+        Ok(Contents::Run(_)) => return Err(CommandError::usage(FolderError::Taken(path))),
+        // Without a journal a result is written over an older one, as a backtest does.
+        Err(FolderError::NoRun(_) | FolderError::Lost { .. }) if !settings.journal.enabled => {}
+        Err(error) => return Err(CommandError::failed(error)),
     }
     if !settings.journal.enabled {
         let mut run = args.run.clone();
@@ -128,6 +133,13 @@ fn begin(
 /// Goes on with the run in a folder.
 fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
     let folder = RunFolder::at(path);
+    // A finished run is only read: its folder may be on a full or read-only disk.
+    if let Ok(Contents::Run(start)) = folder.contents()
+        && let Some(seal) = folder.seal().map_err(CommandError::failed)?
+    {
+        keeps_its_configuration(&args.run)?;
+        return show_again(&folder, *start, &seal, args, stop);
+    }
     let _lock = folder.lock().map_err(CommandError::failed)?;
     let start = match folder.contents() {
         Ok(Contents::Run(start)) => start,
@@ -139,10 +151,6 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
         Err(error) => return Err(CommandError::failed(error)),
     };
     keeps_its_configuration(&args.run)?;
-    if is_sealed(&folder)? {
-        audit::bring_up_to_date(&folder, None);
-        return show_again(&folder, args.run.json);
-    }
     let Resumed { opened, saving, recovery } = recorded::resume(&folder, *start, &args.run.data.data)?;
     audit::bring_up_to_date(&folder, None);
     expire(&folder, &opened);
@@ -184,29 +192,62 @@ fn keeps_its_configuration(args: &RunArgs) -> Result<(), CommandError> {
     }
 }
 
-fn is_sealed(folder: &RunFolder) -> Result<bool, CommandError> {
-    let recovered = store::journal::recover(&folder.journal()).map_err(CommandError::failed)?;
-    Ok(recovered.sealed.is_some())
-}
-
-/// Prints the result of a finished run once more.
-fn show_again(folder: &RunFolder, json: bool) -> Result<(), CommandError> {
-    let read = |name: &str| {
-        let path = folder.path().join(name);
-        std::fs::read_to_string(&path).map_err(|e| {
-            CommandError::failed(format!(
-                "{}: {e}: the run is complete, and its result is not there; `bot4 replay {}` makes it again",
-                path.display(),
-                folder.path().display()
-            ))
-        })
+/// Prints the result of a finished run once more. A result that is not whole, or not of this run, is made again from the record.
+fn show_again(
+    folder: &RunFolder,
+    start: Start,
+    seal: &Seal,
+    args: &PaperArgs,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), CommandError> {
+    let json = args.run.json;
+    let Some(summary) = whole_result(folder, seal) else {
+        let _lock = folder.lock().map_err(CommandError::failed)?;
+        return make_again(folder, start, args, stop);
     };
     if json {
         // Line ends of the file are between values only.
-        return write_out(&(read("summary.json")?.lines().map(str::trim_start).collect::<String>() + "\n"));
+        return write_out(&(summary.lines().map(str::trim_start).collect::<String>() + "\n"));
     }
-    let text = format!("{}files in {}\n", read("summary.txt")?, folder.path().display());
-    term::print(&text).map_err(CommandError::failed)
+    let table = std::fs::read_to_string(folder.path().join("summary.txt")).map_err(CommandError::failed)?;
+    term::print(&format!("{table}files in {}\n", folder.path().display())).map_err(CommandError::failed)
+}
+
+/// `summary.json` of a finished run, if all files of the result are there and it says what the seal says.
+fn whole_result(folder: &RunFolder, seal: &Seal) -> Option<String> {
+    let all = run_files::RESULT.iter().all(|name| folder.path().join(name).is_file());
+    let text = std::fs::read_to_string(folder.path().join("summary.json")).ok().filter(|_| all)?;
+    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let digests = [("digest", seal.digest), ("state_digest", seal.state_digest)];
+    digests.iter().all(|(key, sealed)| value[*key] == format!("{sealed:032x}")).then_some(text)
+}
+
+/// Makes the files of a finished run again: from the newest snapshot to the end of the record.
+fn make_again(folder: &RunFolder, start: Start, args: &PaperArgs, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
+    let mut opened = recorded::open(folder, start, &args.run.data.data, At::NotAfter(u64::MAX), false)?;
+    opened.resumed = true;
+    let record = Cursor::after(&folder.journal(), opened.snapshot_seq).map_err(CommandError::failed)?;
+    opened.plan.session.put_on_tape(Tape::following(record, None, false));
+    let mut bar = Bar::new(rows_of(&opened.series), args.run.json);
+    let mut warn = |text: &str| eprintln!("bot4: {text}");
+    let controls = Controls::new(Speed::Max, None);
+    let driven = opened.begin().and_then(|()| {
+        let pace = Pace::new(&controls);
+        let mut keep = Keep { progress: &mut bar, stop, pace, saving: None, warn: &mut warn, warned: false };
+        opened.driver.run(&mut opened.plan.session, &mut opened.plan.recorder, &mut keep)
+    });
+    bar.finish();
+    match driven {
+        Ok(()) => {}
+        Err(DriveError::Interrupted) => return Err(crate::signals::stopped("nothing was written")),
+        Err(other) => return Err(CommandError::failed(other)),
+    }
+    if let Some(difference) = opened.plan.session.tape.compared().difference {
+        eprintln!("bot4: this build decides otherwise than the record {difference}; the record stands");
+    }
+    let summary = result_of(folder, &mut opened, None)?;
+    write_files(folder.path(), &summary, &opened.plan.recorder).map_err(CommandError::failed)?;
+    print(&summary, args.run.json, Some(folder.path()))
 }
 
 /// Drives a recorded run to its end, or to where it is stopped.
@@ -281,13 +322,31 @@ fn close(folder: &RunFolder, session: &mut crate::runner::session::Session) -> R
     Ok(())
 }
 
-/// Writes the result, seals the journal, and prints the result.
+/// Seals the journal, writes the result, and prints it. In this order: a run is complete when its record is, and the result can be made
+/// again from it.
 fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -> Result<(), CommandError> {
+    let summary = match result_of(folder, &mut opened, Some(saving)) {
+        Ok(summary) => summary,
+        Err(error) => {
+            close(folder, &mut opened.plan.session)?;
+            return Err(error);
+        }
+    };
+    seal(folder, &mut opened)?;
+    write_files(folder.path(), &summary, &opened.plan.recorder).map_err(|error| {
+        let shown = folder.path().display();
+        CommandError::failed(format!("{error}; the run is complete, `bot4 paper --resume {shown}` writes its result"))
+    })?;
+    expire(folder, &opened);
+    print(&summary, json, Some(folder.path()))
+}
+
+/// The result of a run that was driven to its end.
+fn result_of(folder: &RunFolder, opened: &mut Opened, saving: Option<&Saving>) -> Result<Summary, CommandError> {
     opened.plan.recorder.equity.finish();
     let driven = *opened.driver.driven();
     let findings = opened.findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     if driven.events == 0 {
-        close(folder, &mut opened.plan.session)?;
         return Err(no_row(&opened.settings.data, &opened.series, &findings));
     }
     let course = Course {
@@ -299,16 +358,12 @@ fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -
         inputs: opened.start.inputs.clone(),
         config: Some(opened.start.config.clone()),
         build: Some(opened.start.build.clone()),
-        snapshots: saving.taken,
-        snapshot_held_us_max: saving.held_max.as_secs_f64() * 1e6,
+        snapshots: saving.map_or(0, |saving| saving.taken),
+        snapshot_held_us_max: saving.map_or(0.0, |saving| saving.held_max.as_secs_f64() * 1e6),
     };
-    let data = data_line(&findings);
-    let mut summary = summarise(&opened.plan, &driven, &opened.config, PAPER.run, data);
+    let mut summary = summarise(&opened.plan, &driven, &opened.config, PAPER.run, data_line(&findings));
     summary.course = course;
-    write_files(folder.path(), &summary, &opened.plan.recorder).map_err(CommandError::failed)?;
-    seal(folder, &mut opened)?;
-    expire(folder, &opened);
-    print(&summary, json, Some(folder.path()))
+    Ok(summary)
 }
 
 /// Removes what may expire. A failure is told and loses nothing.

@@ -36,7 +36,7 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub verify: bool,
     /// Stops after the event of this number (they count from 1), and shows the state there.
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
     pub until: Option<u64>,
     /// Pace: max (as fast as it goes), or seconds of the market per second: 1x is true time, 60x a minute a second.
     #[arg(long, value_name = "max|Nx", default_value = "max")]
@@ -243,6 +243,12 @@ impl Replayed {
         if let Some(error) = opened.plan.session.tape.compared().unreadable {
             self.problems.push(error.to_string());
         }
+        self.complete |= matches!(end, Some(End::Sealed { .. }));
+        if !self.complete && has_result(&self.run) {
+            // The seal comes before the result: a result without a seal has lost the end of its record.
+            self.problems
+                .push("summary.json is there and the record has no seal: the end of the journal is missing".into());
+        }
         match end {
             Some(End::Torn { bytes, .. }) => self.torn_bytes = bytes,
             Some(End::Damaged { path, offset, bytes, what }) => self
@@ -317,4 +323,9 @@ impl Replayed {
         let _ = writeln!(text, "{verdict} ({state})\ndigest {}", self.digest);
         text
     }
+}
+
+/// Whether a folder has the result of a run that ended.
+fn has_result(run: &std::path::Path) -> bool {
+    run.join("summary.json").exists()
 }

@@ -17,14 +17,14 @@ use crate::runner::run_folder::{FolderError, RunFolder, Start};
 use crate::runner::run_inputs;
 use crate::runner::side_logs::{Extents, SideLogs};
 use crate::runner::source::{ahead, watched};
-use crate::runner::tape::{BODY_VERSION, Tape, Then};
+use crate::runner::tape::{BODY_VERSION, Mark, Tape, Then};
 use domain::codec::{Reader, Stored};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::history::{Findings, Series};
 use store::journal::{Kind, Options, Recovered, Writer};
-use store::snapshot::{SnapshotFolder, SnapshotWriter};
+use store::snapshot::{Snapshot, SnapshotFolder, SnapshotWriter};
 
 /// A run made ready: nothing of it has been played yet, or it stands at a snapshot.
 pub struct Opened {
@@ -62,7 +62,14 @@ fn defaults_of(run: &str) -> &'static Defaults {
 /// # Errors
 /// What cannot be, as for a backtest.
 pub fn prepare(settings: RunSettings, defaults: &Defaults) -> Result<Opened, CommandError> {
+    let mut settings = settings;
     let config = configure(&settings, defaults)?;
+    // Whole paths from the start, so that a resume names files as the first run did.
+    for path in &mut settings.data.data {
+        if let Ok(whole) = path.canonicalize() {
+            *path = whole;
+        }
+    }
     let series = settings.data.series()?;
     let inputs = run_inputs::refer(&series).map_err(CommandError::failed)?;
     let json = settings.to_json().map_err(CommandError::failed)?;
@@ -146,17 +153,32 @@ fn places(start: &Start) -> Vec<PathBuf> {
     places
 }
 
-fn load(folder: &RunFolder, opened: &mut Opened, bytes: &[u8], go_on: bool) -> Result<SideLogs, String> {
+fn load(folder: &RunFolder, opened: &mut Opened, snapshot: &Snapshot, go_on: bool) -> Result<SideLogs, String> {
+    let bytes = &snapshot.state;
     let mut from = Reader::new(bytes);
     let position = Position::take(&mut from).map_err(|e| e.to_string())?;
     let extents = Extents::take(&mut from).map_err(|e| e.to_string())?;
     opened.plan.session.load(&mut from).map_err(|e| e.to_string())?;
+    marked(folder, snapshot.seq, opened.plan.session.engine.digest().value())?;
     let mut rest = quant::state::Reader::new(from.rest());
     opened.plan.recorder.load(&mut rest).map_err(|e| e.to_string())?;
     let logs =
         SideLogs::load(&folder.records(), &extents, &mut opened.plan.recorder, go_on).map_err(|e| e.to_string())?;
     opened.driver.skip_to(&position).map_err(|e: DriveError| e.to_string())?;
     Ok(logs)
+}
+
+/// Whether the journal has the mark of this very state: a snapshot of another course of things, or one whose event is no longer whole in
+/// the journal, is not gone on from.
+fn marked(folder: &RunFolder, seq: u64, digest: u128) -> Result<(), String> {
+    let mut reader = store::journal::Reader::open(&folder.journal()).map_err(|e| e.to_string())?;
+    reader.seek(seq).map_err(|e| e.to_string())?;
+    while let Some(record) = reader.next().map_err(|e| e.to_string())?.filter(|record| record.seq == seq) {
+        if record.kind == Kind::Mark && Mark::take(&mut Reader::new(record.body)).is_ok_and(|m| m.digest == digest) {
+            return Ok(());
+        }
+    }
+    Err("the journal has no mark of it".into())
 }
 
 fn snapshot_writer(folder: &RunFolder) -> Result<SnapshotWriter, CommandError> {
@@ -198,7 +220,9 @@ pub fn begin(folder: &RunFolder, opened: &mut Opened) -> Result<Saving, CommandE
     journal.commit().map_err(CommandError::failed)?;
     opened.plan.session.put_on_tape(Tape::writing(Then { journal, strict: is_strict(&opened.settings) }));
     let logs = SideLogs::create(&folder.records()).map_err(CommandError::failed)?;
-    Ok(Saving::new(snapshot_writer(folder)?, logs, cadence(&opened.settings), 0))
+    let snapshots = snapshot_writer(folder)?;
+    folder.sync().map_err(CommandError::failed)?;
+    Ok(Saving::new(snapshots, logs, cadence(&opened.settings), 0))
 }
 
 /// A run that goes on.
@@ -264,7 +288,7 @@ impl Opened {
                 self.unusable.push(format!("{}: {reason}", entry.path.display()));
             }
             let Some(snapshot) = snapshot else { return Ok(()) };
-            match load(folder, self, &snapshot.state, go_on) {
+            match load(folder, self, &snapshot, go_on) {
                 Ok(logs) => {
                     self.snapshot_seq = snapshot.seq;
                     self.logs = go_on.then_some(logs);

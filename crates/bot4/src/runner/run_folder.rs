@@ -10,11 +10,13 @@
 //! ```
 
 use crate::runner::run_inputs::{MERGE_RULE, SeriesRef, hash_file};
+use crate::runner::tape::Seal;
+use domain::codec::{Reader as Bytes, Stored};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use store::journal::{JournalError, Kind, Reader};
+use store::journal::{End, JournalError, Kind, Reader};
 use store::lock::{LockError, RunLock};
 
 /// Version of [`Start`]: fields are only ever added.
@@ -130,6 +132,13 @@ pub enum FolderError {
     NoRun(PathBuf),
     /// It holds a run already.
     Taken(PathBuf),
+    /// It holds what belongs to a run, and its journal is gone.
+    Lost {
+        /// The folder.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
 }
 
 impl fmt::Display for FolderError {
@@ -142,6 +151,12 @@ impl fmt::Display for FolderError {
             Self::NoRun(path) => write!(
                 f,
                 "{}: no run: expected the folder of a run (with journal/ in it), or an empty or new folder",
+                path.display()
+            ),
+            Self::Lost { path, found } => write!(
+                f,
+                "{}: {found} of a run is there, and no journal of it: a backtest and a run with --journal off keep none; if it is lost, put \
+                 journal/ back; else choose another folder",
                 path.display()
             ),
             Self::Taken(path) => write!(
@@ -212,7 +227,7 @@ impl RunFolder {
             return self.empty_or_foreign();
         }
         let mut reader = Reader::open(&journal).map_err(FolderError::Journal)?;
-        let Some(record) = reader.next().map_err(FolderError::Journal)? else { return Ok(Contents::Nothing) };
+        let Some(record) = reader.next().map_err(FolderError::Journal)? else { return self.empty_or_foreign() };
         let unusable = |what: String| FolderError::Start { path: journal.clone(), what };
         if record.kind != Kind::Start {
             return Err(unusable(format!("it is of kind {:?}, expected the start of a run", record.kind)));
@@ -231,14 +246,60 @@ impl RunFolder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Contents::Nothing),
             Err(error) => return Err(FolderError::Io { path: self.path.clone(), error }),
         };
-        const OURS: [&str; 7] = ["lock", "journal", "snapshots", "records", "audit", "logs", ".probe"];
+        // What a start leaves behind that died before its first record.
+        const OURS: [&str; 4] = ["lock", "journal", "logs", ".probe"];
+        // What comes after the first record: without a journal it belongs to a run that is lost.
+        const LATER: [&str; 5] = ["snapshots", "records", "audit", "summary.json", "summary.txt"];
+        let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(|error| FolderError::Io { path: self.path.clone(), error })?;
-            if !OURS.iter().any(|name| entry.file_name() == *name) {
-                return Err(FolderError::NoRun(self.path.clone()));
-            }
+            names.push(entry.map_err(|error| FolderError::Io { path: self.path.clone(), error })?.file_name());
+        }
+        if let Some(found) = names.iter().find(|name| LATER.iter().any(|later| name == later)) {
+            let found = found.to_string_lossy().into_owned();
+            return Err(FolderError::Lost { path: self.path.clone(), found });
+        }
+        if names.iter().any(|name| !OURS.iter().any(|ours| name == ours)) {
+            return Err(FolderError::NoRun(self.path.clone()));
         }
         Ok(Contents::Nothing)
+    }
+
+    /// The seal of a complete run, found by reading alone; `None` for a run that is not complete.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn seal(&self) -> Result<Option<Seal>, FolderError> {
+        let mut reader = Reader::open(&self.journal()).map_err(FolderError::Journal)?;
+        reader.seek(u64::MAX).map_err(FolderError::Journal)?;
+        // The seal has the number of the last event, so the last segment is gone through from its beginning.
+        while reader.next().map_err(FolderError::Journal)?.is_some() {}
+        if !matches!(reader.end(), Some(End::Sealed { .. })) {
+            return Ok(None);
+        }
+        reader.seek(reader.last_seq().unwrap_or(0)).map_err(FolderError::Journal)?;
+        while let Some(record) = reader.next().map_err(FolderError::Journal)? {
+            if record.kind == Kind::Seal {
+                return Ok(Seal::take(&mut Bytes::new(record.body)).ok());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes the names in the folder durable: a power cut does not take away what was made in it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn sync(&self) -> Result<(), FolderError> {
+        let sync = |path: &Path| {
+            std::fs::File::open(path)
+                .and_then(|folder| folder.sync_all())
+                .map_err(|error| FolderError::Io { path: path.to_owned(), error })
+        };
+        sync(&self.path)?;
+        match self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => sync(parent),
+            None => Ok(()),
+        }
     }
 }
 

@@ -59,9 +59,9 @@ impl NewEntries {
     /// # Errors
     /// With the path; then the snapshot must not be written, nor any after it.
     pub fn write(self) -> io::Result<()> {
-        self.parts
-            .into_iter()
-            .try_for_each(|(path, file, bytes)| (&*file).write_all(&bytes).map_err(|e| named(&path, e)))
+        self.parts.into_iter().try_for_each(|(path, file, bytes)| {
+            (&*file).write_all(&bytes).and_then(|()| file.sync_data()).map_err(|e| named(&path, e))
+        })
     }
 }
 

@@ -151,8 +151,9 @@ fn folders_that_are_not_a_runs_own_are_left_alone() {
     run(&format!("paper --out {}", shown("missing")), &[]).refused(2, "holds a run already");
     run(&format!("paper --resume {} --cash 5", shown("missing")), &[]).refused(2, "run.cash cannot be changed");
     // One process at a time.
-    let lock = RunFolder::at(&dir.join("missing")).lock().unwrap();
-    run(&format!("paper --resume {}", shown("missing")), &[]).refused(1, "another");
+    let lock = RunFolder::at(&dir.join("busy")).lock().unwrap();
+    run(&format!("paper --resume {}", shown("busy")), &[]).refused(1, "another");
+    run(&format!("paper --out {}", shown("busy")), &[]).refused(1, "another");
     drop(lock);
     // A run folder may be moved.
     std::fs::rename(dir.join("missing"), dir.join("moved")).unwrap();
@@ -387,4 +388,76 @@ fn a_resumed_run_that_decides_otherwise_follows_the_record_and_then_takes_no_new
     assert_eq!(paused, Some(at), "the pause is the first event that is new");
     assert!(later > 100, "the run went on: {later} records");
     assert_eq!(entries, 0, "no new risk");
+}
+
+#[test]
+fn what_broke_off_is_told_in_bytes_and_what_is_lost_is_not_started_over() {
+    let dir = folder("recorded_torn");
+    let plain = undisturbed(&dir);
+    let out = dir.join("run");
+    let shown = out.display();
+    let killed = run(&format!("paper {FORTNIGHT} --json --out {shown}"), &[("BOT4_FAILPOINT", "journal.write:2")]);
+    assert_eq!(killed.code, -1, "{}", killed.stderr);
+    let told = verified(&out)["torn_bytes"].as_u64().unwrap();
+    assert!(told > 0, "half of a write ends within a record");
+    let resumed = run(&format!("paper --resume {shown} --json"), &[]);
+    assert!(resumed.stderr.contains(&format!("{told} bytes of a record that had broken off")), "{}", resumed.stderr);
+    let resumed = result(&resumed);
+    assert_eq!(resumed["recoveries"][0]["torn_bytes"].as_u64(), Some(told));
+    same(&plain, &resumed);
+    // A result that is lost, or not of this run, is made again from the record.
+    std::fs::remove_file(out.join("trades.csv")).unwrap();
+    same(&plain, &result(&run(&format!("paper --resume {shown} --json"), &[])));
+    assert!(out.join("trades.csv").exists());
+    let lie = std::fs::read_to_string(out.join("summary.json")).unwrap().replace("\"digest\": \"", "\"digest\": \"f");
+    std::fs::write(out.join("summary.json"), lie).unwrap();
+    same(&plain, &result(&run(&format!("paper --resume {shown} --json"), &[])));
+    // The end of the journal is gone: found, and played again.
+    let last = std::fs::read_dir(out.join("journal")).unwrap().map(|e| e.unwrap().path()).max().unwrap();
+    std::fs::remove_file(last).unwrap();
+    let ran = run(&format!("replay {shown} --verify"), &[]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("the end of the journal is missing"), "{}", ran.stdout);
+    same(&plain, &result(&run(&format!("paper --resume {shown} --json"), &[])));
+    // All of it is gone: nothing is started over it.
+    std::fs::remove_dir_all(out.join("journal")).unwrap();
+    run(&format!("paper --resume {shown}"), &[]).refused(1, "no journal of it");
+}
+
+#[test]
+fn a_snapshot_whose_event_is_no_longer_whole_in_the_journal_is_not_used() {
+    let dir = folder("recorded_mark");
+    let out = dir.join("run");
+    let killed =
+        run(&format!("paper {FORTNIGHT} --json --out {}", out.display()), &[("BOT4_FAILPOINT", "snapshot.rename:3")]);
+    assert_eq!(killed.code, -1, "{}", killed.stderr);
+    let run_folder = RunFolder::at(&out);
+    let newest = |dir: &Path| -> u64 {
+        let names = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        names.filter_map(|n| n.strip_suffix(".snap").and_then(|n| n.parse().ok())).max().unwrap()
+    };
+    let snapshot = newest(&run_folder.snapshots());
+    // The journal of another course of things: everything from the snapshot's mark on is cut away, record by record.
+    let mut kept = Vec::new();
+    let mut reader = store::journal::Reader::open(&run_folder.journal()).unwrap();
+    while let Some(record) = reader.next().unwrap() {
+        if record.seq > snapshot || (record.seq == snapshot && record.kind == Kind::Mark) {
+            break;
+        }
+        kept.push((record.seq, record.kind, record.version, record.body.to_vec()));
+    }
+    drop(reader);
+    std::fs::remove_dir_all(run_folder.journal()).unwrap();
+    let mut writer = store::journal::Writer::create(&run_folder.journal(), store::journal::Options::default()).unwrap();
+    for (seq, kind, version, body) in kept {
+        writer.append(seq, kind, version, |out| out.extend_from_slice(&body));
+    }
+    writer.append(snapshot, Kind::Recovery, 1, |out| out.extend_from_slice(b"{}"));
+    writer.close().unwrap();
+    let resumed = result(&run(&format!("paper --resume {} --json", out.display()), &[]));
+    same(&undisturbed(&dir), &resumed);
+    let recovery = &resumed["recoveries"][0];
+    assert!(recovery["snapshot_seq"].as_u64().unwrap() < snapshot, "{recovery}");
+    assert!(recovery["unusable"].to_string().contains("no mark"), "{recovery}");
+    verified(&out);
 }

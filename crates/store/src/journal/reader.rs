@@ -119,6 +119,12 @@ impl Reader {
         self.source.end.as_ref()
     }
 
+    /// Number of the last record's event; known at the end of a segment.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<u64> {
+        self.source.chain.map(|chain| chain.last_seq)
+    }
+
     /// What retention removed from the segments read so far.
     #[must_use]
     pub const fn thinned(&self) -> Thinned {
