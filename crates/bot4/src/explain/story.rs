@@ -442,7 +442,7 @@ impl<'a> Names<'a> {
                     (if c.passed { "passed" } else { "refused" }, text)
                 }
                 None if !applies && entry => {
-                    ("not-applicable", "made for orders that only reduce a position".to_owned())
+                    ("not-applicable", "only made for orders that reduce a position".to_owned())
                 }
                 None if !applies => ("not-applicable", "not made for orders that only reduce a position".to_owned()),
                 None if !limits && !row.without_limits => ("not-applicable", "limits are off".to_owned()),
