@@ -429,7 +429,7 @@ fn a_snapshot_whose_event_is_no_longer_whole_in_the_journal_is_not_used() {
     let dir = folder("recorded_mark");
     let out = dir.join("run");
     let killed =
-        run(&format!("paper {FORTNIGHT} --json --out {}", out.display()), &[("BOT4_FAILPOINT", "snapshot.rename:3")]);
+        run(&format!("paper {FORTNIGHT} --json --out {}", out.display()), &[("BOT4_FAILPOINT", "snapshot.rename:2")]);
     assert_eq!(killed.code, -1, "{}", killed.stderr);
     let run_folder = RunFolder::at(&out);
     let newest = |dir: &Path| -> u64 {
