@@ -6,6 +6,7 @@ mod allocation;
 mod audit;
 mod bad_input;
 mod calc;
+mod catalogue;
 mod command_line;
 mod configuration;
 mod data;
