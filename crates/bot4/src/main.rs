@@ -106,11 +106,16 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Looks at data files.
+    /// Takes data in, lists it, shows it, checks it.
     #[command(after_help = "\
 Examples:
-  bot4 data check
-  bot4 data check candles/ --symbol BTCUSDT --json")]
+  bot4 data import BTCUSDT-1m-2024-*.zip --to data/catalogue
+  bot4 data import user_data/data/binance --to data/catalogue
+  bot4 data import prices.csv --to data/catalogue --venue binance_spot --symbol BTCUSDT --interval 1h --map time=Date,volume=Vol
+  bot4 data list data/catalogue
+  bot4 data show data/catalogue --symbol BTCUSDT --scenario crash-2021-05-19
+  bot4 data check candles/ --symbol BTCUSDT --json
+  bot4 backtest --data data/catalogue --symbol BTCUSDT --kind candles --interval 1m --strategy sma-cross")]
     Data(command::data::DataCommand),
     /// Shows, checks and compares configurations.
     #[command(after_help = "\

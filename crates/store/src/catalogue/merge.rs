@@ -139,10 +139,7 @@ impl<T: Record, I: Iterator<Item = Result<T, HistoryError>>> Merge<T, I> {
         let made = |row: &T| row.flags().has(MarketFlags::SYNTHETIC);
         if held.content() == row.content() || (made(&row) && !made(held)) {
             self.counts.duplicates += 1;
-        } else if made(held) && !made(&row) {
-            *held = row;
-            self.counts.replaced += 1;
-        } else if self.replace {
+        } else if self.replace || (made(held) && !made(&row)) {
             *held = row;
             self.counts.replaced += 1;
         } else {

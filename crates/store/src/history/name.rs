@@ -98,8 +98,7 @@ fn freqtrade(stem: &str, path: &str) -> Option<NameParts> {
     }
     let (frame, what) = rest.split_once('-').unwrap_or((rest, ""));
     let futures = assets.len() == 3 || what == "futures";
-    let folders: Vec<&str> = path.split('/').collect();
-    let binance = folders.iter().any(|f| *f == "binance");
+    let binance = path.split('/').any(|folder| folder == "binance");
     let venue = binance.then(|| if futures { "binance_usdm" } else { "binance_spot" }.to_owned());
     let other = match what {
         "" | "futures" | "spot" => None,

@@ -62,8 +62,8 @@ impl Extent {
     fn take(&mut self, ts_ns: u64, step_ns: u64, first: bool) {
         if first {
             self.first_ns = ts_ns;
-        } else if step_ns > 0 {
-            let missing = (ts_ns.saturating_sub(self.last_ns) / step_ns).saturating_sub(1);
+        } else if let Some(steps) = ts_ns.saturating_sub(self.last_ns).checked_div(step_ns) {
+            let missing = steps.saturating_sub(1);
             self.gaps += u64::from(missing > 0);
             self.missing += missing;
         }

@@ -321,13 +321,13 @@ fn a_generic_instrument_keeps_its_decimals() {
     let text = format!("Date;O;H;L;C;Vol\n{};1.5;2;1;1.25;10\n", "2021-01-01 00:00");
     let map = ColumnMap::parse("time=Date,open=O,high=H,low=L,close=C,volume=Vol").unwrap();
     let input = memory("prices.csv", text);
-    import(&folder.0, &[input.clone()], &Options { map: map.clone(), ..options(3, 4) }, false).unwrap();
+    import(&folder.0, std::slice::from_ref(&input), &Options { map: map.clone(), ..options(3, 4) }, false).unwrap();
     assert!(folder.0.join("mars/A%2FB/1m/2021-01.parquet").is_file());
     let found = series(&folder.0);
     assert_eq!((found.symbol.as_str(), found.listing.price_decimals, found.listing.generic), ("A/B", 3, true));
     // The catalogue knows it now.
     let known = Options { instrument: None, map: map.clone(), ..options(0, 0) };
-    assert_eq!(import(&folder.0, &[input.clone()], &known, false).unwrap().duplicates, 1);
+    assert_eq!(import(&folder.0, std::slice::from_ref(&input), &known, false).unwrap().duplicates, 1);
     let error = import(&folder.0, &[input], &Options { map, ..options(2, 4) }, false).unwrap_err().error.to_string();
     assert!(error.contains("the catalogue keeps A/B at 3 decimals of prices and 4 of quantities"), "{error}");
 }

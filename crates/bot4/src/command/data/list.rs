@@ -66,9 +66,11 @@ pub fn run(args: &ListArgs) -> Result<(), CommandError> {
     let series: Vec<Line> =
         index.entries().chunk_by(|a, b| a.key == b.key).filter_map(|files| Line::new(files, &rules)).collect();
     let listing = Listing { catalogue: root.display().to_string(), series };
-    let text =
-        if args.json { serde_json::to_string(&listing).map_err(CommandError::failed)? + "\n" } else { listing.table() };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
+    if args.json {
+        let text = serde_json::to_string(&listing).map_err(CommandError::failed)? + "\n";
+        return std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed);
+    }
+    term::print(&listing.table()).map_err(CommandError::failed)
 }
 
 impl Line {
