@@ -1,6 +1,7 @@
 //! Completes a log: what the journal has and the log has not is appended, and signed.
 //!
-//! Entries are on the disk before the checkpoint that covers them. A process that dies anywhere leaves a log that is shorter than it should
+//! Entries are on the disk before the checkpoint that covers them, and nothing else is waited for: what a power cut takes of checkpoints and
+//! names of files is made again from the journal, signatures included, which are the same every time. A process that dies anywhere leaves a log that is shorter than it should
 //! be, at most with a last line that broke off; the next time it is completed to the same bytes.
 
 use super::checkpoint::{Checkpoint, Draft};
@@ -88,16 +89,17 @@ pub fn bring_up_to_date<P: Projector>(
         cut_log(dir, listing.files, cut)?;
     }
     for lines in &work.lines {
-        append(&log::entries_path(dir, lines.file), &lines.bytes)?;
+        let path = log::entries_path(dir, lines.file);
+        append(&path, &lines.bytes)?.sync_data().map_err(|e| AuditError::io("sync", &path, e))?;
     }
     let Some(signer) = signer else {
         brought.unsigned = chain.entries - last.map_or(0, |c| c.entries);
-        return sync_folder(dir).map(|()| brought);
+        return Ok(brought);
     };
     brought.other_key = last.as_ref().map(|c| c.key).filter(|key| *key != signer.public());
     brought.signed = work.drafts.len() as u64;
     sign(dir, checkpoints.whole, &work.drafts, last, signer)?;
-    sync_folder(dir).map(|()| brought)
+    Ok(brought)
 }
 
 /// The last checkpoint of the log in `dir`, if it has one.
@@ -229,21 +231,17 @@ fn set_len(path: &Path, len: u64) -> Result<(), AuditError> {
     OpenOptions::new()
         .write(true)
         .open(path)
-        .and_then(|file| file.set_len(len).and_then(|()| file.sync_data()))
+        .and_then(|file| file.set_len(len))
         .map_err(|e| AuditError::io("cut the broken end of", path, e))
 }
 
-fn append(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
+fn append(path: &Path, bytes: &[u8]) -> Result<File, AuditError> {
     OpenOptions::new()
         .append(true)
         .create(true)
         .open(path)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()))
+        .and_then(|mut file| file.write_all(bytes).map(|()| file))
         .map_err(|e| AuditError::io("write", path, e))
-}
-
-fn sync_folder(dir: &Path) -> Result<(), AuditError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| AuditError::io("sync the folder", dir, e))
 }
 
 /// Appends signed checkpoints to a file whose whole lines end at `whole`.
@@ -265,5 +263,5 @@ fn sign(
         bytes.push(b'\n');
         last = Some(checkpoint);
     }
-    append(&path, &bytes)
+    append(&path, &bytes).map(drop)
 }

@@ -3,7 +3,7 @@
 use super::text::{from_hex, hex, sha256};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -197,16 +197,21 @@ fn new_private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-#[cfg(unix)]
 fn check_mode(path: &Path, file: &File) -> Result<(), KeyError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata().map_err(|e| KeyError::io("read", path, e))?.permissions().mode() & 0o777;
+    let mode = mode_of(&file.metadata().map_err(|e| KeyError::io("read", path, e))?.permissions());
     if mode & 0o077 == 0 { Ok(()) } else { Err(KeyError::Open { path: path.to_owned(), mode }) }
 }
 
+#[cfg(unix)]
+fn mode_of(permissions: &Permissions) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    permissions.mode() & 0o777
+}
+
+/// Where there are no modes, the folder of the user protects the key.
 #[cfg(not(unix))]
-fn check_mode(_: &Path, _: &File) -> Result<(), KeyError> {
-    Ok(())
+fn mode_of(permissions: &Permissions) -> u32 {
+    if permissions.readonly() { 0o400 } else { 0o600 }
 }
 
 #[cfg(test)]
