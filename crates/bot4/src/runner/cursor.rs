@@ -20,8 +20,6 @@ pub struct View<'a> {
 /// The records of a journal, read ahead on a thread of their own.
 pub struct Cursor {
     ahead: ReadAhead,
-    head: Option<(u64, Kind)>,
-    body: Vec<u8>,
     failed: Option<JournalError>,
     strangers: Vec<PathBuf>,
 }
@@ -32,9 +30,9 @@ impl Cursor {
     /// # Errors
     /// If the journal cannot be read there.
     pub fn after(journal: &Path, seq: u64) -> Result<Self, JournalError> {
-        let strangers = store::journal::Reader::open(journal)?.strangers().to_vec();
         let ahead = ReadAhead::open(journal, seq + 1)?;
-        let mut cursor = Self { ahead, head: None, body: Vec::with_capacity(512), failed: None, strangers };
+        let strangers = ahead.strangers().to_vec();
+        let mut cursor = Self { ahead, failed: None, strangers };
         cursor.advance();
         cursor.failed.clone().map_or(Ok(cursor), Err)
     }
@@ -43,31 +41,25 @@ impl Cursor {
     #[inline]
     #[must_use]
     pub fn peek(&self) -> Option<View<'_>> {
-        self.head.map(|(seq, kind)| View { seq, kind, body: &self.body })
+        self.ahead.current().map(|record| View { seq: record.seq, kind: record.kind, body: record.body })
     }
 
     /// Moves on.
     #[inline]
     pub fn advance(&mut self) {
         loop {
-            match self.ahead.next() {
-                // Recoveries say how the run went on, and the first record what it is made of: neither is an event or a command.
-                Ok(Some(record)) if matches!(record.kind, Kind::Recovery | Kind::Start | Kind::Input) => {}
-                Ok(Some(record)) => {
-                    self.head = Some((record.seq, record.kind));
-                    self.body.clear();
-                    self.body.extend_from_slice(record.body);
-                    return;
-                }
-                Ok(None) => {
-                    self.head = None;
-                    return;
-                }
+            match self.ahead.advance() {
+                Ok(true) => {}
+                Ok(false) => return,
                 Err(error) => {
-                    self.head = None;
                     self.failed = Some(error);
                     return;
                 }
+            }
+            // Recoveries say how the run went on, and the first record what it is made of: neither is an event or a command.
+            let passed = |kind: Kind| matches!(kind, Kind::Recovery | Kind::Start | Kind::Input);
+            if self.ahead.current().is_none_or(|record| !passed(record.kind)) {
+                return;
             }
         }
     }

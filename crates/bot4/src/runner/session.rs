@@ -390,7 +390,7 @@ impl Session {
     }
 
     fn carry<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) {
-        if self.tape.is_on() {
+        if self.tape.is_on() && !(self.out.is_empty() && self.seq < self.watch) {
             let recorded = self.tape.commands(self.seq, ts, &self.out);
             self.look_out();
             if let Some(recorded) = recorded {

@@ -6,6 +6,7 @@ use super::header::PLAIN_LEN;
 use super::segment::{Block, Chain, SEAL_HEAD, SegmentStream, Step, open_packed};
 use super::{JournalError, Kind};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -102,7 +103,7 @@ impl Reader {
     pub fn next(&mut self) -> Result<Option<RecordRef<'_>>, JournalError> {
         loop {
             match self.block.next() {
-                Some((frame, body)) if frame.seq >= self.from => return record(&self.block, &frame, body).map(Some),
+                Some((frame, body)) if frame.seq >= self.from => return Ok(Some(record(&self.block, &frame, body))),
                 Some(_) => {}
                 None => {
                     if !self.source.next_block(&mut self.block)? {
@@ -144,6 +145,7 @@ pub struct ReadAhead {
     spent: Sender<Block>,
     thread: Option<JoinHandle<()>>,
     block: Block,
+    current: Option<(Frame, Kind, Range<usize>)>,
     from: u64,
     end: Option<End>,
     thinned: Thinned,
@@ -179,6 +181,7 @@ impl ReadAhead {
             spent,
             thread: Some(thread),
             block: Block::default(),
+            current: None,
             from,
             end: None,
             thinned: Thinned::default(),
@@ -193,17 +196,41 @@ impl ReadAhead {
     /// As [`Reader::next`]; the same error again when asked again.
     #[allow(clippy::should_implement_trait, reason = "records are borrowed from the reader")]
     pub fn next(&mut self) -> Result<Option<RecordRef<'_>>, JournalError> {
+        self.advance()?;
+        Ok(self.current())
+    }
+
+    /// Moves to the next record, of which [`ReadAhead::current`] tells. `false` at the end.
+    ///
+    /// # Errors
+    /// As [`ReadAhead::next`]; then there is no current record.
+    #[inline]
+    pub fn advance(&mut self) -> Result<bool, JournalError> {
+        self.current = None;
         loop {
             match self.block.next() {
-                Some((frame, body)) if frame.seq >= self.from => return record(&self.block, &frame, body).map(Some),
+                Some((frame, body)) if frame.seq >= self.from => {
+                    let (kind, body) = kind_and_body(&frame, body);
+                    self.current = Some((frame, kind, body));
+                    return Ok(true);
+                }
                 Some(_) => {}
                 None => {
                     if !self.next_block()? {
-                        return Ok(None);
+                        return Ok(false);
                     }
                 }
             }
         }
+    }
+
+    /// The record that the reader stands on; `None` before the first and at the end.
+    #[inline]
+    #[must_use]
+    pub fn current(&self) -> Option<RecordRef<'_>> {
+        let (frame, kind, body) = self.current.as_ref()?;
+        let body = self.block.slice(body.clone());
+        Some(RecordRef { seq: frame.seq, kind: *kind, version: frame.version, body })
     }
 
     fn next_block(&mut self) -> Result<bool, JournalError> {
@@ -273,11 +300,17 @@ fn read_ahead(source: &mut Source, blocks: &SyncSender<Message>, spent: &Receive
     }
 }
 
-fn record<'a>(block: &'a Block, frame: &Frame, body: std::ops::Range<usize>) -> Result<RecordRef<'a>, JournalError> {
+fn record<'a>(block: &'a Block, frame: &Frame, body: Range<usize>) -> RecordRef<'a> {
+    let (kind, body) = kind_and_body(frame, body);
+    RecordRef { seq: frame.seq, kind, version: frame.version, body: block.slice(body) }
+}
+
+/// The kind of a record, and the part of its body that is the caller's.
+#[inline]
+fn kind_and_body(frame: &Frame, body: Range<usize>) -> (Kind, Range<usize>) {
     // The kind was checked with the block.
     let kind = Kind::from_number(frame.kind).unwrap_or(Kind::Mark);
-    let body = if kind == Kind::Seal { body.start + SEAL_HEAD..body.end } else { body };
-    Ok(RecordRef { seq: frame.seq, kind, version: frame.version, body: block.slice(body) })
+    (kind, if kind == Kind::Seal { body.start + SEAL_HEAD..body.end } else { body })
 }
 
 /// The blocks of all segments, with what must hold from one segment to the next.
