@@ -96,7 +96,7 @@ pub struct Verified {
     pub notes: Vec<String>,
     /// The run: the hash of its first entry, in hexadecimal.
     pub run: String,
-    /// Whether the journal is sealed: the run is complete.
+    /// Whether the journal is sealed and compressed to its end: the run is complete.
     pub complete: bool,
     /// Entries that the journal has.
     pub entries: u64,
@@ -148,7 +148,12 @@ pub fn verify<P: Projector>(
         }
         Err(other) => return Err(other),
     }
-    verified.complete = course.sealed;
+    let ending = course.sealed && has_uncompressed(journal);
+    verified.complete = course.sealed && !ending;
+    if ending {
+        let text = "the journal is sealed and not compressed to its end: the process died while it ended the run";
+        verified.notes.push(format!("{text}; `bot4 paper --resume` on the run's folder completes it"));
+    }
     verified.run = if walk.chain.entries > 0 { hex(&walk.run) } else { String::new() };
     (verified.entries, verified.in_log, verified.records) = (walk.chain.entries, walk.in_log, course.records);
     verified.checkpoints = checkpoints.list.len() as u64;
@@ -192,7 +197,7 @@ impl Verified {
         };
         for path in strangers {
             let part = path.extension().is_some_and(|e| e == "part");
-            if part && !course.sealed {
+            if part && !self.complete {
                 let text =
                     "an unfinished file of the journal that a crash left; nothing reads it, and a resume removes it";
                 self.notes.push(format!("{}: {text}", path.display()));
@@ -200,11 +205,11 @@ impl Verified {
                 self.findings.push(Finding::new(&path, "no part of the journal"));
             }
         }
-        self.look_for_two_forms(journal)
+        self.look_for_two_forms(journal, course.sealed)
     }
 
     /// A segment in two forms: only one of them is read.
-    fn look_for_two_forms(&mut self, journal: &Path) -> Result<(), AuditError> {
+    fn look_for_two_forms(&mut self, journal: &Path, sealed: bool) -> Result<(), AuditError> {
         let entries = match std::fs::read_dir(journal) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -216,7 +221,7 @@ impl Verified {
             if !paths.contains(&plain) {
                 continue;
             }
-            if self.complete {
+            if sealed {
                 self.findings
                     .push(Finding::new(&plain, "the same segment is there compressed: only one form belongs there"));
             } else {
@@ -370,6 +375,13 @@ impl Visitor for Findings<'_> {
         self.0.push(finding);
         false
     }
+}
+
+/// Whether a segment is there in plain form only.
+fn has_uncompressed(journal: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(journal) else { return false };
+    let mut paths = entries.filter_map(Result::ok).map(|e| e.path());
+    paths.any(|path| path.extension().is_some_and(|e| e == "seg") && !path.with_extension("seg.zst").exists())
 }
 
 fn of_journal(journal: &Path, error: &JournalError) -> Finding {

@@ -428,6 +428,44 @@ fn an_unfinished_run_verifies_and_what_it_lacks_is_told() {
 }
 
 #[test]
+fn a_run_that_died_between_its_seal_and_its_log_is_no_finding() {
+    let run = Run::new();
+    // Sealed in one plain segment, as it is while the journal is compressed at the end.
+    let mut journal = Writer::create(&run.journal, Options { sync_every: None, ..Options::default() }).unwrap();
+    (0..20).for_each(|n| journal.append(n, Kind::Order, 1, |out| out.push(b'x')));
+    journal.close().unwrap();
+    let (mut journal, _) = Writer::resume(&run.journal, Options { sync_every: None, ..Options::default() }).unwrap();
+    let (records, digest) = (journal.records(), journal_digest(&run.journal));
+    journal.append(20, Kind::Seal, 1, |out| {
+        out.extend_from_slice(&records.to_le_bytes());
+        out.extend_from_slice(&digest.to_le_bytes());
+        out.extend_from_slice(b"done");
+    });
+    journal.close().unwrap();
+    std::fs::write(run.journal.join("0000000001.seg.zst.part"), "half").unwrap();
+    let verified = run.verify();
+    sound(&verified);
+    assert!(!verified.complete);
+    assert!(verified.notes[0].contains("the process died while it ended the run"), "{:?}", verified.notes);
+    // Resuming the complete run compresses its journal and completes its log.
+    store::journal::recover(&run.journal).unwrap();
+    assert!(!run.verify().is_sound(), "compressed, and the log is missing");
+    run.bring();
+    let verified = run.verify();
+    sound(&verified);
+    assert!(verified.complete);
+}
+
+/// Digest of a journal that is not sealed: what its seal would say.
+fn journal_digest(journal: &Path) -> u64 {
+    let copy = Folder::new();
+    contents(journal).iter().for_each(|(path, bytes)| {
+        std::fs::write(copy.0.join(path.file_name().unwrap()), bytes).unwrap();
+    });
+    Writer::resume(&copy.0, Options::default()).unwrap().0.seal(99, 1, |_| ()).unwrap().1
+}
+
+#[test]
 fn without_a_key_the_entries_are_there_and_the_missing_signature_is_told() {
     let run = Run::new();
     run.play(0, 40, true);
