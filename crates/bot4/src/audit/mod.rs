@@ -91,3 +91,17 @@ pub fn bring_up_to_date(folder: &RunFolder, copies: Option<&Copies>) {
         Err(error) => eprintln!("bot4: the audit log was not brought up to date: {error}"),
     }
 }
+
+/// Finishes what a process left behind that died while it ended its run: the journal is sealed, and perhaps not compressed to its end, or
+/// its audit log not complete. A folder that is complete is only read; one that cannot be written stays as it is.
+pub fn complete(folder: &RunFolder) {
+    let Ok(_lock) = folder.lock() else { return };
+    let journal = folder.journal();
+    let is_left = |path: PathBuf| path.extension().is_some_and(|end| end == "seg" || end == "part");
+    let left = std::fs::read_dir(&journal).is_ok_and(|files| files.flatten().any(|file| is_left(file.path())));
+    if left && let Err(error) = store::journal::recover(&journal) {
+        eprintln!("bot4: {error}");
+        return;
+    }
+    bring_up_to_date(folder, None);
+}

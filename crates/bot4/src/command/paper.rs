@@ -200,6 +200,7 @@ fn show_again(
     args: &PaperArgs,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), CommandError> {
+    audit::complete(folder);
     let json = args.run.json;
     let Some(summary) = whole_result(folder, seal) else {
         let _lock = folder.lock().map_err(CommandError::failed)?;
