@@ -6,7 +6,7 @@ use super::inputs::parse_time;
 use super::progress::Bar;
 use super::{CommandError, keys, write_out};
 use crate::audit;
-use crate::config::{PAPER, RunArgs, RunSettings};
+use crate::config::{PAPER, RunArgs, RunSettings, Value};
 use crate::log::{self, trail};
 use crate::report::{Course, Summary, write_files};
 use crate::run_files;
@@ -137,7 +137,7 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
     if let Ok(Contents::Run(start)) = folder.contents()
         && let Some(seal) = folder.seal().map_err(CommandError::failed)?
     {
-        keeps_its_configuration(&args.run)?;
+        keeps_its_configuration(&args.run, &start.config)?;
         return show_again(&folder, *start, &seal, args, stop);
     }
     let _lock = folder.lock().map_err(CommandError::failed)?;
@@ -150,7 +150,7 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
         }
         Err(error) => return Err(CommandError::failed(error)),
     };
-    keeps_its_configuration(&args.run)?;
+    keeps_its_configuration(&args.run, &start.config)?;
     let Resumed { opened, saving, recovery } = recorded::resume(&folder, *start, &args.run.data.data)?;
     audit::bring_up_to_date(&folder, None);
     expire(&folder, &opened);
@@ -177,13 +177,23 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
     play(&folder, opened, saving, args.run.json, controls, stop)
 }
 
-/// A run that goes on is what it was: options that would change it are refused.
-fn keeps_its_configuration(args: &RunArgs) -> Result<(), CommandError> {
+/// A run that goes on is what it was: options that say something else are refused, those that say the same change nothing.
+fn keeps_its_configuration(args: &RunArgs, recorded: &serde_json::Value) -> Result<(), CommandError> {
     let mut args = args.clone();
     args.data.data.clear();
     args.log = None;
     let layer = args.layer().map_err(CommandError::usage)?;
-    match layer.first() {
+    let same = |key: &str, said: &Value| {
+        let held = key.split('.').fold(recorded, |at, part| &at[part]);
+        match said {
+            Value::Text(text) => held == text,
+            Value::List(list) => held
+                .as_array()
+                .is_some_and(|held| held.len() == list.len() && held.iter().zip(list).all(|(h, s)| h == s)),
+            _ => false,
+        }
+    };
+    match layer.iter().find(|(key, said)| !same(key, said)) {
         None => Ok(()),
         Some((key, _)) => Err(CommandError::usage(format!(
             "--resume: {key} cannot be changed: a run goes on with the configuration that it began with (only --data, --speed, --seek and \
