@@ -13,6 +13,7 @@ mod layers;
 mod licences;
 mod machine;
 mod measure;
+mod memory;
 mod outcome;
 mod scan;
 mod spdx;
@@ -26,7 +27,8 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   test [--json]             all checks and tests, with the time of each part
-  deep PART                 what takes long: crash [--kills N] [--seed S] [--json] (kills and resumes of the release program)
+  deep crash                kills and resumes of the release program [--kills N] [--seed S] [--json]
+  deep memory               memory of a recorded run and of its replay, as a plot [--data PATH]... [--json]
   ci                        what the CI runs: formatting, lints, then `test`
   layers [--write]          manifests against the layer table; --write renews the clippy.toml of the core crates
   no-fakes                  unfinished or pretended code, panics, ignored tests, paths of a machine
@@ -60,8 +62,9 @@ fn task(arguments: &[String]) -> Result<(), TaskError> {
         "test" => test_run::run(&root, rest),
         "deep" => match rest.split_first() {
             Some((part, rest)) if part == "crash" => crash::run(&root, rest),
-            Some((part, _)) => Err(TaskError::Usage(format!("deep: no part `{part}`; there is: crash"))),
-            None => Err(TaskError::Usage("deep: no part; there is: crash".into())),
+            Some((part, rest)) if part == "memory" => memory::run(&root, rest),
+            Some((part, _)) => Err(TaskError::Usage(format!("deep: no part `{part}`; there are: crash, memory"))),
+            None => Err(TaskError::Usage("deep: no part; there are: crash, memory".into())),
         },
         "ci" => workspace::run(Command::new(root.join(".ci/run")).args(rest).current_dir(&root), ".ci/run"),
         "layers" => layers::run(&root, rest),
