@@ -344,6 +344,7 @@ fn a_paper_run_writes_its_files_and_they_say_what_it_said() {
         std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     let files = [
+        "audit",
         "equity.csv",
         "journal",
         "lock",

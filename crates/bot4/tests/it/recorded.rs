@@ -461,3 +461,22 @@ fn a_snapshot_whose_event_is_no_longer_whole_in_the_journal_is_not_used() {
     assert!(recovery["unusable"].to_string().contains("no mark"), "{recovery}");
     verified(&out);
 }
+
+/// A run recorded in format 1, as the first build with journals wrote it. It is never made anew: what it holds must stay readable. A later
+/// build that decides otherwise on purpose says here where it differs first, and still follows the record to the same end.
+#[test]
+fn a_run_of_format_1_is_still_replayed() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/run-v1");
+    let run_again = |more: &str| {
+        let data = kept.join(SMALL);
+        result(&run(&format!("replay {} --data {} --json {more}", kept.display(), data.display()), &[]))
+    };
+    let followed = run_again("");
+    assert_eq!((&followed["complete"], followed["torn_bytes"].as_u64()), (&Value::Bool(true), Some(0)));
+    assert_eq!(followed["summary"]["orders"].as_u64(), Some(116));
+    assert_eq!(followed["summary"]["fills"].as_u64(), Some(77));
+    assert_eq!(followed["summary"]["final_equity"].as_f64(), Some(9981.56372834));
+    let verified = run_again("--verify");
+    assert_eq!((&verified["equal"], verified["records"].as_u64()), (&Value::Bool(true), Some(506)));
+    assert_eq!(verified["digest"], "25ae698770bd4b0db68372b7726237fe");
+}
