@@ -33,7 +33,7 @@ struct Cli {
     /// Colours: auto (on terminals, unless NO_COLOR is set), always or never.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     color: term::Colour,
-    /// Levels of the log on standard error: off, error, warn (the default), info, debug or trace, and by module: info,store=debug.
+    /// Levels of the log on standard error: off, error, warn (the default), info, debug or trace, and by module: info,bot4::orders=debug.
     #[arg(long, global = true, value_name = "LEVELS")]
     log: Option<String>,
 }

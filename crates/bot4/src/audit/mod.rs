@@ -10,7 +10,7 @@ pub use entries::{Entries, is_audited};
 
 use crate::runner::run_folder::RunFolder;
 use std::path::{Path, PathBuf};
-use store::audit::{AuditError, Brought, Copies, Layout, Signer};
+use store::audit::{AuditError, Brought, Copies, Expect, Layout, Signer, verify};
 
 /// Where the user's key is: `BOT4_HOME`, or `bot4` in the folder of configurations. `None` where the system names neither.
 #[must_use]
@@ -41,6 +41,19 @@ fn is_within(path: &Path, folder: &Path) -> bool {
     let real =
         |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
     real(path).starts_with(real(folder))
+}
+
+/// What is wrong with the audit log of a run, held against its journal. Whose key signed it is not asked here, nor whether the end of a
+/// complete run was signed: `bot4 audit verify` asks both.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn findings(folder: &RunFolder) -> Result<Vec<String>, AuditError> {
+    let verified =
+        verify(&folder.audit(), &folder.journal(), &mut Entries::default(), &Expect::default(), Layout::STANDARD)?;
+    let texts = verified.findings.iter().map(ToString::to_string);
+    // A run that ended without a key has entries that nobody signed: they are what they were all the same.
+    Ok(texts.filter(|text| !text.contains("are under no signature")).collect())
 }
 
 /// What came of bringing a log up to date.

@@ -301,6 +301,32 @@ fn run_show(args: &ShowArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Kinds of entries.
+const KINDS: [&str; 22] = [
+    "start",
+    "input",
+    "definition",
+    "control",
+    "recovery",
+    "end",
+    "signal",
+    "refused",
+    "order",
+    "cancel",
+    "accepted",
+    "triggered",
+    "rejected",
+    "filled",
+    "canceled",
+    "expired",
+    "cancel-rejected",
+    "amended",
+    "amend-rejected",
+    "status",
+    "funding",
+    "transfer",
+];
+
 /// Which entries are shown.
 struct Filter {
     seq: Option<u64>,
@@ -316,6 +342,9 @@ struct Filter {
 impl Filter {
     fn of(args: &ShowArgs) -> Result<Self, CommandError> {
         let time = |name: &str, text: &Option<String>| text.as_deref().map(|t| parse_time(name, t)).transpose();
+        if let Some(kind) = args.kind.as_ref().filter(|kind| !KINDS.contains(&kind.as_str())) {
+            return Err(CommandError::usage(format!("--kind {kind}: expected one of {}", KINDS.join(", "))));
+        }
         Ok(Self {
             seq: args.seq,
             order: args.order.as_ref().map(|id| id.to_ascii_lowercase()),
@@ -492,6 +521,8 @@ fn run_anchor(args: &AnchorArgs) -> Result<(), CommandError> {
     line.push(b'\n');
     match &args.out {
         Some(path) => {
+            // An older anchor is what would show that this log was cut: it is never written over.
+            super::out_file::fresh("--out", path)?;
             std::fs::write(path, &line).map_err(|e| CommandError::failed(format!("{}: {e}", path.display())))?;
             if args.json {
                 write_out(&String::from_utf8_lossy(&line))?;

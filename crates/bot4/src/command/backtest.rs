@@ -6,6 +6,7 @@ use super::paper::print;
 use super::progress::Bar;
 use crate::config::{BACKTEST, Defaults, PAPER, RunArgs, RunSettings};
 use crate::report::{DataLine, Material, Summary, write_files};
+use crate::run_files::RESULT;
 use crate::runner::drive::{DriveError, Driven, Driver};
 use crate::runner::keep::Keep;
 use crate::runner::pace::{Controls, Pace, Speed};
@@ -62,6 +63,19 @@ fn prepare(out: &Path) -> Result<(), CommandError> {
     let failed = |e: std::io::Error| {
         CommandError::failed(format!("{}: {e}: expected a folder that can be written", out.display()))
     };
+    if out.join("journal").is_dir() {
+        return Err(CommandError::usage(format!(
+            "--out {}: holds a recorded run, whose result is not written over: expected another folder",
+            out.display()
+        )));
+    }
+    let held = RESULT.iter().find(|name| out.join(name).exists());
+    if let Some(name) = held.filter(|_| !out.join("summary.json").exists()) {
+        return Err(CommandError::usage(format!(
+            "--out {}: {name} is there and is not the result of a run: expected a new folder, or that of an earlier backtest",
+            out.display()
+        )));
+    }
     std::fs::create_dir_all(out).map_err(failed)?;
     let probe = out.join(".probe");
     std::fs::write(&probe, b"").map_err(failed)?;

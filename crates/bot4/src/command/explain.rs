@@ -12,7 +12,6 @@ use crate::runner::run_folder::RunFolder;
 use clap::Args;
 use domain::ClientOrderId;
 use serde::Serialize;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -172,6 +171,7 @@ fn tell(args: &ExplainArgs, told: &Told, name: &str) -> Result<(), CommandError>
     let story = text::explanation(&told.facts);
     if let Some(asked) = &args.html {
         let path = asked.clone().unwrap_or_else(|| args.run.join(format!("explain-{name}.html")));
+        super::out_file::page("--html", &path)?;
         std::fs::write(&path, picture::page(told, &story))
             .map_err(|e| CommandError::failed(format!("{}: {e}", path.display())))?;
         eprintln!("picture in {}", path.display());
@@ -181,5 +181,5 @@ fn tell(args: &ExplainArgs, told: &Told, name: &str) -> Result<(), CommandError>
 
 fn print<T: Serialize>(json: bool, facts: &T, text: impl FnOnce() -> String) -> Result<(), CommandError> {
     let text = if json { serde_json::to_string(facts).map_err(CommandError::failed)? + "\n" } else { text() };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::failed)
+    if json { super::write_out(&text) } else { crate::term::print(&text).map_err(CommandError::failed) }
 }

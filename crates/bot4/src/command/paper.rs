@@ -95,6 +95,12 @@ fn start(args: &PaperArgs, controls: &Controls, stop: &Arc<AtomicBool>) -> Resul
     }
     let path = args.run.out.clone().unwrap_or_else(|| settings.paths.runs().join(run_id()));
     let folder = RunFolder::at(&path);
+    // Before anything is put into a folder that may be somebody else's.
+    if settings.journal.enabled
+        && let Err(error) = folder.contents()
+    {
+        return Err(CommandError::failed(error));
+    }
     let lock = folder.lock().map_err(CommandError::failed)?;
     match folder.contents() {
         Ok(Contents::Nothing) => {}
@@ -140,6 +146,8 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
         keeps_its_configuration(&args.run, &start.config)?;
         return show_again(&folder, *start, &seal, args, stop);
     }
+    // Before anything is put into a folder that may be somebody else's.
+    folder.contents().map_err(CommandError::failed)?;
     let _lock = folder.lock().map_err(CommandError::failed)?;
     let start = match folder.contents() {
         Ok(Contents::Run(start)) => start,

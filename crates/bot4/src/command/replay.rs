@@ -211,6 +211,14 @@ fn replay(
         summary: None,
     };
     replayed.judge(&mut opened, whole, args.until);
+    if args.verify && args.until.is_none() && replayed.difference.is_none() && folder.audit().is_dir() {
+        // The audit log is a projection of the same journal: every byte of it is looked at too.
+        match crate::audit::findings(folder) {
+            Ok(findings) => replayed.problems.extend(findings),
+            Err(error) => replayed.problems.push(error.to_string()),
+        }
+        replayed.equal = replayed.problems.is_empty();
+    }
     if !args.verify && replayed.events > 0 {
         replayed.summary = Some(Box::new(summary(&opened)));
     }
@@ -258,8 +266,8 @@ impl Replayed {
         }
         if !stopped_before_the_end && self.difference.is_none() {
             for stranger in opened.plan.session.tape.strangers() {
-                // A crash leaves unfinished files behind, which the next resume removes.
-                if !self.complete && stranger.extension().is_some_and(|e| e == "part") {
+                // A crash leaves unfinished files behind, which hold nothing of the run and which the next resume removes.
+                if stranger.extension().is_some_and(|e| e == "part") {
                     continue;
                 }
                 self.problems.push(format!("{}: no part of the journal", stranger.display()));

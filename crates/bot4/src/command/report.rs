@@ -28,6 +28,9 @@ pub struct ReportArgs {
 /// [`CommandError`]: a folder that gives no report, or a file that cannot be written.
 pub fn run(args: &ReportArgs) -> Result<(), CommandError> {
     let runs = args.runs.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>().map_err(CommandError::failed)?;
+    if let Some(path) = &args.out {
+        super::out_file::page("--out", path)?;
+    }
     let path = match (&args.out, args.runs.as_slice(), args.json) {
         (Some(out), _, _) => Some(out.clone()),
         (None, _, true) => None,

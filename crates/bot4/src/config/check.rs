@@ -6,7 +6,7 @@ use domain::{Money, Rate};
 use store::history::{Decimals, parse_interval};
 use strategy::StopRule;
 
-/// Levels for all and by module: `info,store=debug`.
+/// Levels for all and by module: `info,bot4::orders=debug`.
 pub(crate) fn levels(text: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     text.split(',').all(|part| {

@@ -346,7 +346,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "log.level",
-        kind: text(check::levels, "levels such as info or info,store=debug"),
+        kind: text(check::levels, "levels such as info or info,bot4::orders=debug"),
         preset: Preset::Is("warn"),
         argument: Some("--log"),
         unit: "",
@@ -354,7 +354,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "log.file_level",
-        kind: text(check::levels, "levels such as info or info,store=debug"),
+        kind: text(check::levels, "levels such as info or info,bot4::orders=debug"),
         preset: Preset::Is("info"),
         argument: None,
         unit: "",

@@ -112,7 +112,7 @@ pub struct JournalSection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogSection {
-    /// Levels of what goes to standard error: `info,store=debug`.
+    /// Levels of what goes to standard error: `info,bot4::orders=debug`.
     pub level: String,
     /// Levels of what goes to the run's folder.
     pub file_level: String,

@@ -1,4 +1,4 @@
-//! An explanation as text for people, at most [`WIDTH`] columns wide.
+//! An explanation as text for people, as wide as the terminal and at most [`WIDTH`] columns.
 
 use crate::explain::facts::{CheckFacts, EventFacts, Explanation, IndicatorFacts, LifeFacts, OrderFacts, SignalFacts};
 use crate::explain::moment::Moment;
@@ -11,6 +11,11 @@ use std::fmt::Write as _;
 
 /// Columns.
 pub const WIDTH: usize = 100;
+
+/// Columns that a line may have.
+fn columns() -> usize {
+    crate::term::width().unwrap_or(WIDTH).clamp(40, WIDTH)
+}
 
 /// Text under construction. Writing into a String cannot fail.
 #[derive(Default)]
@@ -40,7 +45,7 @@ impl Page {
         let indent = indent + if text.starts_with("- ") { 2 } else { 0 };
         let mut empty = true;
         for word in text.split_whitespace() {
-            if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            if !empty && line.chars().count() + 1 + word.chars().count() > columns() {
                 self.line(&line);
                 line = " ".repeat(indent);
                 empty = true;
@@ -192,7 +197,7 @@ impl Page {
     fn paragraph(&mut self, text: &str) {
         let mut line = String::new();
         for word in text.split_whitespace() {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > columns() {
                 self.line(&line);
                 line.clear();
             }

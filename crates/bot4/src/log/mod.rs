@@ -110,6 +110,7 @@ fn install(layer: LogLayer) -> Result<(), CommandError> {
 
 fn levels(name: &str, text: &str) -> Result<Targets, CommandError> {
     // `Targets` takes a lone word that is no level as a module: a level that is spelt wrongly would be one.
-    (text.parse().ok().filter(|_| are_levels(text)))
-        .ok_or_else(|| CommandError::usage(format!("{name} {text}: expected levels such as info or info,store=debug")))
+    (text.parse().ok().filter(|_| are_levels(text))).ok_or_else(|| {
+        CommandError::usage(format!("{name} {text}: expected levels such as info or info,bot4::orders=debug"))
+    })
 }

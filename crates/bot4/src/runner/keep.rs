@@ -179,7 +179,8 @@ impl Keeper<Recorder> for Keep<'_> {
             return Err(DriveError::Interrupted);
         }
         let paced = self.pace.speed() != Speed::Max;
-        if following || moment.next == UnixNanos::MAX {
+        // The tail of a run that goes on is no time of anybody's; a replay is watched.
+        if moment.session.tape.in_tail() || moment.next == UnixNanos::MAX {
             let look = if paced { LOOK_FOLLOWING } else { LOOK_EVERY };
             return Ok(Leave { rows: rows + look, until: UnixNanos::MAX });
         }

@@ -141,6 +141,15 @@ impl Tape {
         tape
     }
 
+    /// Whether the tail of a record is followed, behind which the run goes on.
+    #[must_use]
+    pub const fn in_tail(&self) -> bool {
+        match &self.form {
+            Form::Following(f) => f.then.is_some(),
+            Form::Off | Form::Writing(_) => false,
+        }
+    }
+
     /// Everything is held against this record, which must be that of a whole run: its end does not stop the session.
     #[must_use]
     pub fn comparing(record: Cursor) -> Self {

@@ -88,6 +88,15 @@ fn a_journal_and_a_pace_change_nothing() {
     same(&plain, &result(&run(&args, &[("BOT4_JOURNAL__DURABILITY", "strict")])));
     assert!(began.elapsed() >= Duration::from_secs(1), "14 days at a million to one take 1.2 s");
     verified(&paced);
+    // A replay is watched at a pace too, and skips ahead.
+    let began = Instant::now();
+    let slow = result(&run(&format!("replay {} --json --speed 1000000x", out.display()), &[]));
+    assert!(began.elapsed() >= Duration::from_secs(1), "a replay at the same pace: {:?}", began.elapsed());
+    assert_eq!(slow["digest"], plain["digest"]);
+    // At true time it would take two weeks: what is skipped is not waited for.
+    result(&run(&format!("replay {} --json --speed 1x --seek 2021-06-01", out.display()), &[]));
+    // A backtest does not write its result over that of a recorded run.
+    run(&format!("backtest --strategy donchian --out {}", out.display()), &[]).refused(2, "holds a recorded run");
 }
 
 #[test]
@@ -283,6 +292,14 @@ fn every_flipped_byte_of_a_sealed_journal_is_found() {
     assert!(replay::verify(&run).unwrap().equal, "and as it was it is equal");
     std::fs::write(run.journal().join("stranger"), "x").unwrap();
     assert!(!replay::verify(&run).unwrap().equal, "a file that is no part of the journal is found");
+    std::fs::remove_file(run.journal().join("stranger")).unwrap();
+    // The audit log is covered too; its own tests flip every byte of it.
+    let log = run.audit().join("0000000001.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, text.replacen("\"side\":\"buy\"", "\"side\":\"sel\"", 1)).unwrap();
+    assert!(!replay::verify(&run).unwrap().equal, "an altered audit log is found");
+    std::fs::write(&log, text).unwrap();
+    assert!(replay::verify(&run).unwrap().equal);
 }
 
 fn started(run: &RunFolder) -> Start {

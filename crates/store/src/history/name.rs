@@ -15,6 +15,8 @@ pub(crate) struct NameParts {
     pub kind: Option<DataKind>,
     /// What it holds that is no market data of ours: mark prices, funding rates.
     pub other: Option<String>,
+    /// Whether the name says that it is of futures, whatever the venue.
+    pub futures: bool,
 }
 
 /// Exchange and market words of our names, and the venue they mean.
@@ -61,7 +63,7 @@ fn ours(stem: &str) -> Option<NameParts> {
     let first = rest.first().copied().unwrap_or_default();
     let interval_s = parse_interval(first);
     let kind = interval_s.map(|_| DataKind::Candles).or_else(|| DataKind::from_name(first));
-    Some(NameParts { venue: Some(venue), symbol, interval_s, kind, other: None })
+    Some(NameParts { venue: Some(venue), symbol, interval_s, kind, other: None, futures: false })
 }
 
 fn archive(stem: &str, path: &str) -> Option<NameParts> {
@@ -85,6 +87,7 @@ fn archive(stem: &str, path: &str) -> Option<NameParts> {
         interval_s,
         kind: Some(kind),
         other: None,
+        futures: false,
     })
 }
 
@@ -109,7 +112,7 @@ fn freqtrade(stem: &str, path: &str) -> Option<NameParts> {
         frame => (DataKind::Candles, Some(parse_interval(frame)?)),
     };
     let symbol = Some(assets.iter().take(2).copied().collect());
-    Some(NameParts { venue, symbol, interval_s, kind: Some(kind), other })
+    Some(NameParts { venue, symbol, interval_s, kind: Some(kind), other, futures })
 }
 
 #[cfg(test)]
@@ -149,6 +152,7 @@ mod tests {
             ];
             assert_eq!(found.join(" "), expected, "{name}");
         }
+        assert!(describe("BTC_USDT_USDT-5m-futures.feather").futures && !describe("BTC_USDT-5m.feather").futures);
         assert_eq!(describe("binance/BTC_USDT_USDT-1h-mark.feather").other.as_deref(), Some("mark"));
         assert_eq!(describe("binance/BTC_USDT_USDT-8h-funding_rate.feather").other.as_deref(), Some("funding rate"));
     }

@@ -505,11 +505,17 @@ fn look_into(input: &Input, options: &Options, left_out: &mut Vec<String>) -> Re
         hint: hint.to_owned(),
     };
 
+    let of_futures = named.futures;
     let said_venue = own.map(|o| o.venue.clone()).or(named.venue);
     let default_venue = || options.instrument.map(|_| "generic".to_owned());
     let venue = said_venue.clone().or_else(|| options.venue.clone()).or_else(default_venue).ok_or_else(|| {
         undescribed("venue", "name it as <exchange>_<market>_<SYMBOL>_<interval> (binance_spot_BTCUSDT_1m_2020.parquet), or say --venue binance_spot")
     })?;
+
+    if of_futures && venue.ends_with("_spot") {
+        let what = format!("its name says that it is of futures, and the venue is {venue}: say --venue binance_usdm");
+        return Err(HistoryError::Contradiction { file: file.clone(), what });
+    }
 
     let interval_s = if has_interval(probe.kind) {
         let said = own.map(|o| o.interval_s).or(named.interval_s);

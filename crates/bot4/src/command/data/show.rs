@@ -94,6 +94,7 @@ pub fn run(args: &ShowArgs, stop: &AtomicBool) -> Result<(), CommandError> {
         return Err(CommandError::failed(format!("{}: no row is left to show", series.title())));
     }
     if let Some(path) = &args.html {
+        super::super::out_file::page("--html", path)?;
         let heading = heading(series, &read);
         let html = page::draw(bars, bar_s, decimals, &heading);
         std::fs::write(path, html).map_err(|e| CommandError::failed(format!("{}: {e}", path.display())))?;
