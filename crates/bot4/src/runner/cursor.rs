@@ -20,6 +20,8 @@ pub struct View<'a> {
 /// The records of a journal, read ahead on a thread of their own.
 pub struct Cursor {
     ahead: ReadAhead,
+    /// Event and kind of the next record: asked for far more often than its bytes.
+    head: Option<(u64, Kind)>,
     failed: Option<JournalError>,
     strangers: Vec<PathBuf>,
 }
@@ -32,7 +34,7 @@ impl Cursor {
     pub fn after(journal: &Path, seq: u64) -> Result<Self, JournalError> {
         let ahead = ReadAhead::open(journal, seq + 1)?;
         let strangers = ahead.strangers().to_vec();
-        let mut cursor = Self { ahead, failed: None, strangers };
+        let mut cursor = Self { ahead, head: None, failed: None, strangers };
         cursor.advance();
         cursor.failed.clone().map_or(Ok(cursor), Err)
     }
@@ -44,9 +46,29 @@ impl Cursor {
         self.ahead.current().map(|record| View { seq: record.seq, kind: record.kind, body: record.body })
     }
 
+    /// Event and kind of the next record.
+    #[inline]
+    #[must_use]
+    pub const fn head(&self) -> Option<(u64, Kind)> {
+        self.head
+    }
+
+    /// The bytes of the next record; nothing at the end.
+    #[inline]
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.ahead.current().map_or(&[], |record| record.body)
+    }
+
     /// Moves on.
     #[inline]
     pub fn advance(&mut self) {
+        self.go_on();
+        self.head = self.ahead.current().map(|record| (record.seq, record.kind));
+    }
+
+    #[inline]
+    fn go_on(&mut self) {
         loop {
             match self.ahead.advance() {
                 Ok(true) => {}

@@ -352,7 +352,7 @@ impl Following {
     fn ends(&self) -> bool {
         self.stuck()
             || (self.strict && self.difference.is_some())
-            || (self.then.is_none() && !self.whole && self.record.peek().is_none())
+            || (self.then.is_none() && !self.whole && self.record.head().is_none())
     }
 
     /// Whether nothing can be compared any more.
@@ -361,19 +361,18 @@ impl Following {
     }
 
     fn head(&self) -> Option<(u64, Kind)> {
-        self.record.peek().map(|r| (r.seq, r.kind))
+        self.record.head()
     }
 
     fn next_seq(&self) -> u64 {
         if self.ends() {
             return 0;
         }
-        match self.record.peek() {
+        match self.record.head() {
             // What comes from outside has to be told before its event can happen.
-            Some(r) if r.kind == Kind::Control => r.seq.saturating_sub(1),
-            Some(r) if r.kind == Kind::Seal => u64::MAX,
-            Some(r) => r.seq,
-            None => u64::MAX,
+            Some((seq, Kind::Control)) => seq.saturating_sub(1),
+            Some((_, Kind::Seal)) | None => u64::MAX,
+            Some((seq, _)) => seq,
         }
     }
 
@@ -394,9 +393,9 @@ impl Following {
         }
         self.scratch.clear();
         put_event(ts, event, &mut self.scratch);
-        let same = match self.record.peek() {
+        let same = match self.record.head() {
             None => return,
-            Some(r) => r.seq == seq && r.kind == event_kind(&event.body) && r.body == self.scratch,
+            Some(head) => head == (seq, event_kind(&event.body)) && self.record.body() == self.scratch,
         };
         if same {
             self.advance();
@@ -418,9 +417,9 @@ impl Following {
             self.scratch.clear();
             ts.put(&mut self.scratch);
             command.put_record(&mut self.scratch);
-            let same = match self.record.peek() {
+            let same = match self.record.head() {
                 None => return Answer::Same(n),
-                Some(r) => r.seq == seq && is_command(r.kind) && r.body == self.scratch,
+                Some((at, kind)) => at == seq && is_command(kind) && self.record.body() == self.scratch,
             };
             if same {
                 self.advance();
@@ -428,8 +427,8 @@ impl Following {
                 return self.otherwise(seq, ts, said, n);
             }
         }
-        match self.record.peek() {
-            Some(r) if r.seq == seq && is_command(r.kind) => self.otherwise(seq, ts, said, said.len()),
+        match self.record.head() {
+            Some((at, kind)) if at == seq && is_command(kind) => self.otherwise(seq, ts, said, said.len()),
             _ => Answer::Same(said.len()),
         }
     }

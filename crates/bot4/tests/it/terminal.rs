@@ -126,7 +126,7 @@ fn tables_and_text_fit_narrow_terminals() {
 #[test]
 fn levels_of_the_log_are_checked() {
     for args in ["strategies --log loud", "backtest --strategy donchian --to 2021-01-02 --log loud"] {
-        with(&[], args).refused(2, "loud: expected levels such as info or info,store=debug");
+        with(&[], args).refused(2, "loud: expected levels such as info or info,bot4::orders=debug");
     }
     with(&[("BOT4_LOG", "loud")], "strategies").refused(2, "BOT4_LOG loud: expected levels");
     assert_eq!(with(&[("BOT4_LOG", "debug")], "strategies --log off").stderr, "");
