@@ -9,7 +9,7 @@ use crate::report::{DataLine, Material, Summary, write_files};
 use crate::run_files::RESULT;
 use crate::runner::drive::{DriveError, Driven, Driver};
 use crate::runner::keep::Keep;
-use crate::runner::pace::{Controls, Pace, Speed};
+use crate::runner::pace::{Controls, Speed};
 use crate::runner::plan::{self, Listed, Plan, RunConfig, Units};
 use crate::runner::record::Recorder;
 use domain::{Instrument, InstrumentKind, Nanos, Rate};
@@ -106,8 +106,7 @@ fn simulate(
         begin(&mut plan.session, first, &mut plan.recorder).map_err(CommandError::failed)?;
     }
     let mut warn = |text: &str| eprintln!("bot4: {text}");
-    let pace = Pace::new(controls);
-    let mut keep = Keep { progress: &mut bar, stop, pace, saving: None, warn: &mut warn, warned: false };
+    let mut keep = Keep::new(&mut bar, stop, controls, None, &mut warn);
     let ended = driver.run(&mut plan.session, &mut plan.recorder, &mut keep);
     bar.finish();
     let driven = *driver.driven();

@@ -13,7 +13,7 @@ use crate::run_files;
 use crate::runner::cursor::Cursor;
 use crate::runner::drive::DriveError;
 use crate::runner::keep::{Keep, Saving};
-use crate::runner::pace::{Controls, Pace, Speed};
+use crate::runner::pace::{Controls, Speed};
 use crate::runner::recorded::{self, At, Opened, Resumed};
 use crate::runner::recovery;
 use crate::runner::retention;
@@ -250,11 +250,7 @@ fn make_again(folder: &RunFolder, start: Start, args: &PaperArgs, stop: &Arc<Ato
     let mut bar = Bar::new(rows_of(&opened.series), args.run.json);
     let mut warn = |text: &str| eprintln!("bot4: {text}");
     let controls = Controls::new(Speed::Max, None);
-    let driven = opened.begin().and_then(|()| {
-        let pace = Pace::new(&controls);
-        let mut keep = Keep { progress: &mut bar, stop, pace, saving: None, warn: &mut warn, warned: false };
-        opened.driver.run(&mut opened.plan.session, &mut opened.plan.recorder, &mut keep)
-    });
+    let driven = opened.play(&mut Keep::new(&mut bar, stop, &controls, None, &mut warn));
     bar.finish();
     match driven {
         Ok(()) => {}
@@ -282,17 +278,7 @@ fn play(
     let mut warn = |text: &str| eprintln!("bot4: {text}");
     // Told in the log when it is over, with its time.
     let driving = tracing::info_span!("drive", seq = opened.plan.session.seq()).entered();
-    let driven = opened.begin().and_then(|()| {
-        let mut keep = Keep {
-            progress: &mut bar,
-            stop,
-            pace: Pace::new(controls),
-            saving: Some(&mut saving),
-            warn: &mut warn,
-            warned: false,
-        };
-        opened.driver.run(&mut opened.plan.session, &mut opened.plan.recorder, &mut keep)
-    });
+    let driven = opened.play(&mut Keep::new(&mut bar, stop, controls, Some(&mut saving), &mut warn));
     drop(driving);
     bar.finish();
     saving.finish();

@@ -12,7 +12,7 @@ use crate::report::Summary;
 use crate::runner::cursor::Cursor;
 use crate::runner::drive::DriveError;
 use crate::runner::keep::Keep;
-use crate::runner::pace::{Controls, Pace};
+use crate::runner::pace::Controls;
 use crate::runner::recorded::{self, At, Opened};
 use crate::runner::run_folder::{Contents, FolderError, RunFolder, Start};
 use crate::runner::tape::{Difference, Seal, Tape};
@@ -176,11 +176,7 @@ fn replay(
     let began = Instant::now();
     let mut bar = Bar::new(rows_of(&opened.series), args.json);
     let mut warn = |text: &str| eprintln!("bot4: {text}");
-    let driven = opened.begin().and_then(|()| {
-        let pace = Pace::new(controls);
-        let mut keep = Keep { progress: &mut bar, stop, pace, saving: None, warn: &mut warn, warned: false };
-        opened.driver.run(&mut opened.plan.session, &mut opened.plan.recorder, &mut keep)
-    });
+    let driven = opened.play(&mut Keep::new(&mut bar, stop, controls, None, &mut warn));
     bar.finish();
     let seconds = began.elapsed().as_secs_f64();
     if matches!(driven, Err(DriveError::Interrupted)) {

@@ -6,7 +6,7 @@
 //! what the engine is told.
 
 use crate::runner::drive::{DriveError, Keeper, LOOK_EVERY, Leave, Moment, Progress};
-use crate::runner::pace::{Pace, Speed};
+use crate::runner::pace::{Controls, Pace, Speed};
 use crate::runner::record::Recorder;
 use crate::runner::side_logs::SideLogs;
 use crate::runner::tape::{BODY_VERSION, Mark};
@@ -131,33 +131,55 @@ impl Saving {
 
 /// Keeps a run.
 pub struct Keep<'a> {
-    /// Where progress is told.
-    pub progress: &'a mut dyn Progress,
-    /// Set by whoever wants the run to end.
-    pub stop: &'a AtomicBool,
-    /// The pace.
-    pub pace: Pace<'a>,
-    /// Snapshots, where the run is recorded.
-    pub saving: Option<&'a mut Saving>,
-    /// Told once what goes wrong with the journal or the snapshots while the run goes on.
-    pub warn: &'a mut dyn FnMut(&str),
-    /// Whether it was told.
-    pub warned: bool,
+    progress: &'a mut dyn Progress,
+    stop: &'a AtomicBool,
+    pace: Pace<'a>,
+    saving: Option<&'a mut Saving>,
+    warn: &'a mut dyn FnMut(&str),
+    /// The worst that was told.
+    told: Option<Trouble>,
 }
 
-impl Keep<'_> {
+/// What can go wrong with the recording while the run goes on, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trouble {
+    Snapshots,
+    Journal,
+}
+
+impl<'a> Keep<'a> {
+    /// A keeper that tells `progress`, ends the run when `stop` is set, holds the pace of `controls`, takes snapshots where the run is
+    /// recorded, and tells `warn`, once each, that there are no more snapshots or that the journal cannot be written.
+    pub fn new(
+        progress: &'a mut dyn Progress,
+        stop: &'a AtomicBool,
+        controls: &'a Controls,
+        saving: Option<&'a mut Saving>,
+        warn: &'a mut dyn FnMut(&str),
+    ) -> Self {
+        Self { progress, stop, pace: Pace::new(controls), saving, warn, told: None }
+    }
+
     fn look_for_trouble(&mut self, moment: &mut Moment<'_, Recorder>) {
         let failed = moment.session.tape.journal().and_then(|journal| journal.failed());
         let given_up = self.saving.as_ref().and_then(|saving| saving.given_up.clone());
-        let text = match (failed, given_up) {
-            (Some(error), _) => format!(
-                "the journal cannot be written ({error}): no new risk is taken from now on; what protects open positions goes on in memory"
+        let (trouble, text) = match (failed, given_up) {
+            (Some(error), _) => (
+                Trouble::Journal,
+                format!(
+                    "the journal cannot be written ({error}): no new risk is taken from now on; what protects open positions goes on in memory"
+                ),
             ),
-            (None, Some(reason)) => format!("no more snapshots ({reason}): a resume would begin at the last one"),
+            (None, Some(reason)) => {
+                (Trouble::Snapshots, format!("no more snapshots ({reason}): a resume would begin at the last one"))
+            }
             (None, None) => return,
         };
-        (self.warn)(&text);
-        self.warned = true;
+        // A journal that fails after the snapshots did is still to be told.
+        if self.told < Some(trouble) {
+            (self.warn)(&text);
+            self.told = Some(trouble);
+        }
     }
 }
 
@@ -165,7 +187,7 @@ impl Keeper<Recorder> for Keep<'_> {
     fn between(&mut self, mut moment: Moment<'_, Recorder>) -> Result<Leave, DriveError> {
         let rows = moment.driver.driven().events;
         self.progress.at(rows, moment.driver.reached());
-        if !self.warned {
+        if self.told < Some(Trouble::Journal) {
             self.look_for_trouble(&mut moment);
         }
         let following = moment.session.tape.follows();

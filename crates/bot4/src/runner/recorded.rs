@@ -10,7 +10,7 @@ use crate::command::CommandError;
 use crate::config::{BACKTEST, Defaults, Durability, PAPER, RunSettings, configure};
 use crate::runner::cursor::Cursor;
 use crate::runner::drive::{DriveError, Driver, Position};
-use crate::runner::keep::{Cadence, STATE_VERSION, Saving};
+use crate::runner::keep::{Cadence, Keep, STATE_VERSION, Saving};
 use crate::runner::plan::{self, Plan, RunConfig};
 use crate::runner::recovery::Recovery;
 use crate::runner::run_folder::{FolderError, RunFolder, Start};
@@ -276,6 +276,15 @@ fn recovery_of(opened: &Opened, recovered: &Recovered) -> Recovery {
 }
 
 impl Opened {
+    /// Plays the run from where it stands to its end, or to where it stops.
+    ///
+    /// # Errors
+    /// As the driver.
+    pub fn play(&mut self, keep: &mut Keep<'_>) -> Result<(), DriveError> {
+        self.begin()?;
+        self.driver.run(&mut self.plan.session, &mut self.plan.recorder, keep)
+    }
+
     /// Goes from the beginning to the newest usable snapshot that was taken after this event or an earlier one; stays where there is none.
     fn stand_at(&mut self, folder: &RunFolder, latest: u64, go_on: bool) -> Result<(), CommandError> {
         let snapshots = SnapshotFolder::new(&folder.snapshots(), STATE_VERSION);
