@@ -9,6 +9,7 @@ use crate::digest::{Digest, Digestible};
 use crate::fill::Fill;
 use crate::instrument::{Instrument, InstrumentIdx};
 use crate::market::{BookDelta, Candle, Quote, Trade};
+use crate::mode::{Cause, Holder, LimitKey, Mode, NotSent, Rearm};
 use crate::money::Money;
 use crate::order::{ClientOrderId, OrderStatus, RejectReason, VenueOrderId};
 use crate::signal::StrategyIdx;
@@ -86,6 +87,8 @@ pub enum EventBody {
     InstrumentDefined(Arc<Instrument>),
     /// The system is told something from outside the market.
     Control(Control),
+    /// Orders of the event before did not leave: the gate word stopped them.
+    NotSent(Arc<NotSent>),
 }
 
 /// What a venue says of an account.
@@ -220,10 +223,87 @@ pub struct ModelOutput {
 /// What the system is told from outside the market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// No new risk until told otherwise. Reductions go on.
+    /// No new risk until told otherwise: the journal cannot be written, or the record of the run was left. Reductions go on.
     Pause,
-    /// New risk is allowed again.
+    /// New risk is allowed again, if nothing else stands against it. Never ends an emergency.
     Resume,
+    /// A trigger closed the gate: mode [`Mode::Emergency`].
+    Trip {
+        /// Which trigger.
+        cause: Cause,
+        /// Whether everything is to be closed.
+        flatten: bool,
+        /// Whether protective stops are taken off, too.
+        including_stops: bool,
+    },
+    /// A key holder asks for a stricter mode.
+    Restrict {
+        /// Which one: reduced or paused.
+        to: Mode,
+        /// Whether resting entries are taken off.
+        cancel_entries: bool,
+        /// Who.
+        holder: Holder,
+    },
+    /// A key holder re-arms after a trip. The self-tests have passed; the engine holds it against its own state.
+    Rearm {
+        /// What.
+        what: Rearm,
+        /// Who.
+        holder: Holder,
+    },
+    /// A key holder tightens a limit. One that would loosen it changes nothing, and says so.
+    Tighten {
+        /// Which limit.
+        limit: LimitKey,
+        /// To what, a count of 1e-12 of the limit's unit.
+        to: i128,
+        /// Who.
+        holder: Holder,
+    },
+    /// The gate word was seen to be at another level than the engine had set.
+    Gate {
+        /// The level seen.
+        level: u8,
+    },
+}
+
+impl Digestible for Control {
+    fn digest(&self, d: &mut Digest) {
+        let holder = |d: &mut Digest, holder: &Holder| d.bytes(holder.bytes());
+        match self {
+            Self::Pause => d.word(0),
+            Self::Resume => d.word(1),
+            Self::Trip { cause, flatten, including_stops } => {
+                d.word(2 | (*cause as u64) << 8 | u64::from(*flatten) << 16 | u64::from(*including_stops) << 17);
+            }
+            Self::Restrict { to, cancel_entries, holder: by } => {
+                d.word(3 | (*to as u64) << 8 | u64::from(*cancel_entries) << 16);
+                holder(d, by);
+            }
+            Self::Rearm { what, holder: by } => {
+                let what = match what {
+                    Rearm::Account => 1,
+                    Rearm::Strategy(strategy) => 2 | u64::from(strategy.0) << 8,
+                };
+                d.word(4 | what << 8);
+                holder(d, by);
+            }
+            Self::Tighten { limit, to, holder: by } => {
+                d.word(5 | (*limit as u64) << 8);
+                d.wide(*to);
+                holder(d, by);
+            }
+            Self::Gate { level } => d.word(6 | u64::from(*level) << 8),
+        }
+    }
+}
+
+impl Digestible for NotSent {
+    fn digest(&self, d: &mut Digest) {
+        d.word(7 | u64::from(self.level) << 8);
+        self.orders.iter().for_each(|id| d.wide(id.raw() as i128));
+    }
 }
 
 /// By value: what a venue says is an input that nothing else can bring back.

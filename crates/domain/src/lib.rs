@@ -16,6 +16,7 @@ pub mod instrument;
 pub mod intern;
 pub mod market;
 pub mod market_view;
+pub mod mode;
 pub mod money;
 pub mod observe;
 pub mod order;
@@ -34,6 +35,7 @@ pub use fill::{Fee, Fill, Liquidity};
 pub use instrument::{Instrument, InstrumentIdx, InstrumentKind, InstrumentTable};
 pub use market::{BookDelta, Candle, MarketFlags, Quote, Trade};
 pub use market_view::{InstrumentView, MarketView};
+pub use mode::{Alert, AlertKind, Cause, Holder, LimitKey, Mode, NotSent, Rearm};
 pub use money::Money;
 pub use observe::{NoObserver, Observer};
 pub use order::{

@@ -44,6 +44,19 @@ pub struct SizeSeen {
     pub room: Option<Money>,
 }
 
+/// One clamp of the size of an entry. Amounts are in quote; a clamp never makes one larger.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClampSeen {
+    /// Its key.
+    pub name: &'static str,
+    /// What it rests on, in its own unit; `None` where the input is not configured: then it changes nothing.
+    pub input: Option<f64>,
+    /// The size before it.
+    pub before: Money,
+    /// The size after it.
+    pub after: Money,
+}
+
 /// Hears what happens inside a step.
 pub trait Observer {
     /// Whether anything listens: work done only for the observer is left out when not.
@@ -57,6 +70,8 @@ pub trait Observer {
     fn signal(&mut self, _ts: UnixNanos, _signal: &Signal) {}
     /// The pre-trade checks of this order begin; for an entry with how its size was arrived at. [`Observer::order`] follows if it passes them.
     fn checking(&mut self, _ts: UnixNanos, _order: &OrderSpec, _class: OrderClass, _size: Option<&SizeSeen>) {}
+    /// The size that is asked for went through this clamp. Comes before [`Observer::checking`] of the same order.
+    fn clamp(&mut self, _ts: UnixNanos, _seen: &ClampSeen) {}
     /// A check was made.
     fn check(&mut self, _ts: UnixNanos, _seen: &CheckSeen) {}
     /// An order was approved and leaves.

@@ -26,7 +26,8 @@ impl Engine {
         for strategy in &self.strategies {
             sized(out, |out| strategy.save(out));
         }
-        (self.paused, self.sampler_armed, self.day_armed).put(out);
+        self.mode.put(out);
+        (self.sampler_armed, self.day_armed).put(out);
         self.faults.put(out);
         self.trips.save(out);
         self.digest.put(out);
@@ -61,9 +62,10 @@ impl Engine {
             let bytes = from.bytes()?;
             load_strategy(number, strategy.as_mut(), bytes)?;
         }
-        (self.paused, self.sampler_armed, self.day_armed) = Stored::take(from)?;
+        self.mode = Stored::take(from)?;
+        (self.sampler_armed, self.day_armed) = Stored::take(from)?;
         self.faults = Stored::take(from)?;
-        if self.faults.len() > FAULTS_MAX || (!self.faults.is_empty() && !self.paused) {
+        if self.faults.len() > FAULTS_MAX || (!self.faults.is_empty() && !self.mode.is_stuck()) {
             return Err(CodecError::Invalid { what: "the faults of an engine" });
         }
         self.trips.load(from)?;

@@ -5,12 +5,13 @@
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
-    MarketFlags, MarketView, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
+    AccountId, AccountReport, Cause, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx,
+    InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, NotSent, Output, ReportBody, Signal,
+    StrategyIdx, TimerFired, UnixNanos,
 };
 use execution::{Alarm, Desk, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
-use risk::{Command, Decision, DenyReason, Gate, Refusal, Scene};
+use risk::{Command, Decision, DenyReason, Gate, ModeMachine, Refusal, Scene};
 use std::sync::Arc;
 use strategy::{Context, Strategy};
 
@@ -54,7 +55,7 @@ pub struct Engine {
     account: AccountId,
     pub(crate) now: UnixNanos,
     pub(crate) clamped: u64,
-    pub(crate) paused: bool,
+    pub(crate) mode: ModeMachine,
     pub(crate) sampler_armed: bool,
     pub(crate) day_armed: bool,
     pub(crate) faults: Vec<Fault>,
@@ -91,7 +92,7 @@ impl Engine {
             account: config.accounts.first().copied().unwrap_or_default(),
             now: UnixNanos(0),
             clamped: 0,
-            paused: false,
+            mode: ModeMachine::default(),
             sampler_armed: false,
             day_armed: false,
             faults: Vec::new(),
@@ -214,12 +215,12 @@ impl Engine {
                 }
             }
             EventBody::Control(control) => {
-                self.digest.word(*control as u64);
-                self.paused = match control {
-                    Control::Pause => true,
-                    // What went wrong is not resolved by asking for it.
-                    Control::Resume => !self.faults.is_empty(),
-                };
+                control.digest(&mut self.digest);
+                self.on_control(ts, control, out, observer);
+            }
+            EventBody::NotSent(stopped) => {
+                stopped.digest(&mut self.digest);
+                self.on_not_sent(ts, stopped, out, observer);
             }
         }
     }
@@ -333,7 +334,7 @@ impl Engine {
         };
         out.push(Command::Record(Decision::Signal(*signal)));
         let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.paused),
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
             gate: &mut self.gate,
             out,
             observer,
@@ -370,7 +371,7 @@ impl Engine {
             self.fault(Fault::Ledger(error));
         }
         let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.paused),
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
             gate: &mut self.gate,
             out,
             observer,
@@ -424,9 +425,40 @@ impl Engine {
         out.push(Command::Timer { at: UnixNanos(boundary.saturating_add(lateness)), timer: TimerFired::Minute });
     }
 
+    /// What is told from outside the market.
+    fn on_control<O: Observer>(
+        &mut self,
+        _ts: UnixNanos,
+        control: &Control,
+        out: &mut Vec<Command>,
+        _observer: &mut O,
+    ) {
+        let change = match control {
+            Control::Pause => self.mode.restrict(Mode::Reduced, Cause::Journal),
+            Control::Resume => self.mode.resume(),
+            Control::Trip { cause, .. } => self.mode.restrict(Mode::Emergency, *cause),
+            Control::Restrict { to, .. } => self.mode.restrict(*to, Cause::Override),
+            Control::Rearm { .. } => self.mode.rearm(),
+            Control::Tighten { .. } | Control::Gate { .. } => None,
+        };
+        if let Some(c) = change {
+            out.push(Command::Record(Decision::Mode { from: c.from, to: c.to, cause: c.cause, holder: None }));
+        }
+    }
+
+    /// Orders that the gate word stopped.
+    fn on_not_sent<O: Observer>(
+        &mut self,
+        _ts: UnixNanos,
+        _stopped: &NotSent,
+        _out: &mut Vec<Command>,
+        _observer: &mut O,
+    ) {
+    }
+
     /// Records a fault: no new risk until it is resolved. The first [`FAULTS_MAX`] are kept; what follows is the same story.
     fn fault(&mut self, fault: Fault) {
-        self.paused = true;
+        let _ = self.mode.restrict(Mode::Reduced, Cause::Fault);
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(fault);
         }
@@ -509,7 +541,8 @@ impl Engine {
     pub fn state_digest(&self) -> Digest {
         let mut d = Digest::default();
         d.word(self.now.0);
-        let flags = [self.paused, self.faults.is_empty(), self.sampler_armed, self.day_armed];
+        self.mode.digest(&mut d);
+        let flags = [self.faults.is_empty(), self.sampler_armed, self.day_armed];
         flags.iter().for_each(|&flag| d.word(u64::from(flag)));
         // Amounts are rounded at the precision of their asset.
         self.table.assets().iter().for_each(|asset| d.word(u64::from(asset.decimals)));
@@ -546,9 +579,9 @@ fn scene<'a>(
     table: &'a InstrumentTable,
     view: &'a MarketView,
     portfolio: &'a Portfolio,
-    paused: bool,
+    mode: Mode,
 ) -> Scene<'a> {
-    Scene { ts, table, view, portfolio, paused }
+    Scene { ts, table, view, portfolio, mode }
 }
 
 /// An instrument's definition as an event body.

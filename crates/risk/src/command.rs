@@ -4,8 +4,8 @@ use crate::approved::Approved;
 use crate::deny_reason::Refusal;
 use domain::codec::Stored;
 use domain::{
-    AccountId, ClientOrderId, Digest, Digestible, InferRequest, InstrumentIdx, Intent, OrderClass, OrderSpec, Signal,
-    StrategyIdx, TimerFired, UnixNanos, stored_enum,
+    AccountId, Alert, Cause, ClientOrderId, Digest, Digestible, Holder, InferRequest, InstrumentIdx, Intent, LimitKey,
+    Mode, OrderClass, OrderSpec, Rearm, Signal, StrategyIdx, TimerFired, UnixNanos, stored_enum,
 };
 
 /// One output of the engine. Commands to a venue that could open risk carry an [`Approved`]; taking an order off needs none.
@@ -33,6 +33,11 @@ pub enum Command {
     Infer(InferRequest),
     /// For the record: leaves nothing.
     Record(Decision),
+    /// To the runtime: set the gate word to this level. One that others raised meanwhile stays.
+    Gate {
+        /// 0 all, 1 reductions and cancels, 2 cancels only.
+        level: u8,
+    },
 }
 
 /// What was decided without anything leaving.
@@ -50,6 +55,39 @@ pub enum Decision {
         intent: Intent,
         /// Why not.
         refusal: Refusal,
+    },
+    /// The mode changed.
+    Mode {
+        /// Before.
+        from: Mode,
+        /// From now on.
+        to: Mode,
+        /// What brought it about.
+        cause: Cause,
+        /// The key holder who asked for it, if one did.
+        holder: Option<Holder>,
+    },
+    /// Something that somebody must hear of.
+    Alert(Alert),
+    /// A limit was tightened, or was asked to be and stayed.
+    Limit {
+        /// Which.
+        limit: LimitKey,
+        /// Before, in the limit's unit.
+        from: f64,
+        /// From now on; as before where the change would have loosened it.
+        to: f64,
+        /// Who asked.
+        holder: Holder,
+    },
+    /// A strategy was re-armed after it had been disabled, or asked to be and was not.
+    Rearmed {
+        /// Which.
+        what: Rearm,
+        /// Who asked.
+        holder: Holder,
+        /// Whether it was.
+        done: bool,
     },
 }
 
@@ -83,6 +121,11 @@ pub enum CommandRecord {
     Infer(InferRequest),
     /// A decision.
     Decision(Decision),
+    /// A level that the gate word was set to.
+    Gate {
+        /// Which.
+        level: u8,
+    },
 }
 
 impl Command {
@@ -98,6 +141,7 @@ impl Command {
             Self::Timer { at, timer } => CommandRecord::Timer { at: *at, timer: *timer },
             Self::Infer(request) => CommandRecord::Infer(*request),
             Self::Record(decision) => CommandRecord::Decision(*decision),
+            Self::Gate { level } => CommandRecord::Gate { level: *level },
         }
     }
 
@@ -126,6 +170,7 @@ impl Command {
                 out.push(DECISION);
                 decision.put(out);
             }
+            Self::Gate { level } => out.extend_from_slice(&[GATE, *level]),
         }
     }
 }
@@ -136,6 +181,7 @@ const CANCEL: u8 = 2;
 const TIMER: u8 = 3;
 const INFER: u8 = 4;
 const DECISION: u8 = 5;
+const GATE: u8 = 6;
 
 stored_enum!(CommandRecord, "a command" {
     SUBMIT => Submit { spec, class, research, valid_until },
@@ -143,8 +189,16 @@ stored_enum!(CommandRecord, "a command" {
     TIMER => Timer { at, timer },
     INFER => Infer(request),
     DECISION => Decision(decision),
+    GATE => Gate { level },
 });
-stored_enum!(Decision, "a decision" { 1 => Signal(signal), 2 => Refused { strategy, instrument, intent, refusal } });
+stored_enum!(Decision, "a decision" {
+    1 => Signal(signal),
+    2 => Refused { strategy, instrument, intent, refusal },
+    3 => Mode { from, to, cause, holder },
+    4 => Alert(alert),
+    5 => Limit { limit, from, to, holder },
+    6 => Rearmed { what, holder, done },
+});
 
 impl Digestible for Command {
     fn digest(&self, d: &mut Digest) {
@@ -180,6 +234,32 @@ impl Digestible for Command {
                 d.word(6 | (*intent as u64) << 8 | u64::from(strategy.0) << 16 | u64::from(instrument.0) << 32);
                 refusal.digest(d);
             }
+            Self::Record(Decision::Mode { from, to, cause, holder }) => {
+                d.word(7 | (*from as u64) << 8 | (*to as u64) << 16 | (*cause as u64) << 24);
+                d.bytes(holder.as_ref().map_or(&[], |h| h.bytes().as_slice()));
+            }
+            Self::Record(Decision::Alert(alert)) => {
+                d.word(8 | (alert.kind as u64) << 8 | u64::from(alert.account.0) << 16);
+                d.word(alert.instrument.map_or(u64::MAX, |i| u64::from(i.0)));
+                d.word(alert.strategy.map_or(u64::MAX, |s| u64::from(s.0)));
+                d.float(alert.value.unwrap_or(f64::NAN));
+                d.float(alert.limit.unwrap_or(f64::NAN));
+            }
+            Self::Record(Decision::Limit { limit, from, to, holder }) => {
+                d.word(9 | (*limit as u64) << 8);
+                d.float(*from);
+                d.float(*to);
+                d.bytes(holder.bytes());
+            }
+            Self::Record(Decision::Rearmed { what, holder, done }) => {
+                let what = match what {
+                    Rearm::Account => 1,
+                    Rearm::Strategy(strategy) => 2 | u64::from(strategy.0) << 8,
+                };
+                d.word(10 | what << 8 | u64::from(*done) << 40);
+                d.bytes(holder.bytes());
+            }
+            Self::Gate { level } => d.word(11 | u64::from(*level) << 8),
         }
     }
 }
@@ -234,6 +314,7 @@ mod tests {
         };
         let approved = |kind, profile: &Profile, class| Approved::new(spec(kind), class, profile, UnixNanos(8));
         let price = Price::from_units(7);
+        let holder = Holder::new("anna").unwrap();
         vec![
             Command::Submit(approved(OrderType::Market, &Profile::standard(), OrderClass::Entry)),
             Command::Submit(approved(
@@ -251,6 +332,23 @@ mod tests {
             Command::Record(Decision::Signal(signal)),
             refused(Refusal::because(DenyReason::Tick)),
             refused(Refusal::over(DenyReason::Leverage, 3.5, 3.0).with_safe(Money::from_units(20))),
+            Command::Record(Decision::Mode {
+                from: Mode::Normal,
+                to: Mode::Emergency,
+                cause: Cause::Kill,
+                holder: Holder::new("anna"),
+            }),
+            Command::Record(Decision::Alert(Alert {
+                kind: domain::AlertKind::Naked,
+                account: AccountId(3),
+                instrument: Some(InstrumentIdx(2)),
+                strategy: None,
+                value: Some(0.5),
+                limit: None,
+            })),
+            Command::Record(Decision::Limit { limit: LimitKey::Leverage, from: 3.0, to: 2.5, holder }),
+            Command::Record(Decision::Rearmed { what: Rearm::Strategy(StrategyIdx(1)), holder, done: false }),
+            Command::Gate { level: 1 },
         ]
     }
 

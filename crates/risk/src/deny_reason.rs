@@ -55,11 +55,61 @@ pub enum DenyReason {
     MinNotional,
     /// A number did not fit: the order is refused rather than computed wrongly.
     Overflow,
+    /// The gate is closed: an emergency that no re-arm has ended.
+    Emergency,
+    /// The strategy's loss breaker is open, or half-open with its probe under way.
+    BreakerOpen,
+    /// Larger than the probe that a half-open breaker allows.
+    ProbeSize,
+    /// The instrument or account is on the restricted list.
+    Restricted,
+    /// The price is too far from the mark, the last price or the book.
+    PriceCollar,
+    /// The order is worth more than one order may be.
+    OrderValue,
+    /// The order is for more than one order may be for.
+    OrderVolume,
+    /// The budget of messages for entries is used up; what is left is kept for reductions.
+    MessageRate,
+    /// The strategy is disabled: it repeats executions, and waits for a re-arm.
+    RepeatedExecution,
+    /// Gross exposure would be larger than the limit.
+    GrossExposure,
+    /// Net exposure would be larger than the limit.
+    NetExposure,
+    /// Long exposure would be larger than the limit.
+    LongExposure,
+    /// Short exposure would be larger than the limit.
+    ShortExposure,
+    /// The capital at stake would be larger than the threshold of the account or of all accounts.
+    CapitalThreshold,
+    /// The loss of the day, or of a shorter window, reached its limit.
+    DailyLoss,
+    /// Drawdown reached its halt.
+    Drawdown,
+    /// The one-day value at risk would be larger than its budget.
+    VarBudget,
+    /// The value at risk that a limit rests on is not known.
+    VarUnknown,
+    /// Available margin is less than the required margin with its buffer.
+    MarginBuffer,
+    /// Liquid funds over what is bound would be too small.
+    LiquidityRatio,
+    /// The position would be too near to its liquidation.
+    LiquidationDistance,
+    /// How near the position would be to its liquidation is not known.
+    LiquidationUnknown,
+    /// An input that the size was configured to rest on is missing, stale or not a number.
+    ClampInput,
+    /// The clamps left nothing of the size.
+    ClampedOut,
+    /// Outside what the present step of deployment allows.
+    Deployment,
 }
 
 impl DenyReason {
     /// All reasons, in order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 49] = [
         Self::Paused,
         Self::Warmup,
         Self::InstrumentUnknown,
@@ -84,6 +134,31 @@ impl DenyReason {
         Self::Tick,
         Self::MinNotional,
         Self::Overflow,
+        Self::Emergency,
+        Self::BreakerOpen,
+        Self::ProbeSize,
+        Self::Restricted,
+        Self::PriceCollar,
+        Self::OrderValue,
+        Self::OrderVolume,
+        Self::MessageRate,
+        Self::RepeatedExecution,
+        Self::GrossExposure,
+        Self::NetExposure,
+        Self::LongExposure,
+        Self::ShortExposure,
+        Self::CapitalThreshold,
+        Self::DailyLoss,
+        Self::Drawdown,
+        Self::VarBudget,
+        Self::VarUnknown,
+        Self::MarginBuffer,
+        Self::LiquidityRatio,
+        Self::LiquidationDistance,
+        Self::LiquidationUnknown,
+        Self::ClampInput,
+        Self::ClampedOut,
+        Self::Deployment,
     ];
 
     /// Its key in reports.
@@ -114,6 +189,31 @@ impl DenyReason {
             Self::Tick => "tick",
             Self::MinNotional => "min_notional",
             Self::Overflow => "overflow",
+            Self::Emergency => "emergency",
+            Self::BreakerOpen => "breaker_open",
+            Self::ProbeSize => "probe_size",
+            Self::Restricted => "restricted",
+            Self::PriceCollar => "price_collar",
+            Self::OrderValue => "order_value",
+            Self::OrderVolume => "order_volume",
+            Self::MessageRate => "message_rate",
+            Self::RepeatedExecution => "repeated_execution",
+            Self::GrossExposure => "gross_exposure",
+            Self::NetExposure => "net_exposure",
+            Self::LongExposure => "long_exposure",
+            Self::ShortExposure => "short_exposure",
+            Self::CapitalThreshold => "capital_threshold",
+            Self::DailyLoss => "daily_loss",
+            Self::Drawdown => "drawdown",
+            Self::VarBudget => "var_budget",
+            Self::VarUnknown => "var_unknown",
+            Self::MarginBuffer => "margin_buffer",
+            Self::LiquidityRatio => "liquidity_ratio",
+            Self::LiquidationDistance => "liquidation_distance",
+            Self::LiquidationUnknown => "liquidation_unknown",
+            Self::ClampInput => "clamp_input",
+            Self::ClampedOut => "clamped_out",
+            Self::Deployment => "deployment",
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::sizing::{self, Means};
 use crate::validate::Validated;
 use domain::observe::SizeSeen;
 use domain::{
-    Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, MarketView, Money,
-    Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side,
+    Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, MarketView, Mode,
+    Money, Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side,
     SizeRequest, StopPlan, UnixNanos,
 };
 use portfolio::Portfolio;
@@ -31,8 +31,8 @@ pub struct Scene<'a> {
     pub view: &'a MarketView,
     /// The ledger.
     pub portfolio: &'a Portfolio,
-    /// Whether new risk is paused.
-    pub paused: bool,
+    /// The mode in force.
+    pub mode: Mode,
 }
 
 /// How long an approval may wait before it must be asked for again.
@@ -274,7 +274,7 @@ impl Gate {
             portfolio: scene.portfolio,
             correlation: &self.correlation,
             exposure: &self.exposure,
-            paused: scene.paused,
+            mode: scene.mode,
             sharers,
             holdings,
         }
@@ -509,9 +509,9 @@ mod tests {
     fn a_size_of_nothing_is_explained_by_the_check_that_left_nothing() {
         let mut stage = Stage::limited();
         let all = stage.signal(Intent::EnterLong, InstrumentIdx(0), SizeRequest::AllIn);
-        stage.paused = true;
+        stage.mode = Mode::Reduced;
         assert_eq!(stage.enter(&all).unwrap_err().reason, DenyReason::Paused);
-        stage.paused = false;
+        stage.mode = Mode::Normal;
         stage.portfolio.transfer(ACCOUNT, USDT, Money::from_units(-10_000)).unwrap();
         assert_eq!(stage.enter(&all).unwrap_err().reason, DenyReason::EquityUnknown);
         let mut off = Stage::new(Profile::Off);

@@ -14,6 +14,7 @@ pub mod deny_reason;
 pub mod exposure;
 pub mod gate;
 pub mod limits;
+pub mod mode;
 pub mod restore;
 pub mod sizing;
 #[cfg(test)]
@@ -27,5 +28,6 @@ pub use deny_reason::{DenyReason, Refusal};
 pub use exposure::Reservation;
 pub use gate::{EntryIntent, Gate, Scene};
 pub use limits::{LimitError, Limits, Profile, StandardLimits};
+pub use mode::ModeMachine;
 pub use restore::Restorer;
 pub use validate::Validated;

@@ -7,8 +7,8 @@ use crate::limits::Profile;
 use crate::validate::validate;
 use domain::{
     AccountId, AssetIdx, ClientOrderId, Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentTable, Intent,
-    Liquidity, MarketFlags, MarketView, Money, NoObserver, OrderQuantity, OrderSpec, OrderType, Quantity, Rate, Side,
-    Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce, UnixNanos, VenueIdx, VenueOrderId,
+    Liquidity, MarketFlags, MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType, Quantity, Rate,
+    Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce, UnixNanos, VenueIdx, VenueOrderId,
 };
 use portfolio::Portfolio;
 
@@ -21,7 +21,7 @@ pub(crate) struct Stage {
     pub portfolio: Portfolio,
     pub gate: Gate,
     pub ts: UnixNanos,
-    pub paused: bool,
+    pub mode: Mode,
     orders: u64,
 }
 
@@ -33,7 +33,15 @@ impl Stage {
         let mut portfolio = Portfolio::new(USDT);
         portfolio.transfer(ACCOUNT, USDT, Money::from_units(10_000)).unwrap();
         let ts = UnixNanos(testkit::T0.0 + 86_400_000_000_000);
-        Self { table, view: MarketView::default(), portfolio, gate: Gate::new(profile), ts, paused: false, orders: 0 }
+        Self {
+            table,
+            view: MarketView::default(),
+            portfolio,
+            gate: Gate::new(profile),
+            ts,
+            mode: Mode::Normal,
+            orders: 0,
+        }
     }
 
     /// With the hard limits, and one perpetual (number 0) at a price of 100.
@@ -171,14 +179,14 @@ impl Stage {
             Entry::Limit(price) => OrderType::Limit { price },
         };
         let spec = OrderSpec { strategy: signal.strategy, ..self.order(signal.instrument, side, kind, "0") };
-        let Self { table, view, portfolio, gate, ts, paused, .. } = self;
-        let scene = Scene { ts: *ts, table, view, portfolio, paused: *paused };
+        let Self { table, view, portfolio, gate, ts, mode, .. } = self;
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode };
         gate.check_entry(&validated, EntryIntent { spec, own }, &scene, &mut NoObserver)
     }
 
     pub fn reduce(&mut self, spec: OrderSpec, own: OwnOrders) -> Result<crate::Approved, Refusal> {
-        let Self { table, view, portfolio, gate, ts, paused, .. } = self;
-        let scene = Scene { ts: *ts, table, view, portfolio, paused: *paused };
+        let Self { table, view, portfolio, gate, ts, mode, .. } = self;
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode };
         gate.check_reduction(spec, own, &scene, &mut NoObserver)
     }
 

@@ -17,7 +17,7 @@ pub fn request(command: Command, now: UnixNanos) -> Result<Option<Request>, Rele
             Ok(Some(Request::Place { order, valid_until: None }))
         }
         Command::Cancel { client_id, .. } => Ok(Some(Request::Cancel { client_id })),
-        Command::Timer { .. } | Command::Infer(_) | Command::Record(_) => Ok(None),
+        Command::Timer { .. } | Command::Infer(_) | Command::Record(_) | Command::Gate { .. } => Ok(None),
     }
 }
 
@@ -30,6 +30,6 @@ pub fn request_of_record(record: &CommandRecord, now: UnixNanos) -> Option<Reque
             (now <= valid_until).then_some(Request::Place { order: spec, valid_until: None })
         }
         CommandRecord::Cancel { client_id } => Some(Request::Cancel { client_id }),
-        CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Decision(_) => None,
+        CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Decision(_) | CommandRecord::Gate { .. } => None,
     }
 }

@@ -89,7 +89,15 @@ stored_enum!(OrderClass, "an order class" { 0 => Entry, 1 => Reducing });
 stored_enum!(PositionSide, "a position side" { 0 => Net, 1 => Long, 2 => Short });
 stored_enum!(InstrumentKind, "a kind of instrument" { 0 => Spot, 1 => LinearPerpetual });
 stored_enum!(Intent, "an intent" { 0 => EnterLong, 1 => EnterShort, 2 => Exit });
-stored_enum!(Control, "a control event" { 0 => Pause, 1 => Resume });
+stored_enum!(Control, "a control event" {
+    0 => Pause,
+    1 => Resume,
+    2 => Trip { cause, flatten, including_stops },
+    3 => Restrict { to, cancel_entries, holder },
+    4 => Rearm { what, holder },
+    5 => Tighten { limit, to, holder },
+    6 => Gate { level },
+});
 
 stored_enum!(OrderStatus, "an order status" {
     0 => Submitted,
@@ -328,4 +336,5 @@ stored_enum!(EventBody, "an event" {
     7 => ModelOutput(output),
     8 => InstrumentDefined(instrument),
     9 => Control(control),
+    10 => NotSent(not_sent),
 });

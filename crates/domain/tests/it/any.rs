@@ -52,6 +52,7 @@ wrapped!(
     Quantity::from_raw: Quantity,
     Rate::from_raw: Rate,
     Arc::new: Arc<Instrument>,
+    Arc::new: Arc<NotSent>,
 );
 
 macro_rules! fields {
@@ -86,6 +87,8 @@ fields! {
     ModelOutput { strategy, model, as_of, value }
     AccountReport { ts_event, body }
     Event { id, body }
+    Alert { kind, account, instrument, strategy, value, limit }
+    NotSent { level, orders }
 }
 
 macro_rules! choices {
@@ -111,7 +114,9 @@ choices! {
     PositionSide: Net, Long, Short;
     InstrumentKind: Spot, LinearPerpetual;
     Intent: EnterLong, EnterShort, Exit;
-    Control: Pause, Resume;
+    Control: Pause, Resume, Trip { cause, flatten, including_stops }, Restrict { to, cancel_entries, holder }, Rearm { what, holder },
+        Tighten { limit, to, holder }, Gate { level };
+    Rearm: Account, Strategy(a);
     OrderStatus: Submitted, Accepted, PartiallyFilled, CancelPending, OutcomeUnknown, Filled, Canceled, Expired, Rejected;
     RejectReason: UnknownInstrument, UnknownOrder, DuplicateOrder, PriceFilter, LotFilter, MinNotional, InsufficientBalance,
         InsufficientMargin, WouldCross, WouldTrigger, ReduceOnly, NotFilledAtOnce, Unsupported, ApprovalExpired, RateLimit, NoMarket,
@@ -130,7 +135,37 @@ choices! {
         Canceled { client_id, reason }, Expired { client_id }, CancelRejected { client_id, reason }, Amended { client_id },
         AmendRejected { client_id, reason }, Status { client_id, status, filled }, Funding { account, instrument, asset, amount },
         Transfer { account, asset, amount }, Triggered { client_id };
-    EventBody: Candle(a), Trade(a), Quote(a), BookDelta(a), Report(a), Timer(a), ModelOutput(a), InstrumentDefined(a), Control(a);
+    EventBody: Candle(a), Trade(a), Quote(a), BookDelta(a), Report(a), Timer(a), ModelOutput(a), InstrumentDefined(a), Control(a), NotSent(a);
+}
+
+impl Any for Mode {
+    fn any(r: &mut Seeded) -> Self {
+        *r.pick(&Self::ALL)
+    }
+}
+
+impl Any for Cause {
+    fn any(r: &mut Seeded) -> Self {
+        *r.pick(&Self::ALL)
+    }
+}
+
+impl Any for AlertKind {
+    fn any(r: &mut Seeded) -> Self {
+        *r.pick(&Self::ALL)
+    }
+}
+
+impl Any for LimitKey {
+    fn any(r: &mut Seeded) -> Self {
+        *r.pick(&Self::ALL)
+    }
+}
+
+impl Any for Holder {
+    fn any(r: &mut Seeded) -> Self {
+        Self::new(r.pick(&["a", "anna.k", "0123456789abcdef"])).unwrap()
+    }
 }
 
 impl Any for bool {

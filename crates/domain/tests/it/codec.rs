@@ -62,6 +62,7 @@ all_hold! {
     orders_and_signals: OrderSpec, SignalStatistics, Signal, TimerRequest, InferRequest, Output, Fee, Fill, PositionView;
     market: Candle, Trade, Quote, BookDelta, InstrumentView, MarketView;
     definitions: Asset, Instrument, InstrumentTable;
+    safety: Mode, Cause, Holder, AlertKind, LimitKey, Alert, NotSent, Rearm;
     events: ModelOutput, ReportBody, AccountReport, EventBody, Event;
 }
 

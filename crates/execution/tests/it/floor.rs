@@ -2,8 +2,9 @@
 
 use domain::{
     AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Entry, EventBody, Fill, InstrumentIdx,
-    InstrumentTable, Intent, Liquidity, MarketView, Money, NoObserver, OrderQuantity, OrderSpec, OrderType, Quantity,
-    Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, UnixNanos, VenueOrderId,
+    InstrumentTable, Intent, Liquidity, MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType,
+    Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, UnixNanos,
+    VenueOrderId,
 };
 use execution::{Alarm, Desk, World};
 use portfolio::Portfolio;
@@ -21,7 +22,7 @@ pub struct Floor {
     pub gate: Gate,
     pub desk: Desk,
     pub ts: UnixNanos,
-    pub paused: bool,
+    pub mode: Mode,
     out: Vec<Command>,
     /// Orders as they left.
     pub sent: Vec<OrderSpec>,
@@ -66,7 +67,7 @@ impl Floor {
             gate,
             desk: Desk::new(1),
             ts: testkit::T0,
-            paused: false,
+            mode: Mode::Normal,
             out: Vec::new(),
             sent: Vec::new(),
             trades: 0,
@@ -109,8 +110,8 @@ impl Floor {
     }
 
     fn act<T>(&mut self, act: impl FnOnce(&mut Desk, &mut World<'_, '_, NoObserver>) -> T) -> T {
-        let Self { table, view, portfolio, gate, desk, ts, paused, out, .. } = self;
-        let scene = Scene { ts: *ts, table, view, portfolio, paused: *paused };
+        let Self { table, view, portfolio, gate, desk, ts, mode, out, .. } = self;
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode };
         act(desk, &mut World { scene, gate, out, observer: &mut NoObserver })
     }
 

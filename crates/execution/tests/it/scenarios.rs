@@ -250,7 +250,7 @@ fn a_reversal_waits_until_it_is_flat_and_is_checked_then() {
     floor.canceled(4, None);
     floor.signal(&long()).unwrap();
     floor.expect(&["#7 buy 1 market"]);
-    floor.paused = true;
+    floor.mode = domain::Mode::Reduced;
     assert_eq!(floor.fill(7, "1", 100, true), None);
     floor.expect(&["cancel #6", "refused paused"]);
     assert_eq!(floor.canceled(6, None), None);
@@ -638,7 +638,7 @@ fn without_limits_and_without_a_stop_nothing_protects_and_exits_work() {
 #[test]
 fn a_pause_stops_entries_and_no_reduction() {
     let mut floor = held();
-    floor.paused = true;
+    floor.mode = domain::Mode::Reduced;
     assert_eq!(floor.signal(&Signal { instrument: SPOT, ..long() }).unwrap_err().reason, DenyReason::Paused);
     floor.signal(&exit()).unwrap();
     floor.expect(&["#3 sell 1 market"]);

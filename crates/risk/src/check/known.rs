@@ -3,10 +3,14 @@
 use super::{Bench, Measured, PASSED, Subject};
 use crate::deny_reason::{DenyReason, Refusal};
 use crate::limits::Limits;
-use domain::{Money, Price};
+use domain::{Mode, Money, Price};
 
-pub(super) fn not_paused(b: &Bench<'_>) -> Result<Measured, Refusal> {
-    if b.paused { Err(Refusal::because(DenyReason::Paused)) } else { Ok(PASSED) }
+pub(super) fn mode_allows(b: &Bench<'_>) -> Result<Measured, Refusal> {
+    match b.mode {
+        Mode::Normal => Ok(PASSED),
+        Mode::Reduced | Mode::Paused => Err(Refusal::because(DenyReason::Paused)),
+        Mode::Emergency => Err(Refusal::because(DenyReason::Emergency)),
+    }
 }
 
 pub(super) fn not_warmup(s: &Subject<'_>, b: &Bench<'_>) -> Result<Measured, Refusal> {
@@ -46,7 +50,7 @@ mod tests {
     use crate::deny_reason::DenyReason;
     use crate::limits::{Limits, Profile};
     use crate::stage::{ACCOUNT, Stage, USDT};
-    use domain::{Entry, InstrumentIdx, Intent, MarketFlags, Money, Rate, Signal, SizeRequest};
+    use domain::{Entry, InstrumentIdx, Intent, MarketFlags, Mode, Money, Rate, Signal, SizeRequest};
     use domain::{StopPlan, UnixNanos};
 
     const BTC: InstrumentIdx = InstrumentIdx(0);
@@ -66,9 +70,9 @@ mod tests {
         let mut stage = Stage::limited();
         let signal = stage.long(BTC, "1");
         assert_eq!(reason(&mut stage, &signal), None);
-        stage.paused = true;
+        stage.mode = Mode::Reduced;
         assert_eq!(reason(&mut stage, &signal), Some(DenyReason::Paused));
-        stage.paused = false;
+        stage.mode = Mode::Normal;
         stage.print(BTC, 100_000_000, MarketFlags::WARMUP);
         assert_eq!(reason(&mut stage, &signal), Some(DenyReason::Warmup));
         stage.mark(BTC, 100);

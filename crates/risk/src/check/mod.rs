@@ -19,7 +19,8 @@ use crate::deny_reason::Refusal;
 use crate::limits::Limits;
 use domain::observe::CheckSeen;
 use domain::{
-    Instrument, InstrumentIdx, InstrumentTable, MarketView, Money, Observer, OrderSpec, Price, Quantity, UnixNanos,
+    Instrument, InstrumentIdx, InstrumentTable, MarketView, Mode, Money, Observer, OrderSpec, Price, Quantity,
+    UnixNanos,
 };
 use portfolio::Portfolio;
 
@@ -202,8 +203,8 @@ pub struct Bench<'a> {
     pub correlation: &'a CorrelationTracker,
     /// Instruments with entries of this account on their way.
     pub exposure: &'a crate::exposure::Exposure,
-    /// Whether new risk is paused.
-    pub paused: bool,
+    /// The mode in force.
+    pub mode: Mode,
     /// How many strategies share the instrument's position limit.
     pub sharers: u32,
     /// What the account holds.
@@ -251,7 +252,7 @@ const PASSED: Measured = Measured { value: f64::NAN, limit: f64::NAN };
 
 fn one(check: Check, s: &Subject<'_>, limits: Option<&Limits>, b: &Bench<'_>) -> Result<Measured, Refusal> {
     match (check, limits) {
-        (Check::Paused, _) => known::not_paused(b),
+        (Check::Paused, _) => known::mode_allows(b),
         (Check::Warmup, _) => known::not_warmup(s, b),
         (Check::Price, _) => known::price(s, limits, b),
         (Check::Equity, _) => known::equity(b),
@@ -329,7 +330,7 @@ mod tests {
         let mut c = sound(if off { Profile::Off } else { Profile::Research(limits) });
         let reason = match check {
             Check::Paused => {
-                c.stage.paused = true;
+                c.stage.mode = Mode::Reduced;
                 DenyReason::Paused
             }
             Check::Warmup => {
@@ -445,7 +446,7 @@ mod tests {
         }
         let (c, _) = spoilt(Check::PositionSize, false);
         let Stage { table, view, portfolio, mut gate, ts, .. } = c.stage;
-        let scene = crate::Scene { ts, table: &table, view: &view, portfolio: &portfolio, paused: false };
+        let scene = crate::Scene { ts, table: &table, view: &view, portfolio: &portfolio, mode: Mode::Normal };
         let spec = OrderSpec { side: Side::Buy, ..c.reduction };
         let validated = crate::validate::validate(&c.entry).unwrap();
         let mut heard = Heard::default();

@@ -2,8 +2,8 @@
 
 use domain::{
     AccountId, ClientOrderId, Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentTable, Intent, Liquidity,
-    MarketView, Money, NoObserver, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side, Signal,
-    SizeRequest, StopPlan, StrategyIdx, TimeInForce, UnixNanos, VenueOrderId,
+    MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side,
+    Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce, UnixNanos, VenueOrderId,
 };
 use portfolio::Portfolio;
 use proptest::prelude::*;
@@ -119,7 +119,7 @@ impl World {
         };
         let validated = risk::validate::validate(&signal).unwrap();
         let scene =
-            Scene { ts: self.ts, table: &self.table, view: &self.view, portfolio: &self.portfolio, paused: false };
+            Scene { ts: self.ts, table: &self.table, view: &self.view, portfolio: &self.portfolio, mode: Mode::Normal };
         let intent = EntryIntent { spec, own: OwnOrders::default() };
         let Ok(entry) = self.gate.check_entry(&validated, intent, &scene, &mut NoObserver) else { return };
         let measured = match limit {
@@ -193,8 +193,13 @@ impl World {
             post_only: false,
             reduce_only: true,
         };
-        let scene =
-            Scene { ts: self.ts, table: &self.table, view: &self.view, portfolio: &self.portfolio, paused: true };
+        let scene = Scene {
+            ts: self.ts,
+            table: &self.table,
+            view: &self.view,
+            portfolio: &self.portfolio,
+            mode: Mode::Reduced,
+        };
         self.gate.check_reduction(spec, OwnOrders::default(), &scene, &mut NoObserver).unwrap();
         let mantissa = rules.quantity_mantissa(quantity).unwrap();
         let fill = fill(&rules, self.ordinal, strategy, side, self.price[at], mantissa);
