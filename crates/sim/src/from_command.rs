@@ -30,6 +30,9 @@ pub fn request_of_record(record: &CommandRecord, now: UnixNanos) -> Option<Reque
             (now <= valid_until).then_some(Request::Place { order: spec, valid_until: None })
         }
         CommandRecord::Cancel { client_id } => Some(Request::Cancel { client_id }),
-        CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Decision(_) | CommandRecord::Gate { .. } => None,
+        CommandRecord::Timer { .. }
+        | CommandRecord::Infer(_)
+        | CommandRecord::Decision(_)
+        | CommandRecord::Gate { .. } => None,
     }
 }

@@ -71,7 +71,7 @@ impl Projector for Entries {
                     .with("digest", format_args!("{:032x}", seal.digest))
                     .with("state_digest", format_args!("{:032x}", seal.state_digest))
             }
-            Kind::Order | Kind::Decision => {
+            Kind::Order | Kind::Decision | Kind::Safety => {
                 let (ts, command) = command_of(record.body).map_err(|e| unreadable(&e))?;
                 self.command(seq, ts, &command)?
             }
@@ -106,7 +106,19 @@ impl Entries {
                 let entry = self.whose(entry("refused"), *instrument, *strategy).with("intent", intent_name(*intent));
                 refused(entry, refusal)
             }
-            CommandRecord::Timer { .. } | CommandRecord::Infer(_) => {
+            CommandRecord::Decision(Decision::Mode { from, to, cause, holder }) => entry("mode")
+                .with("from", from.key())
+                .with("to", to.key())
+                .with("cause", cause.key())
+                .with_some("holder", holder.as_ref().map(domain::Holder::name)),
+            CommandRecord::Decision(Decision::Alert(alert)) => self.alert(entry("alert"), alert),
+            CommandRecord::Decision(Decision::Limit { limit, from, to, holder }) => {
+                entry("limit").with("limit", limit.key()).with("from", from).with("to", to).with("holder", holder)
+            }
+            CommandRecord::Decision(Decision::Rearmed { what, holder, done }) => {
+                rearmed(entry("rearmed"), *what).with("holder", holder).with("done", if *done { "yes" } else { "no" })
+            }
+            CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Gate { .. } => {
                 return Err("a command to the runtime among the orders and decisions".into());
             }
         })
@@ -120,13 +132,11 @@ impl Entries {
                 self.define(instrument);
                 Ok(defined)
             }
-            EventBody::Control(control) => Ok(entry("control").with(
-                "says",
-                match control {
-                    Control::Pause => "pause: no new risk",
-                    Control::Resume => "resume: new risk is allowed again",
-                },
-            )),
+            EventBody::Control(control) => Ok(said_from_outside(entry("control"), control)),
+            EventBody::NotSent(stopped) => {
+                let orders: Vec<String> = stopped.orders.iter().map(ToString::to_string).collect();
+                Ok(entry("not_sent").with("level", stopped.level).with("orders", orders.join(" ")))
+            }
             EventBody::Report(report) => Ok(self.report(seq, ts, report)),
             EventBody::Timer(_)
             | EventBody::ModelOutput(_)
@@ -135,6 +145,18 @@ impl Entries {
             | EventBody::Quote(_)
             | EventBody::BookDelta(_) => Err("an event of another kind than its record".into()),
         }
+    }
+
+    fn alert(&self, entry: Entry, alert: &domain::Alert) -> Entry {
+        let entry = entry.with("alert", alert.kind.key());
+        let entry = match (alert.instrument, alert.strategy) {
+            (Some(instrument), Some(strategy)) => self.whose(entry, instrument, strategy),
+            (Some(instrument), None) => self.symbol(entry, instrument),
+            (None, Some(strategy)) => entry.with("strategy", strategy.0),
+            (None, None) => entry,
+        };
+        let number = |value: Option<f64>| value.map(|v| v.to_string());
+        entry.with_some("value", number(alert.value).as_deref()).with_some("limit", number(alert.limit).as_deref())
     }
 
     fn define(&mut self, instrument: &Instrument) {
@@ -399,6 +421,38 @@ const fn intent_name(intent: Intent) -> &'static str {
         Intent::EnterLong => "enter-long",
         Intent::EnterShort => "enter-short",
         Intent::Exit => "exit",
+    }
+}
+
+/// What the system was told from outside the market, and by whom.
+fn said_from_outside(entry: Entry, control: &Control) -> Entry {
+    let yes = |flag: bool| if flag { "yes" } else { "no" };
+    match control {
+        Control::Pause => entry.with("says", "pause: no new risk"),
+        Control::Resume => entry.with("says", "resume: new risk is allowed again"),
+        Control::Trip { cause, flatten, including_stops } => (entry.with("says", "trip: the gate is closed"))
+            .with("cause", cause.key())
+            .with("flatten", yes(*flatten))
+            .with("including_stops", yes(*including_stops)),
+        Control::Restrict { to, cancel_entries, holder } => (entry.with("says", "restrict: a stricter mode"))
+            .with("to", to.key())
+            .with("cancel_entries", yes(*cancel_entries))
+            .with("holder", holder),
+        Control::Rearm { what, holder } => {
+            rearmed(entry.with("says", "re-arm: back to trading"), *what).with("holder", holder)
+        }
+        Control::Tighten { limit, to, holder } => (entry.with("says", "tighten: a stricter limit"))
+            .with("limit", limit.key())
+            .with("to", domain::Money::from_raw(*to))
+            .with("holder", holder),
+        Control::Gate { level } => entry.with("says", "the gate word was seen at another level").with("level", level),
+    }
+}
+
+fn rearmed(entry: Entry, what: domain::Rearm) -> Entry {
+    match what {
+        domain::Rearm::Account => entry.with("what", "account"),
+        domain::Rearm::Strategy(strategy) => entry.with("what", "strategy").with("strategy", strategy.0),
     }
 }
 

@@ -142,6 +142,10 @@ fn describe(names: &Names<'_>, said: &CommandRecord) -> String {
         CommandRecord::Decision(Decision::Signal(s)) => {
             format!("strategy {} wants to {} in {}", s.strategy.0, words::intent(s.intent), names.symbol(s.instrument))
         }
+        CommandRecord::Gate { level } => format!("the gate word is to be set to {level}"),
+        CommandRecord::Decision(
+            Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
+        ) => words::safety(said).unwrap_or_default(),
         CommandRecord::Decision(Decision::Refused { strategy, intent, refusal, .. }) => format!(
             "refused: strategy {} may not {}: {}",
             strategy.0,

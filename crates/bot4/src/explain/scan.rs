@@ -189,7 +189,12 @@ impl Index {
                     self.refusals.push(RefusalLine { seq, ts, strategy, instrument, intent, refusal, signal });
                 }
             }
-            CommandRecord::Timer { .. } | CommandRecord::Infer(_) => {}
+            CommandRecord::Decision(
+                Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
+            )
+            | CommandRecord::Timer { .. }
+            | CommandRecord::Infer(_)
+            | CommandRecord::Gate { .. } => {}
         }
     }
 

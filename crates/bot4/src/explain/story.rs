@@ -10,7 +10,7 @@ use crate::explain::words;
 use crate::runner::recorded::Opened;
 use domain::decimal::{Rounding, mantissa_to_f64};
 use domain::{
-    Control, Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentKind, Intent, Liquidity, Money, OrderClass,
+    Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentKind, Intent, Liquidity, Money, OrderClass,
     OrderQuantity, Price, ReportBody, Side, Signal, StrategyIdx, TimeInForce, TimerFired, UnixNanos,
 };
 use portfolio::Direction;
@@ -160,8 +160,11 @@ impl<'a> Names<'a> {
                 ("model", format!("model {} {answer}", m.model), m.value.map(|v| ("value", v)).into_iter().collect())
             }
             EventBody::InstrumentDefined(i) => ("definition", format!("the rules of {} began", i.symbol), Vec::new()),
-            EventBody::Control(Control::Pause) => ("control", "new risk was paused".into(), Vec::new()),
-            EventBody::Control(Control::Resume) => ("control", "new risk was allowed again".into(), Vec::new()),
+            EventBody::Control(control) => ("control", words::control(control), Vec::new()),
+            EventBody::NotSent(stopped) => {
+                let orders: Vec<String> = stopped.orders.iter().map(|id| self.order_name(*id)).collect();
+                ("control", format!("the gate word stopped {} before it left", orders.join(", ")), Vec::new())
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 
 use domain::decimal::Rounding;
 use domain::{
-    Intent, Money, OrderStatus, OrderType, RejectReason, Side, SizeRequest, StopPlan, TrailOffset, UnixNanos,
+    Control, Intent, Money, OrderStatus, OrderType, RejectReason, Side, SizeRequest, StopPlan, TrailOffset, UnixNanos,
 };
-use risk::{Check, DenyReason};
+use risk::{Check, CommandRecord, Decision, DenyReason};
 
 /// What a number of a check is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,96 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
             ("it is worth less than the venue's minimum, at the price or at its stop", Unit::Quote)
         }
         DenyReason::Overflow => ("a number did not fit", Unit::Number),
+        DenyReason::Emergency => ("the gate is closed: an emergency that no re-arm has ended", Unit::Number),
+        DenyReason::BreakerOpen => ("the strategy's loss breaker is open after its losses", Unit::Number),
+        DenyReason::ProbeSize => ("after its losses the strategy may only try a smaller position", Unit::ShareOfEquity),
+        DenyReason::Restricted => ("the instrument or the account is on the restricted list", Unit::Number),
+        DenyReason::PriceCollar => ("its price is too far from the market's", Unit::Number),
+        DenyReason::OrderValue => ("it is worth more than one order may be", Unit::Quote),
+        DenyReason::OrderVolume => ("it is for more than one order may be for", Unit::Base),
+        DenyReason::MessageRate => ("the budget of messages for entries is used up", Unit::Number),
+        DenyReason::RepeatedExecution => {
+            ("the strategy is disabled until it is re-armed: it repeated executions", Unit::Number)
+        }
+        DenyReason::GrossExposure => ("gross exposure would be larger than its limit", Unit::TimesEquity),
+        DenyReason::NetExposure => ("net exposure would be larger than its limit", Unit::TimesEquity),
+        DenyReason::LongExposure => ("long exposure would be larger than its limit", Unit::TimesEquity),
+        DenyReason::ShortExposure => ("short exposure would be larger than its limit", Unit::TimesEquity),
+        DenyReason::CapitalThreshold => ("the capital at stake would pass its threshold", Unit::Quote),
+        DenyReason::DailyLoss => {
+            ("the loss of the day, or of a shorter window, reached its limit", Unit::ShareOfEquity)
+        }
+        DenyReason::Drawdown => ("drawdown reached its halt", Unit::ShareOfEquity),
+        DenyReason::VarBudget => ("the value at risk of a day would be larger than its budget", Unit::ShareOfEquity),
+        DenyReason::VarUnknown => ("the value at risk is not known", Unit::Number),
+        DenyReason::MarginBuffer => ("free margin does not cover what it needs with the buffer", Unit::Quote),
+        DenyReason::LiquidityRatio => ("liquid funds over what is bound would be too small", Unit::Number),
+        DenyReason::LiquidationDistance => ("the position would be too near to its liquidation", Unit::Number),
+        DenyReason::LiquidationUnknown => {
+            ("how near the position would be to its liquidation is not known", Unit::Number)
+        }
+        DenyReason::ClampInput => {
+            ("a number that its size was told to rest on is missing, stale or none", Unit::Number)
+        }
+        DenyReason::ClampedOut => ("the clamps left nothing of its size", Unit::Quote),
+        DenyReason::Deployment => ("the present step of deployment does not allow it", Unit::Number),
     }
+}
+
+/// What the system was told from outside the market, in words.
+#[must_use]
+pub fn control(control: &Control) -> String {
+    match control {
+        Control::Pause => "new risk was paused".into(),
+        Control::Resume => "new risk was allowed again".into(),
+        Control::Trip { cause, flatten, including_stops } => format!(
+            "the gate was closed ({}){}{}",
+            cause.key(),
+            if *flatten { ", everything is to be closed" } else { "" },
+            if *including_stops { ", stops are taken off, too" } else { "" }
+        ),
+        Control::Restrict { to, holder, .. } => format!("{holder} asked for the mode {}", to.key()),
+        Control::Rearm { what: domain::Rearm::Account, holder } => format!("{holder} re-armed the account"),
+        Control::Rearm { what: domain::Rearm::Strategy(s), holder } => format!("{holder} re-armed strategy {}", s.0),
+        Control::Tighten { limit, to, holder } => {
+            format!("{holder} asked for limit {} at {}", limit.key(), money(Money::from_raw(*to)))
+        }
+        Control::Gate { level } => format!("the gate word was seen at {level}"),
+    }
+}
+
+/// A decision of safety in words; `None` for any other command.
+#[must_use]
+pub fn safety(record: &CommandRecord) -> Option<String> {
+    let CommandRecord::Decision(decision) = record else { return None };
+    let by = |holder: &Option<domain::Holder>| holder.map_or_else(String::new, |h| format!(", asked for by {h}"));
+    Some(match decision {
+        Decision::Mode { from, to, cause, holder } => {
+            format!("mode {} after {}: {}{}", to.key(), from.key(), cause.key(), by(holder))
+        }
+        Decision::Alert(alert) => {
+            let numbers = match (alert.value, alert.limit) {
+                (Some(value), Some(limit)) => format!(": {} against {}", number(value), number(limit)),
+                (Some(value), None) => format!(": {}", number(value)),
+                (None, _) => String::new(),
+            };
+            format!("alert {}{numbers}", alert.kind.key())
+        }
+        Decision::Limit { limit, from, to, holder } if to == from => {
+            format!("limit {} stays at {}: {holder} asked for a looser one", limit.key(), number(*from))
+        }
+        Decision::Limit { limit, from, to, holder } => {
+            format!("limit {} from {} to {}, asked for by {holder}", limit.key(), number(*from), number(*to))
+        }
+        Decision::Rearmed { what, holder, done } => {
+            let what = match what {
+                domain::Rearm::Account => "the account".into(),
+                domain::Rearm::Strategy(strategy) => format!("strategy {}", strategy.0),
+            };
+            format!("{what} was {}re-armed by {holder}", if *done { "" } else { "not " })
+        }
+        Decision::Signal(_) | Decision::Refused { .. } => return None,
+    })
 }
 
 /// An intent in words.

@@ -66,8 +66,12 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
             instrument = signal.instrument.0,
             "signal"
         ),
+        // Told at its own level by whoever carries it.
+        CommandRecord::Decision(
+            Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
+        ) => {}
         // What is asked of the runtime is in the journal.
-        CommandRecord::Timer { .. } | CommandRecord::Infer(_) => {}
+        CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Gate { .. } => {}
     }
 }
 

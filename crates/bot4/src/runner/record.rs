@@ -262,10 +262,17 @@ impl Probe for Recorder {
         match command {
             Command::Submit(_) => self.orders += 1,
             Command::Record(Decision::Refused { refusal, .. }) => self.refusals[refusal.reason as usize] += 1,
-            Command::Record(Decision::Signal(_))
+            Command::Record(
+                Decision::Signal(_)
+                | Decision::Mode { .. }
+                | Decision::Alert(_)
+                | Decision::Limit { .. }
+                | Decision::Rearmed { .. },
+            )
             | Command::Cancel { .. }
             | Command::Timer { .. }
-            | Command::Infer(_) => {}
+            | Command::Infer(_)
+            | Command::Gate { .. } => {}
         }
     }
 
@@ -273,10 +280,17 @@ impl Probe for Recorder {
         match record {
             CommandRecord::Submit { .. } => self.orders += 1,
             CommandRecord::Decision(Decision::Refused { refusal, .. }) => self.refusals[refusal.reason as usize] += 1,
-            CommandRecord::Decision(Decision::Signal(_))
+            CommandRecord::Decision(
+                Decision::Signal(_)
+                | Decision::Mode { .. }
+                | Decision::Alert(_)
+                | Decision::Limit { .. }
+                | Decision::Rearmed { .. },
+            )
             | CommandRecord::Cancel { .. }
             | CommandRecord::Timer { .. }
-            | CommandRecord::Infer(_) => {}
+            | CommandRecord::Infer(_)
+            | CommandRecord::Gate { .. } => {}
         }
     }
 

@@ -412,7 +412,7 @@ impl Session {
                     self.timers.insert((at.max(ts), timer));
                 }
                 Command::Infer(request) => self.answers.push(abstention(ts, &request)),
-                Command::Record(_) => {}
+                Command::Record(_) | Command::Gate { .. } => {}
                 to_venue @ (Command::Submit(_) | Command::Cancel { .. }) => {
                     match sim::from_command::request(to_venue, ts) {
                         Ok(Some(request)) => self.venue.submit(ts, request),
@@ -431,7 +431,7 @@ impl Session {
                 self.timers.insert(((*at).max(ts), *timer));
             }
             CommandRecord::Infer(request) => self.answers.push(abstention(ts, request)),
-            CommandRecord::Decision(_) => {}
+            CommandRecord::Decision(_) | CommandRecord::Gate { .. } => {}
             CommandRecord::Submit { .. } | CommandRecord::Cancel { .. } => {
                 if let Some(request) = sim::from_command::request_of_record(record, ts) {
                     self.venue.submit(ts, request);

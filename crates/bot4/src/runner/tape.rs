@@ -13,7 +13,7 @@
 use crate::runner::cursor::{Cursor, View, command_of, event_of};
 use domain::codec::{CodecError, Reader, Stored};
 use domain::{Digest, Event, EventBody, OrderClass, UnixNanos};
-use risk::{Command, CommandRecord};
+use risk::{Command, CommandRecord, Decision};
 use std::fmt;
 use std::path::PathBuf;
 use store::journal::{End, JournalError, Kind, Writer};
@@ -545,7 +545,7 @@ pub const fn event_kind(body: &EventBody) -> Kind {
         EventBody::Timer(_) => Kind::Timer,
         EventBody::ModelOutput(_) => Kind::ModelOutput,
         EventBody::InstrumentDefined(_) => Kind::Definition,
-        EventBody::Control(_) => Kind::Control,
+        EventBody::Control(_) | EventBody::NotSent(_) => Kind::Control,
         EventBody::Candle(_) | EventBody::Trade(_) | EventBody::Quote(_) | EventBody::BookDelta(_) => Kind::Market,
     }
 }
@@ -553,14 +553,17 @@ pub const fn event_kind(body: &EventBody) -> Kind {
 /// Whether records of this kind are commands.
 #[must_use]
 pub const fn is_command(kind: Kind) -> bool {
-    matches!(kind, Kind::Order | Kind::Runtime | Kind::Decision)
+    matches!(kind, Kind::Order | Kind::Runtime | Kind::Decision | Kind::Safety)
 }
 
 const fn command_kind(command: &Command) -> Kind {
     match command {
         Command::Submit(_) | Command::Cancel { .. } => Kind::Order,
-        Command::Timer { .. } | Command::Infer(_) => Kind::Runtime,
-        Command::Record(_) => Kind::Decision,
+        Command::Timer { .. } | Command::Infer(_) | Command::Gate { .. } => Kind::Runtime,
+        Command::Record(Decision::Signal(_) | Decision::Refused { .. }) => Kind::Decision,
+        Command::Record(
+            Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
+        ) => Kind::Safety,
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Kind {
     Runtime = 33,
     /// A decision that leaves nothing: signal, refusal with its numbers.
     Decision = 34,
+    /// A decision of safety: a mode, an alert, a limit, a re-arm.
+    Safety = 35,
 }
 
 /// How long records of a kind are kept.
@@ -45,7 +47,7 @@ pub enum Class {
 
 impl Kind {
     /// All kinds, by number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Start,
         Self::Input,
         Self::Definition,
@@ -60,6 +62,7 @@ impl Kind {
         Self::Order,
         Self::Runtime,
         Self::Decision,
+        Self::Safety,
     ];
 
     /// The kind with this number on disk.
@@ -81,6 +84,7 @@ impl Kind {
             32 => Self::Order,
             33 => Self::Runtime,
             34 => Self::Decision,
+            35 => Self::Safety,
             _ => return None,
         })
     }
@@ -97,7 +101,8 @@ impl Kind {
             | Self::Mark
             | Self::Seal
             | Self::Report
-            | Self::Order => Class::Permanent,
+            | Self::Order
+            | Self::Safety => Class::Permanent,
             Self::Timer | Self::ModelOutput | Self::Market | Self::Runtime | Self::Decision => Class::Expiring,
         }
     }
