@@ -27,6 +27,8 @@ impl Engine {
             sized(out, |out| strategy.save(out));
         }
         self.mode.put(out);
+        (self.level, self.bare).put(out);
+        self.naked.put(out);
         (self.sampler_armed, self.day_armed).put(out);
         self.faults.put(out);
         self.trips.save(out);
@@ -63,6 +65,8 @@ impl Engine {
             load_strategy(number, strategy.as_mut(), bytes)?;
         }
         self.mode = Stored::take(from)?;
+        (self.level, self.bare) = Stored::take(from)?;
+        self.naked = Stored::take(from)?;
         (self.sampler_armed, self.day_armed) = Stored::take(from)?;
         self.faults = Stored::take(from)?;
         if self.faults.len() > FAULTS_MAX || (!self.faults.is_empty() && !self.mode.is_stuck()) {

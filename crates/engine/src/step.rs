@@ -9,7 +9,7 @@ use domain::{
     InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, NotSent, Output, ReportBody, Signal,
     StrategyIdx, TimerFired, UnixNanos,
 };
-use execution::{Alarm, Desk, World};
+use execution::{Alarm, Desk, Key, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
 use risk::{Command, Decision, DenyReason, Gate, ModeMachine, Refusal, Scene};
 use std::sync::Arc;
@@ -56,6 +56,13 @@ pub struct Engine {
     pub(crate) now: UnixNanos,
     pub(crate) clamped: u64,
     pub(crate) mode: ModeMachine,
+    /// The level that the gate word was told to have.
+    pub(crate) level: u8,
+    /// Whether stops were told to be taken off, too.
+    pub(crate) bare: bool,
+    /// Positions that were told to be naked.
+    pub(crate) naked: Vec<Key>,
+    pub(crate) scratch: Vec<Key>,
     pub(crate) sampler_armed: bool,
     pub(crate) day_armed: bool,
     pub(crate) faults: Vec<Fault>,
@@ -93,6 +100,10 @@ impl Engine {
             now: UnixNanos(0),
             clamped: 0,
             mode: ModeMachine::default(),
+            level: 0,
+            bare: false,
+            naked: Vec::new(),
+            scratch: Vec::new(),
             sampler_armed: false,
             day_armed: false,
             faults: Vec::new(),
@@ -211,7 +222,7 @@ impl Engine {
                             self.arm_day(ts, out);
                         }
                     }
-                    Err(error) => self.fault(Fault::Instrument(error.to_string())),
+                    Err(error) => self.fault(Fault::Instrument(error.to_string()), out),
                 }
             }
             EventBody::Control(control) => {
@@ -296,6 +307,10 @@ impl Engine {
             match output {
                 // History that warms up causes no commands, of whatever kind.
                 _ if warmup => {}
+                // Paused strategies are silent; in an emergency only what closes is heard.
+                Output::Signal(_) if self.mode.mode() == Mode::Paused => {}
+                Output::Signal(signal)
+                    if self.mode.mode() == Mode::Emergency && signal.intent != domain::Intent::Exit => {}
                 Output::Signal(signal) => self.on_signal(ts, &Signal { strategy: number, ..signal }, out, observer),
                 Output::Timer(request) => out.push(Command::Timer {
                     at: request.at,
@@ -352,7 +367,10 @@ impl Engine {
         observer: &mut O,
     ) {
         let booked = match &report.body {
-            ReportBody::Filled { fill, .. } => self.book(ts, fill, observer),
+            ReportBody::Filled { fill, .. } => {
+                self.late_fill(fill.account, fill.instrument, fill.strategy, out);
+                self.book(ts, fill, observer)
+            }
             ReportBody::Funding { account, instrument, asset, amount } => {
                 self.portfolio.funding(*account, *instrument, *asset, *amount)
             }
@@ -368,7 +386,7 @@ impl Engine {
             | ReportBody::Status { .. } => Ok(()),
         };
         if let Err(error) = booked {
-            self.fault(Fault::Ledger(error));
+            self.fault(Fault::Ledger(error), out);
         }
         let mut world = World {
             scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
@@ -377,7 +395,11 @@ impl Engine {
             observer,
         };
         if let Some(alarm) = self.desk.on_report(&report.body, &mut world) {
-            self.fault(Fault::Alarm(alarm));
+            self.fault(Fault::Alarm(alarm), out);
+        }
+        if self.mode.mode() != Mode::Normal {
+            self.look_for_naked(ts, out);
+            self.settle_level(ts, out);
         }
     }
 
@@ -425,40 +447,11 @@ impl Engine {
         out.push(Command::Timer { at: UnixNanos(boundary.saturating_add(lateness)), timer: TimerFired::Minute });
     }
 
-    /// What is told from outside the market.
-    fn on_control<O: Observer>(
-        &mut self,
-        _ts: UnixNanos,
-        control: &Control,
-        out: &mut Vec<Command>,
-        _observer: &mut O,
-    ) {
-        let change = match control {
-            Control::Pause => self.mode.restrict(Mode::Reduced, Cause::Journal),
-            Control::Resume => self.mode.resume(),
-            Control::Trip { cause, .. } => self.mode.restrict(Mode::Emergency, *cause),
-            Control::Restrict { to, .. } => self.mode.restrict(*to, Cause::Override),
-            Control::Rearm { .. } => self.mode.rearm(),
-            Control::Tighten { .. } | Control::Gate { .. } => None,
-        };
-        if let Some(c) = change {
+    /// Records a fault: no new risk until it is resolved. The first [`FAULTS_MAX`] are kept; what follows is the same story.
+    pub(crate) fn fault(&mut self, fault: Fault, out: &mut Vec<Command>) {
+        if let Some(c) = self.mode.restrict(Mode::Reduced, Cause::Fault) {
             out.push(Command::Record(Decision::Mode { from: c.from, to: c.to, cause: c.cause, holder: None }));
         }
-    }
-
-    /// Orders that the gate word stopped.
-    fn on_not_sent<O: Observer>(
-        &mut self,
-        _ts: UnixNanos,
-        _stopped: &NotSent,
-        _out: &mut Vec<Command>,
-        _observer: &mut O,
-    ) {
-    }
-
-    /// Records a fault: no new risk until it is resolved. The first [`FAULTS_MAX`] are kept; what follows is the same story.
-    fn fault(&mut self, fault: Fault) {
-        let _ = self.mode.restrict(Mode::Reduced, Cause::Fault);
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(fault);
         }
@@ -518,6 +511,24 @@ impl Engine {
         }
     }
 
+    /// The mode in force, and why.
+    #[must_use]
+    pub const fn mode(&self) -> &ModeMachine {
+        &self.mode
+    }
+
+    /// The limits in force, unless they are off.
+    #[must_use]
+    pub const fn limits(&self) -> Option<&risk::Limits> {
+        self.gate.profile().limits()
+    }
+
+    /// The level that the gate word was told to have.
+    #[must_use]
+    pub const fn gate_level(&self) -> u8 {
+        self.level
+    }
+
     /// What went wrong, oldest first.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
@@ -542,6 +553,10 @@ impl Engine {
         let mut d = Digest::default();
         d.word(self.now.0);
         self.mode.digest(&mut d);
+        d.word(u64::from(self.level) | u64::from(self.bare) << 8);
+        for key in &self.naked {
+            d.word(u64::from(key.0.0) | u64::from(key.1.0) << 16 | u64::from(key.2.0) << 32);
+        }
         let flags = [self.faults.is_empty(), self.sampler_armed, self.day_armed];
         flags.iter().for_each(|&flag| d.word(u64::from(flag)));
         // Amounts are rounded at the precision of their asset.
@@ -574,7 +589,7 @@ fn begin(config: &EngineConfig) -> Digest {
 }
 
 /// What gate and desk look at in this step.
-fn scene<'a>(
+pub(crate) fn scene<'a>(
     ts: UnixNanos,
     table: &'a InstrumentTable,
     view: &'a MarketView,

@@ -5,9 +5,10 @@
 //! it. `log.file_level = "info,bot4::orders=debug"` switches them on. Recoveries are told at `info`, faults at `error`. Numbers go into the record
 //! as they are: nothing is formatted on the calling thread.
 
+use crate::explain::words;
 use domain::{AccountReport, ClientOrderId, OrderQuantity, RejectReason, ReportBody, Side, UnixNanos};
 use risk::{Command, CommandRecord, Decision};
-use tracing::{Level, debug, enabled, error, info};
+use tracing::{Level, debug, enabled, error, info, warn};
 
 /// The module name of these records, for filters: `--log bot4::orders=debug`.
 pub const TARGET: &str = "bot4::orders";
@@ -72,6 +73,18 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
         ) => {}
         // What is asked of the runtime is in the journal.
         CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Gate { .. } => {}
+    }
+}
+
+/// What safety decided on event `seq`: somebody must hear of it, so it goes to the log whatever its level for orders is.
+#[inline]
+pub fn safety(seq: u64, decision: &Decision) {
+    match decision {
+        Decision::Signal(_) | Decision::Refused { .. } => {}
+        Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. } => {
+            let text = words::safety(&CommandRecord::Decision(*decision)).unwrap_or_default();
+            warn!(target: TARGET, seq, "{text}");
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 //! what the engine is told.
 
 use crate::runner::drive::{DriveError, Keeper, LOOK_EVERY, Leave, Moment, Progress};
-use crate::runner::pace::{Controls, Pace, Speed};
+use crate::runner::outside::Outside;
+use crate::runner::pace::{Controls, Pace, Speed, Waited};
 use crate::runner::record::Recorder;
 use crate::runner::side_logs::SideLogs;
 use crate::runner::tape::{BODY_VERSION, Mark};
@@ -135,6 +136,7 @@ pub struct Keep<'a> {
     stop: &'a AtomicBool,
     pace: Pace<'a>,
     saving: Option<&'a mut Saving>,
+    outside: Option<&'a mut dyn Outside>,
     warn: &'a mut dyn FnMut(&str),
     /// The worst that was told.
     told: Option<Trouble>,
@@ -157,7 +159,14 @@ impl<'a> Keep<'a> {
         saving: Option<&'a mut Saving>,
         warn: &'a mut dyn FnMut(&str),
     ) -> Self {
-        Self { progress, stop, pace: Pace::new(controls), saving, warn, told: None }
+        Self { progress, stop, pace: Pace::new(controls), saving, outside: None, warn, told: None }
+    }
+
+    /// The same keeper that lets what lies outside speak between two rows: the gate word, key holders.
+    #[must_use]
+    pub fn hearing(mut self, outside: &'a mut dyn Outside) -> Self {
+        self.outside = Some(outside);
+        self
     }
 
     fn look_for_trouble(&mut self, moment: &mut Moment<'_, Recorder>) {
@@ -191,6 +200,10 @@ impl Keeper<Recorder> for Keep<'_> {
             self.look_for_trouble(&mut moment);
         }
         let following = moment.session.tape.follows();
+        if let Some(outside) = self.outside.as_deref_mut().filter(|_| !following) {
+            let ts = moment.driver.reached();
+            outside.between(moment.session, ts, moment.probe)?;
+        }
         if let Some(saving) = self.saving.as_deref_mut().filter(|_| !following) {
             let stop = self.stop.load(Ordering::Relaxed);
             if stop || saving.is_due(moment.session.seq()) {
@@ -210,14 +223,15 @@ impl Keeper<Recorder> for Keep<'_> {
             // What was decided is with the system before the thread sleeps; a failure is the tape's to tell.
             let _ = journal.flush();
         }
-        let until = self.pace.wait(moment.next, self.stop).ok_or(DriveError::Interrupted);
-        match until {
-            Ok(until) => Ok(Leave { rows: rows + LOOK_EVERY, until }),
-            Err(interrupted) => {
+        match self.pace.wait(moment.next, self.stop) {
+            Waited::Until(until) => Ok(Leave { rows: rows + LOOK_EVERY, until }),
+            // Not a row is played before the keeper has looked around once more.
+            Waited::NotYet => Ok(Leave { rows, until: UnixNanos(0) }),
+            Waited::Stopped => {
                 if let Some(saving) = self.saving.as_deref_mut() {
                     saving.take(&mut moment);
                 }
-                Err(interrupted)
+                Err(DriveError::Interrupted)
             }
         }
     }

@@ -6,6 +6,7 @@
 pub mod cursor;
 pub mod drive;
 pub mod keep;
+pub mod outside;
 pub mod pace;
 pub mod plan;
 pub mod record;
@@ -15,6 +16,7 @@ pub mod recovery;
 pub mod retention;
 pub mod run_folder;
 pub mod run_inputs;
+pub mod sender;
 pub mod session;
 pub mod side_logs;
 pub mod source;

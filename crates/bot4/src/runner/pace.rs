@@ -106,6 +106,20 @@ const NAP: Duration = Duration::from_millis(20);
 /// A machine that slept, or a process that was stopped, does not make the market rush after the clock.
 const LAG_MAX: Duration = Duration::from_secs(2);
 
+/// What came of waiting for a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// Rows before this time may be played now.
+    Until(UnixNanos),
+    /// The row is not due yet: whoever waits has other things to look at, and asks again.
+    NotYet,
+    /// The run is to end.
+    Stopped,
+}
+
+/// How long one wait lasts at most: what comes from outside is heard as soon.
+const TURN: Duration = Duration::from_millis(20);
+
 /// Holds market time to the machine's clock.
 #[derive(Debug)]
 pub struct Pace<'a> {
@@ -127,13 +141,15 @@ impl<'a> Pace<'a> {
         self.controls.speed()
     }
 
-    /// Waits until the row at `next` is due. The market time up to which rows may be played then, not included.
-    ///
-    /// `None` if `stop` was set while waiting.
-    pub fn wait(&mut self, next: UnixNanos, stop: &AtomicBool) -> Option<UnixNanos> {
+    /// Waits until the row at `next` is due, but for no longer than a moment.
+    pub fn wait(&mut self, next: UnixNanos, stop: &AtomicBool) -> Waited {
+        let began = Instant::now();
         loop {
             if stop.load(Ordering::Relaxed) {
-                return None;
+                return Waited::Stopped;
+            }
+            if began.elapsed() >= TURN {
+                return Waited::NotYet;
             }
             if self.controls.paused() {
                 self.anchor = None;
@@ -143,9 +159,9 @@ impl<'a> Pace<'a> {
             let ahead = UnixNanos(self.controls.ahead.load(Ordering::Relaxed));
             if next < ahead {
                 self.anchor = None;
-                return Some(ahead);
+                return Waited::Until(ahead);
             }
-            let Speed::Times(times) = self.controls.speed() else { return Some(UnixNanos::MAX) };
+            let Speed::Times(times) = self.controls.speed() else { return Waited::Until(UnixNanos::MAX) };
             let changes = self.controls.changes.load(Ordering::Acquire);
             let now = Instant::now();
             let (since, market) = match self.anchor {
@@ -165,7 +181,7 @@ impl<'a> Pace<'a> {
             }
             let passed = (now - since).as_secs_f64() * times * 1e9;
             let shown = UnixNanos(market.0.saturating_add(passed as u64));
-            return Some(UnixNanos(shown.max(next).0.saturating_add(1)));
+            return Waited::Until(UnixNanos(shown.max(next).0.saturating_add(1)));
         }
     }
 }
@@ -173,6 +189,28 @@ impl<'a> Pace<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Asks until the row is due; `None` if the run is to end.
+    fn until(pace: &mut Pace<'_>, next: UnixNanos, stop: &AtomicBool) -> Option<UnixNanos> {
+        loop {
+            match pace.wait(next, stop) {
+                Waited::Until(until) => return Some(until),
+                Waited::NotYet => {}
+                Waited::Stopped => return None,
+            }
+        }
+    }
+
+    #[test]
+    fn a_wait_for_a_row_far_ahead_lets_others_have_their_turn() {
+        let stop = AtomicBool::new(false);
+        let controls = Controls::new(Speed::Times(1.0), None);
+        let mut pace = Pace::new(&controls);
+        assert!(until(&mut pace, UnixNanos(1), &stop).is_some());
+        assert_eq!(pace.wait(UnixNanos(86_400_000_000_000), &stop), Waited::NotYet);
+        controls.set_paused(true);
+        assert_eq!(pace.wait(UnixNanos(1), &stop), Waited::NotYet, "a pause, too");
+    }
 
     #[test]
     fn speeds_are_read_with_their_bounds() {
@@ -194,9 +232,9 @@ mod tests {
         let mut pace = Pace::new(&controls);
         let start = UnixNanos(1_000_000_000_000);
         let began = Instant::now();
-        assert!(pace.wait(start, &stop).unwrap() > start, "the first row is due at once");
+        assert!(until(&mut pace, start, &stop) > Some(start), "the first row is due at once");
         let later = UnixNanos(start.0 + 50_000_000_000);
-        assert!(pace.wait(later, &stop).unwrap() > later);
+        assert!(until(&mut pace, later, &stop) > Some(later));
         assert!(began.elapsed() >= Duration::from_millis(50), "50 s of the market at 1000x");
     }
 
@@ -205,15 +243,15 @@ mod tests {
         let stop = AtomicBool::new(false);
         let controls = Controls::new(Speed::Times(1.0), None);
         let mut pace = Pace::new(&controls);
-        assert!(pace.wait(UnixNanos(1), &stop).is_some());
+        assert!(until(&mut pace, UnixNanos(1), &stop).is_some());
         let year = UnixNanos(86_400_000_000_000 * 365);
         controls.skip_ahead(UnixNanos(year.0 + 1));
-        assert_eq!(pace.wait(year, &stop), Some(UnixNanos(year.0 + 1)), "a year ahead at once");
+        assert_eq!(pace.wait(year, &stop), Waited::Until(UnixNanos(year.0 + 1)), "a year ahead at once");
         controls.set_paused(true);
         std::thread::scope(|scope| {
             let held = scope.spawn(|| {
                 let began = Instant::now();
-                let until = pace.wait(UnixNanos(year.0 + 2), &stop);
+                let until = until(&mut pace, UnixNanos(year.0 + 2), &stop);
                 (began.elapsed(), until)
             });
             std::thread::sleep(Duration::from_millis(60));
@@ -224,6 +262,6 @@ mod tests {
         });
         controls.set_paused(true);
         stop.store(true, Ordering::Relaxed);
-        assert_eq!(pace.wait(UnixNanos(year.0 + 3), &stop), None, "an interrupt ends a pause");
+        assert_eq!(pace.wait(UnixNanos(year.0 + 3), &stop), Waited::Stopped, "an interrupt ends a pause");
     }
 }

@@ -6,16 +6,19 @@
 
 use crate::log::trail;
 use crate::runner::record::Probe;
+use crate::runner::sender::Sender;
 use crate::runner::tape::Tape;
 use domain::codec::{CodecError, Reader, Stored};
 use domain::{
     AccountReport, Candle, Control, Digest, Digestible, Event, EventBody, InferRequest, InputId, InstrumentIdx,
-    ModelOutput, Quote, TimerFired, Trade, UnixNanos,
+    ModelOutput, NotSent, Quote, TimerFired, Trade, UnixNanos,
 };
 use engine::Engine;
-use risk::{Command, CommandRecord};
-use sim::Venue;
+use infra::gate_word::GateWord;
+use risk::{Approved, Command, CommandRecord};
+use sim::{Request, Venue};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How many reports one instant may cause before the run is stopped: far above any real cascade, and a bound on a loop that feeds itself.
 const REPORTS_PER_INSTANT_MAX: u32 = 1_000_000;
@@ -52,6 +55,8 @@ pub struct Session {
     pub venue: Venue,
     /// Where events and commands are recorded, or the record that they are held against.
     pub tape: Tape,
+    /// What orders leave by.
+    sender: Sender,
     timers: BTreeSet<(UnixNanos, TimerFired)>,
     answers: Vec<(UnixNanos, ModelOutput)>,
     out: Vec<Command>,
@@ -80,6 +85,7 @@ impl Session {
             engine,
             venue,
             tape: Tape::off(),
+            sender: Sender::default(),
             timers: BTreeSet::new(),
             answers: Vec::new(),
             out: Vec::with_capacity(64),
@@ -99,6 +105,23 @@ impl Session {
     pub fn put_on_tape(&mut self, tape: Tape) {
         self.tape = tape;
         self.look_out();
+    }
+
+    /// Orders leave under this gate word from now on. The engine's level holds at once; what else the word says is told at the next look.
+    pub fn send_under(&mut self, word: Arc<GateWord>) {
+        self.sender = Sender::under(word);
+        self.sender.set(self.engine.gate_level(), self.engine.mode().cause());
+    }
+
+    /// Tells the engine what others did to the gate word since the last look.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    pub fn look_at_gate<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) -> Result<(), SessionError> {
+        match self.sender.look() {
+            Some(control) => self.tell(ts, EventBody::Control(control), probe),
+            None => Ok(()),
+        }
     }
 
     /// Stops, with [`SessionError::Reached`], when the event of this number has been dealt with.
@@ -396,13 +419,24 @@ impl Session {
             if let Some(recorded) = recorded {
                 // What was recorded is what happened, whatever this build would have done.
                 self.out.clear();
+                let stopped = self.tape.stopped(self.seq + 1);
                 for record in &recorded {
                     probe.recorded(ts, record);
-                    self.carry_recorded(ts, record);
+                    if !is_among(record, stopped.as_deref()) {
+                        self.carry_recorded(ts, record);
+                    }
                 }
                 return;
             }
         }
+        if self.out.is_empty() {
+            return;
+        }
+        // A record says which orders did not leave; where there is none the gate word does.
+        let follows = self.tape.follows();
+        let recorded = if follows { self.tape.stopped(self.seq + 1) } else { None };
+        let mut stopped: Option<NotSent> = None;
+        let cause = self.engine.mode().cause();
         for command in self.out.drain(..) {
             trail::command(self.seq, ts, &command);
             probe.command(ts, &command);
@@ -412,15 +446,27 @@ impl Session {
                     self.timers.insert((at.max(ts), timer));
                 }
                 Command::Infer(request) => self.answers.push(abstention(ts, &request)),
-                Command::Record(_) | Command::Gate { .. } => {}
-                to_venue @ (Command::Submit(_) | Command::Cancel { .. }) => {
-                    match sim::from_command::request(to_venue, ts) {
-                        Ok(Some(request)) => self.venue.submit(ts, request),
-                        Ok(None) => {}
-                        Err(error) => probe.not_sent(ts, &error),
+                Command::Record(decision) => trail::safety(self.seq, &decision),
+                Command::Gate { level } if !follows => self.sender.set(level, cause),
+                Command::Gate { .. } => {}
+                Command::Submit(approved) => {
+                    let (id, class) = (approved.client_id(), approved.class());
+                    if follows {
+                        if !recorded.as_ref().is_some_and(|r| r.orders.contains(&id)) {
+                            place(&mut self.venue, ts, approved, probe);
+                        }
+                    } else if let Err(word) = self.sender.send(class, || place(&mut self.venue, ts, approved, probe)) {
+                        let level = word.level();
+                        stopped.get_or_insert_with(|| NotSent { level, orders: Vec::new() }).orders.push(id);
                     }
                 }
+                Command::Cancel { client_id, .. } => self.venue.submit(ts, Request::Cancel { client_id }),
             }
+        }
+        if let Some(stopped) = stopped {
+            // The engine has to know at once: what did not leave protects nothing and holds nothing.
+            let id = InputId::new(InputId::SETUP, self.setup);
+            self.tell_now(ts, &Event { id, body: EventBody::NotSent(Arc::new(stopped)) }, probe);
         }
     }
 
@@ -438,6 +484,23 @@ impl Session {
                 }
             }
         }
+    }
+}
+
+/// Places an approved order at the venue.
+fn place<P: Probe>(venue: &mut Venue, ts: UnixNanos, approved: Approved, probe: &mut P) {
+    match sim::from_command::request(Command::Submit(approved), ts) {
+        Ok(Some(request)) => venue.submit(ts, request),
+        Ok(None) => {}
+        Err(error) => probe.not_sent(ts, &error),
+    }
+}
+
+/// Whether a recorded order is one that did not leave.
+fn is_among(record: &CommandRecord, stopped: Option<&NotSent>) -> bool {
+    match (record, stopped) {
+        (CommandRecord::Submit { spec, .. }, Some(stopped)) => stopped.orders.contains(&spec.client_id),
+        _ => false,
     }
 }
 

@@ -12,10 +12,11 @@
 
 use crate::runner::cursor::{Cursor, View, command_of, event_of};
 use domain::codec::{CodecError, Reader, Stored};
-use domain::{Digest, Event, EventBody, OrderClass, UnixNanos};
+use domain::{Digest, Event, EventBody, NotSent, OrderClass, UnixNanos};
 use risk::{Command, CommandRecord, Decision};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use store::journal::{End, JournalError, Kind, Writer};
 
 /// Version of the bodies of events and commands: fields are only ever added, under a new one.
@@ -287,6 +288,17 @@ impl Tape {
         match &mut self.form {
             Form::Following(f) => f.external(seq),
             Form::Off | Form::Writing(_) => None,
+        }
+    }
+
+    /// The orders of the event before `seq` that did not leave, where a record says so: what was stopped then is stopped again.
+    #[must_use]
+    pub fn stopped(&self, seq: u64) -> Option<Arc<NotSent>> {
+        let Form::Following(f) = &self.form else { return None };
+        let record = f.record.peek().filter(|r| r.kind == Kind::Control && r.seq == seq)?;
+        match event_of(record.body).ok()?.1.body {
+            EventBody::NotSent(stopped) => Some(stopped),
+            _ => None,
         }
     }
 

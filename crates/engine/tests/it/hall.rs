@@ -202,6 +202,15 @@ pub fn words(commands: &[CommandRecord]) -> Vec<String> {
             CommandRecord::Timer { timer, .. } => format!("{timer:?}"),
             CommandRecord::Infer(request) => format!("infer {} {}", request.strategy.0, request.model),
             CommandRecord::Decision(risk::Decision::Signal(s)) => format!("signal {:?} {}", s.intent, s.strategy.0),
+            CommandRecord::Decision(risk::Decision::Mode { to, cause, .. }) => {
+                format!("mode {} {}", to.key(), cause.key())
+            }
+            CommandRecord::Decision(risk::Decision::Alert(alert)) => format!("alert {}", alert.kind.key()),
+            CommandRecord::Decision(risk::Decision::Limit { limit, from, to, .. }) => {
+                format!("limit {} {from} {to}", limit.key())
+            }
+            CommandRecord::Decision(risk::Decision::Rearmed { what, done, .. }) => format!("rearmed {what:?} {done}"),
+            CommandRecord::Gate { level } => format!("gate {level}"),
             CommandRecord::Decision(risk::Decision::Refused { refusal, strategy, .. }) => {
                 format!("refused {} {}", refusal.reason.key(), strategy.0)
             }

@@ -4,5 +4,7 @@
 mod commands;
 mod determinism;
 mod hall;
+mod referee;
+mod safety;
 mod snapshot;
 mod world;

@@ -1,15 +1,18 @@
 //! An engine with a simulated venue, timers and questions, carried as a run carries them, and a strategy that does anything at random.
 
+use crate::referee::Referee;
 use domain::codec::{CodecError, Reader as Bytes, Stored};
 use domain::{
-    AccountId, AccountReport, AssetIdx, Candle, Entry, Event, EventBody, InputId, Instrument, InstrumentIdx,
-    InstrumentKind, InstrumentTable, Intent, ModelOutput, Money, Nanos, Output, Price, Quote, Rate, Rounding, Signal,
-    SizeRequest, StopPlan, StrategyIdx, TimerFired, TimerRequest, Trade, UnixNanos,
+    AccountId, AccountReport, AssetIdx, Candle, ClientOrderId, Control, Entry, Event, EventBody, InputId, Instrument,
+    InstrumentIdx, InstrumentKind, InstrumentTable, Intent, ModelOutput, Money, Nanos, NotSent, OrderClass, Output,
+    Price, Quote, Rate, Rounding, Signal, SizeRequest, StopPlan, StrategyIdx, TimerFired, TimerRequest, Trade,
+    UnixNanos,
 };
 use engine::{Engine, EngineConfig, defined};
 use risk::{Command, Profile};
 use sim::{Venue, VenueConfig};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use strategy::{Blueprint, Context, Params, Reader, StateError, StopRule, Strategy};
 use testkit::generate::Seeded;
 
@@ -194,18 +197,28 @@ impl Recipe {
             said: Vec::new(),
             reports: Vec::new(),
             events: 0,
+            word: 0,
+            raised: false,
+            referee: None,
+            seed: 0,
+            stopped: 0,
         }
     }
 
     /// One that has begun: definitions and money.
     pub fn begun(&self) -> World {
         let mut world = self.fresh();
+        self.begin(&mut world);
+        world
+    }
+
+    /// Definitions and money.
+    pub fn begin(&self, world: &mut World) {
         for instrument in self.table.instruments() {
             world.step(testkit::T0, defined(instrument.clone()));
         }
         world.venue.deposit(ACCOUNT, self.table.instruments()[0].quote, Money::from_units(100_000));
         world.settle(testkit::T0);
-        world
     }
 }
 
@@ -221,6 +234,14 @@ pub struct World {
     /// What the venue reported since then.
     pub reports: Vec<AccountReport>,
     events: u64,
+    /// The gate word.
+    word: u8,
+    /// Whether somebody else raised it since the engine heard of it.
+    raised: bool,
+    referee: Option<Box<Referee>>,
+    seed: u64,
+    /// Orders that the word stopped.
+    pub stopped: u64,
 }
 
 impl World {
@@ -264,8 +285,60 @@ impl World {
         }
     }
 
+    /// From now on a referee looks at everything.
+    pub fn watch(&mut self, referee: Referee, seed: u64) {
+        (self.referee, self.seed) = (Some(Box::new(referee)), seed);
+    }
+
+    pub fn referee(&self) -> Option<&Referee> {
+        self.referee.as_deref()
+    }
+
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Somebody raises the gate word.
+    pub fn raise(&mut self, level: u8) {
+        self.raised |= level > self.word;
+        self.word = self.word.max(level);
+    }
+
+    /// The engine hears of a raise.
+    pub fn hear(&mut self) {
+        if std::mem::take(&mut self.raised) {
+            let cause = domain::Cause::Kill;
+            self.give(&Given::Tell(EventBody::Control(Control::Trip {
+                cause,
+                flatten: false,
+                including_stops: false,
+            })));
+        }
+    }
+
+    fn holds(&self, what: Result<(), String>) {
+        if let Err(broken) = what {
+            panic!("seed {}, event {}: {broken}", self.seed, self.events);
+        }
+    }
+
     fn step(&mut self, ts: UnixNanos, body: EventBody) {
         self.events += 1;
+        if let Some(referee) = &mut self.referee {
+            let mark = match &body {
+                EventBody::Candle(c) => Some((c.instrument, c.close)),
+                EventBody::Trade(t) => Some((t.instrument, t.price)),
+                EventBody::Quote(q) => Some((q.instrument, q.bid + (q.ask - q.bid) / 2)),
+                _ => None,
+            };
+            if let Some((i, mantissa)) = mark {
+                let price = referee.instruments[i.index()].price(mantissa).to_f64();
+                referee.marks.insert(i, price);
+            }
+            if let EventBody::Report(report) = &body {
+                referee.report(report);
+            }
+        }
         let event = Event { id: InputId::new(1, self.events), body };
         self.engine.step(ts, &event, &mut self.out);
     }
@@ -295,8 +368,14 @@ impl World {
     /// Carries commands to the venue and reports to the engine until nothing more follows at this time.
     pub fn settle(&mut self, ts: UnixNanos) {
         loop {
+            let mut stopped: Vec<ClientOrderId> = Vec::new();
+            let limits = self.engine.limits().copied().unwrap_or_default();
             for command in std::mem::take(&mut self.out) {
                 command.put_record(&mut self.said);
+                if let Some(referee) = &mut self.referee {
+                    let held = referee.command(&command.record(), &limits);
+                    self.holds(held);
+                }
                 match command {
                     Command::Timer { at, timer } => {
                         self.timers.insert((at.max(ts), timer));
@@ -307,6 +386,15 @@ impl World {
                         self.answers.push((q.as_of.max(ts), answer));
                     }
                     Command::Record(_) => {}
+                    // Not lowered where somebody else raised it meanwhile.
+                    Command::Gate { level } => {
+                        if level > self.word || !self.raised {
+                            self.word = level;
+                        }
+                    }
+                    Command::Submit(approved) if self.word > u8::from(approved.class() == OrderClass::Reducing) => {
+                        stopped.push(approved.client_id());
+                    }
                     to_venue => {
                         // What was recorded of a command asks the venue for the same.
                         let record = to_venue.record();
@@ -315,6 +403,18 @@ impl World {
                         self.venue.submit(ts, request.unwrap());
                     }
                 }
+            }
+            if !stopped.is_empty() {
+                self.stopped += stopped.len() as u64;
+                if let Some(referee) = &mut self.referee {
+                    stopped.iter().for_each(|id| referee.not_sent(*id));
+                }
+                self.step(ts, EventBody::NotSent(Arc::new(NotSent { level: self.word, orders: stopped })));
+                continue;
+            }
+            if let Some(referee) = &self.referee {
+                self.holds(referee.emergency_holds());
+                self.holds(referee.agrees(self.engine.equity(ACCOUNT).map(Money::to_f64)));
             }
             let Some(report) = self.venue.take_report(ts) else { break };
             self.reports.push(report);

@@ -1,0 +1,242 @@
+//! What stops trading: modes, trips, the level of the gate word, and what an emergency does to orders and positions.
+//!
+//! In:  control events, orders that did not leave, findings of `risk::Guard`.
+//! Out: changes of the mode and alerts for the record, levels for the gate word, and what the desk makes of it.
+//! Anything may make trading stricter at any time; only a resume of what was asked for, or a re-arm, leads back.
+
+use crate::step::{Engine, scene};
+use domain::{
+    AccountId, Alert, AlertKind, Cause, Control, Holder, InstrumentIdx, Mode, NotSent, Observer, Rearm, StrategyIdx,
+    UnixNanos,
+};
+use execution::World;
+use risk::mode::Change;
+use risk::{Command, Decision};
+
+/// All orders may leave.
+const OPEN: u8 = 0;
+/// Only what reduces, and cancels.
+const REDUCING: u8 = 1;
+/// Only cancels.
+const CANCELS: u8 = 2;
+
+impl Engine {
+    /// What is told from outside the market.
+    pub(crate) fn on_control<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        control: &Control,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
+        match *control {
+            Control::Pause => {
+                let change = self.mode.restrict(Mode::Reduced, Cause::Journal);
+                self.changed(ts, change, None, out, observer);
+            }
+            Control::Resume => {
+                let change = self.mode.resume();
+                self.changed(ts, change, None, out, observer);
+            }
+            Control::Trip { cause, flatten, including_stops } => {
+                self.trip(ts, cause, flatten, including_stops, out, observer);
+            }
+            Control::Restrict { to, cancel_entries, holder } => {
+                // An emergency is a trip, never a wish.
+                let change = self.mode.restrict(to.min(Mode::Paused), Cause::Override);
+                self.changed(ts, change, Some(holder), out, observer);
+                if cancel_entries {
+                    self.each_account(ts, out, observer, |desk, account, world| desk.cancel_entries(account, world));
+                }
+            }
+            Control::Rearm { what, holder } => self.rearm(ts, what, holder, out, observer),
+            Control::Tighten { limit, to, holder } => {
+                let (from, to) = self.gate.tighten(limit, to);
+                out.push(Command::Record(Decision::Limit { limit, from, to, holder }));
+            }
+            Control::Gate { level } => {
+                if level > OPEN {
+                    self.trip(ts, Cause::GateWord, false, false, out, observer);
+                }
+            }
+        }
+        self.settle_level(ts, out);
+    }
+
+    /// A trigger closed the gate: nothing that opens risk leaves, entries are taken off, and what is asked for beyond that is done.
+    pub(crate) fn trip<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        cause: Cause,
+        flatten: bool,
+        including_stops: bool,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
+        let change = self.mode.restrict(Mode::Emergency, cause);
+        self.changed(ts, change, None, out, observer);
+        if including_stops {
+            self.bare = true;
+            self.each_account(ts, out, observer, |desk, account, world| {
+                desk.cancel_all_including_stops(account, world);
+            });
+        }
+        if flatten {
+            self.each_account(ts, out, observer, |desk, account, world| desk.flatten(account, world));
+        }
+        self.look_for_naked(ts, out);
+    }
+
+    /// The mode changed: it is recorded, the gate word follows before anything else leaves, and entries are taken off where it is one that
+    /// does so.
+    pub(crate) fn changed<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        change: Option<Change>,
+        holder: Option<Holder>,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
+        let Some(Change { from, to, cause }) = change else { return };
+        out.push(Command::Record(Decision::Mode { from, to, cause, holder }));
+        if to == Mode::Normal {
+            self.bare = false;
+            self.naked.clear();
+        }
+        self.settle_level(ts, out);
+        if to == Mode::Emergency {
+            self.each_account(ts, out, observer, |desk, account, world| desk.cancel_entries(account, world));
+        }
+    }
+
+    fn rearm<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        what: Rearm,
+        holder: Holder,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
+        let (done, change) = match what {
+            Rearm::Account => {
+                let change = self.mode.rearm();
+                (change.is_some(), change)
+            }
+            Rearm::Strategy(strategy) => (self.gate.rearm(strategy), None),
+        };
+        out.push(Command::Record(Decision::Rearmed { what, holder, done }));
+        if done {
+            self.guard.rearm(what);
+        }
+        self.changed(ts, change, Some(holder), out, observer);
+        if change.is_some() {
+            self.each_account(ts, out, observer, |desk, account, world| desk.retry_unsent(account, world));
+        }
+    }
+
+    /// Orders that the gate word stopped as they were about to leave: none of them is anywhere.
+    pub(crate) fn on_not_sent<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        stopped: &NotSent,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
+        let account = stopped.orders.first().map_or_else(AccountId::default, |id| id.account());
+        out.push(alert(AlertKind::NotSent, account, None, None, Some(stopped.orders.len() as f64), None));
+        let mut world = World {
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+            gate: &mut self.gate,
+            out,
+            observer,
+        };
+        let alarms = self.desk.not_sent(&stopped.orders, &mut world);
+        if let Some(alarm) = alarms {
+            self.fault(crate::Fault::Alarm(alarm), out);
+        }
+        self.look_for_naked(ts, out);
+    }
+
+    /// Sets the gate word to what mode, positions and orders ask for, if it is not there.
+    ///
+    /// Level 2 only when nothing is open and no order works, or when stops were told to be taken off, too.
+    pub(crate) fn settle_level(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
+        let level = match self.mode.mode() {
+            Mode::Normal => OPEN,
+            Mode::Reduced | Mode::Paused => REDUCING,
+            Mode::Emergency if self.bare || self.is_quiet(ts) => CANCELS,
+            Mode::Emergency => REDUCING,
+        };
+        if level != self.level {
+            self.level = level;
+            out.push(Command::Gate { level });
+        }
+    }
+
+    /// A fill where nothing should be open any more: somebody must hear of it, and what protects the position must be able to leave.
+    pub(crate) fn late_fill(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentIdx,
+        strategy: StrategyIdx,
+        out: &mut Vec<Command>,
+    ) {
+        if self.level < CANCELS {
+            return;
+        }
+        self.bare = false;
+        out.push(alert(AlertKind::LateFill, account, Some(instrument), Some(strategy), None, None));
+        self.level = REDUCING;
+        out.push(Command::Gate { level: REDUCING });
+    }
+
+    /// Tells of positions that have neither a live stop nor a close in flight, each once until it is covered again.
+    pub(crate) fn look_for_naked(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
+        let mut found = std::mem::take(&mut self.scratch);
+        found.clear();
+        self.desk.naked(&scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()), &mut found);
+        for key in &found {
+            if !self.naked.contains(key) {
+                out.push(alert(AlertKind::Naked, key.0, Some(key.1), Some(key.2), None, None));
+            }
+        }
+        std::mem::swap(&mut self.naked, &mut found);
+        self.scratch = found;
+    }
+
+    fn is_quiet(&self, ts: UnixNanos) -> bool {
+        let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode());
+        self.config.accounts.iter().all(|account| self.desk.is_quiet(*account, &scene))
+    }
+
+    fn each_account<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+        act: impl Fn(&mut execution::Desk, AccountId, &mut World<'_, '_, O>),
+    ) {
+        for at in 0..self.config.accounts.len() {
+            let Some(&account) = self.config.accounts.get(at) else { break };
+            let mut world = World {
+                scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+                gate: &mut self.gate,
+                out,
+                observer,
+            };
+            act(&mut self.desk, account, &mut world);
+        }
+    }
+}
+
+/// An alert as a command.
+pub(crate) const fn alert(
+    kind: AlertKind,
+    account: AccountId,
+    instrument: Option<InstrumentIdx>,
+    strategy: Option<StrategyIdx>,
+    value: Option<f64>,
+    limit: Option<f64>,
+) -> Command {
+    Command::Record(Decision::Alert(Alert { kind, account, instrument, strategy, value, limit }))
+}

@@ -1,0 +1,257 @@
+//! An independent look at what the engine did: reckons positions, equity and what is on its way from commands and reports alone, in `f64`,
+//! and shares no code with `risk`, `portfolio` or `execution`.
+
+use domain::{
+    AccountReport, ClientOrderId, Instrument, InstrumentIdx, Mode, OrderClass, OrderQuantity, OrderSpec, OrderType,
+    ReportBody, Side, StrategyIdx,
+};
+use risk::{CommandRecord, Decision, DenyReason, Limits};
+use std::collections::BTreeMap;
+
+/// How far two ways of reckoning may be apart: the amounts are some 1e5 and exact to 1e-8.
+const TOLERANCE: f64 = 1e-6;
+
+/// One order as the referee knows it.
+#[derive(Clone, Debug)]
+struct Seen {
+    spec: OrderSpec,
+    class: OrderClass,
+    /// Value at approval that is not filled yet; entries only.
+    pending: f64,
+    cancelled: bool,
+    alive: bool,
+}
+
+/// What the referee knows.
+#[derive(Default)]
+pub struct Referee {
+    orders: BTreeMap<ClientOrderId, Seen>,
+    positions: BTreeMap<(InstrumentIdx, StrategyIdx), f64>,
+    /// Money in, less what was paid for what is held, less fees.
+    cash: f64,
+    pub marks: BTreeMap<InstrumentIdx, f64>,
+    pub instruments: Vec<Instrument>,
+    pub mode: Mode,
+    pub level: u8,
+    /// Positions that were told to be naked since the mode is not normal.
+    naked: Vec<(InstrumentIdx, StrategyIdx)>,
+    pub entries: u64,
+    pub reductions: u64,
+    pub emergencies: u64,
+    pub refused: u64,
+}
+
+fn signed(side: Side, quantity: f64) -> f64 {
+    match side {
+        Side::Buy => quantity,
+        Side::Sell => -quantity,
+    }
+}
+
+impl Referee {
+    fn equity(&self) -> f64 {
+        self.cash + self.positions.iter().map(|((i, _), q)| q * self.marks.get(i).copied().unwrap_or(0.0)).sum::<f64>()
+    }
+
+    /// Sizes of positions and of entries on their way, of those that `of` picks, long and short apart.
+    fn exposure(&self, of: impl Fn(InstrumentIdx) -> bool) -> (f64, f64) {
+        let (mut long, mut short) = (0.0, 0.0);
+        for ((i, _), q) in self.positions.iter().filter(|((i, _), _)| of(*i)) {
+            let value = q * self.marks.get(i).copied().unwrap_or(0.0);
+            if value > 0.0 { long += value } else { short -= value }
+        }
+        for o in self.orders.values().filter(|o| o.alive && o.class == OrderClass::Entry && of(o.spec.instrument)) {
+            if o.spec.side == Side::Buy { long += o.pending } else { short += o.pending }
+        }
+        (long, short)
+    }
+
+    fn is_dust(&self, i: InstrumentIdx, quantity: f64) -> bool {
+        let rules = &self.instruments[i.index()];
+        let lots = (quantity.abs() / rules.lot.to_f64() + 1e-9).floor() * rules.lot.to_f64();
+        let value = quantity.abs() * self.marks.get(&i).copied().unwrap_or(f64::INFINITY);
+        lots < rules.min_quantity.to_f64() || lots == 0.0 || value < rules.min_notional.to_f64()
+    }
+
+    /// Whether so much of something is held that it can be traded away.
+    fn counts(&self, i: InstrumentIdx) -> bool {
+        self.positions.iter().any(|((j, _), q)| *j == i && !self.is_dust(i, *q))
+    }
+
+    /// The engine said this. `allowed` is what the gate word lets through.
+    pub fn command(&mut self, record: &CommandRecord, limits: &Limits) -> Result<(), String> {
+        match record {
+            CommandRecord::Submit { spec, class: OrderClass::Entry, .. } => self.entry(spec, limits),
+            CommandRecord::Submit { spec, class: OrderClass::Reducing, .. } => {
+                self.reductions += 1;
+                self.track(spec, OrderClass::Reducing, 0.0);
+                let held = self.positions.get(&(spec.instrument, spec.strategy)).copied().unwrap_or(0.0);
+                if signed(spec.side, 1.0) * held >= 0.0 {
+                    return Err(format!("a reduction on the side of the position of {held}: {spec:?}"));
+                }
+                Ok(())
+            }
+            CommandRecord::Cancel { client_id } => {
+                if let Some(order) = self.orders.get_mut(client_id) {
+                    order.cancelled = true;
+                }
+                Ok(())
+            }
+            CommandRecord::Decision(Decision::Mode { from, to, .. }) => {
+                if *from != self.mode {
+                    return Err(format!("mode {from:?} left, {:?} was in force", self.mode));
+                }
+                self.mode = *to;
+                self.emergencies += u64::from(*to == Mode::Emergency);
+                self.naked.clear();
+                Ok(())
+            }
+            CommandRecord::Decision(Decision::Alert(alert)) if alert.kind == domain::AlertKind::Naked => {
+                self.naked.extend(alert.instrument.zip(alert.strategy));
+                Ok(())
+            }
+            CommandRecord::Decision(Decision::Refused { intent, refusal, .. }) => {
+                self.refused += 1;
+                let four = [
+                    DenyReason::Lot,
+                    DenyReason::Tick,
+                    DenyReason::Oversell,
+                    DenyReason::Duplicate,
+                    DenyReason::SelfMatch,
+                ];
+                if *intent == domain::Intent::Exit && !four.contains(&refusal.reason) {
+                    return Err(format!("a reduction was refused: {refusal}"));
+                }
+                Ok(())
+            }
+            CommandRecord::Gate { level } => {
+                self.level = *level;
+                Ok(())
+            }
+            CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Decision(_) => Ok(()),
+        }
+    }
+
+    fn entry(&mut self, spec: &OrderSpec, limits: &Limits) -> Result<(), String> {
+        self.entries += 1;
+        if self.mode != Mode::Normal {
+            return Err(format!("an entry in mode {:?}: {spec:?}", self.mode));
+        }
+        let i = &self.instruments[spec.instrument.index()];
+        let mark = self.marks.get(&spec.instrument).copied().unwrap_or(0.0);
+        // A sell that the market would fill at a better price than its limit is worth that.
+        let price = match (spec.kind, spec.side) {
+            (OrderType::Limit { price }, Side::Buy) => price.to_f64(),
+            (OrderType::Limit { price }, Side::Sell) => price.to_f64().max(mark),
+            _ => mark,
+        };
+        let value = match spec.quantity {
+            OrderQuantity::Base(q) | OrderQuantity::Contracts(q) => q.to_f64() * price,
+            OrderQuantity::QuoteAmount(amount) => amount.to_f64(),
+        };
+        let equity = self.equity();
+        let (long, short) = self.exposure(|j| j == spec.instrument);
+        let within = |what: &str, after: f64, limit: f64| {
+            if after <= limit * (1.0 + 1e-9) + TOLERANCE {
+                Ok(())
+            } else {
+                Err(format!("{what} {after} above {limit}, equity {equity}, {} : {spec:?}", i.symbol))
+            }
+        };
+        within("position", long + short + value, limits.position_fraction_max.to_f64() * equity)?;
+        let (long, short) = self.exposure(|_| true);
+        within("gross exposure", long + short + value, limits.leverage_max.to_f64() * equity)?;
+        let others = (self.instruments.iter().map(|i| i.idx)).filter(|j| {
+            let pending =
+                self.orders.values().any(|o| o.alive && o.class == OrderClass::Entry && o.spec.instrument == *j);
+            *j != spec.instrument && (pending || self.counts(*j))
+        });
+        let positions = others.count() + 1;
+        if positions > limits.positions_max as usize {
+            return Err(format!("{positions} positions"));
+        }
+        self.track(spec, OrderClass::Entry, value);
+        Ok(())
+    }
+
+    fn track(&mut self, spec: &OrderSpec, class: OrderClass, pending: f64) {
+        self.orders.insert(spec.client_id, Seen { spec: *spec, class, pending, cancelled: false, alive: true });
+    }
+
+    /// The gate word stopped this order.
+    pub fn not_sent(&mut self, id: ClientOrderId) {
+        if let Some(order) = self.orders.get_mut(&id) {
+            order.alive = false;
+        }
+    }
+
+    /// The venue said this.
+    pub fn report(&mut self, report: &AccountReport) {
+        match &report.body {
+            ReportBody::Filled { fill, complete } => {
+                let i = &self.instruments[fill.instrument.index()];
+                let (price, quantity) = (i.price(fill.price).to_f64(), i.quantity(fill.quantity).to_f64());
+                let change = signed(fill.side, quantity);
+                let spot_base = i.kind == domain::InstrumentKind::Spot && fill.fee_asset == i.base;
+                let fee = fill.fee_amount.to_f64();
+                let held = self.positions.entry((fill.instrument, fill.strategy)).or_default();
+                *held += change - if spot_base { fee } else { 0.0 };
+                if held.abs() < 1e-9 {
+                    *held = 0.0;
+                }
+                self.cash -= change * price + if spot_base { 0.0 } else { fee };
+                if let Some(order) = self.orders.get_mut(&fill.client_id) {
+                    order.pending = (order.pending - quantity * price).max(0.0);
+                    order.alive &= !complete;
+                }
+            }
+            ReportBody::Rejected { client_id, .. }
+            | ReportBody::Canceled { client_id, .. }
+            | ReportBody::Expired { client_id } => {
+                if let Some(order) = self.orders.get_mut(client_id) {
+                    order.alive = false;
+                }
+            }
+            ReportBody::Transfer { amount, .. } | ReportBody::Funding { amount, .. } => self.cash += amount.to_f64(),
+            _ => {}
+        }
+    }
+
+    /// What must hold between two events while an emergency lasts: no entry is open, but those whose cancel is on its way; every position
+    /// above dust has a live stop, a close in flight, or was told to be naked.
+    pub fn emergency_holds(&self) -> Result<(), String> {
+        if self.mode != Mode::Emergency {
+            return Ok(());
+        }
+        if let Some(open) = self.orders.values().find(|o| o.alive && o.class == OrderClass::Entry && !o.cancelled) {
+            return Err(format!("an entry is open: {:?}", open.spec));
+        }
+        for ((i, s), q) in self.positions.iter().filter(|((i, _), q)| !self.is_dust(*i, **q)) {
+            let covered = self.orders.values().any(|o| {
+                let closes = signed(o.spec.side, 1.0) * q < 0.0;
+                let stop = !matches!(o.spec.kind, OrderType::TakeProfit { .. } | OrderType::Limit { .. });
+                o.alive
+                    && o.class == OrderClass::Reducing
+                    && (o.spec.instrument, o.spec.strategy) == (*i, *s)
+                    && closes
+                    && stop
+            });
+            if !covered && !self.naked.contains(&(*i, *s)) {
+                return Err(format!(
+                    "a position of {q} in {i:?} of {s:?} has no stop and no close, and nobody was told"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Equity against what the engine reckons.
+    pub fn agrees(&self, engine: Option<f64>) -> Result<(), String> {
+        match engine {
+            Some(equity) if (equity - self.equity()).abs() > 1e-3 => {
+                Err(format!("equity {} here, {equity} in the engine", self.equity()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
