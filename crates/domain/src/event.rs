@@ -205,6 +205,8 @@ pub enum TimerFired {
         /// Its own number for it.
         id: u32,
     },
+    /// Something that the desk waits for is due: the confirmation of a stop, another try, the end of a position's time.
+    Desk,
 }
 
 /// What a model answered.

@@ -197,6 +197,7 @@ impl Engine {
                     TimerFired::Day => 1,
                     TimerFired::Minute => 2,
                     TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
+                    TimerFired::Desk => 4,
                 });
                 self.on_timer(ts, *timer, out, observer);
             }
@@ -426,6 +427,15 @@ impl Engine {
             }
             TimerFired::Strategy { strategy, id } => {
                 self.ask(ts, strategy, None, out, observer, |s, context, outputs| s.on_timer(context, id, outputs));
+            }
+            TimerFired::Desk => {
+                let mut world = World {
+                    scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+                    gate: &mut self.gate,
+                    out,
+                    observer,
+                };
+                self.desk.on_time(&mut world);
             }
         }
     }

@@ -4,17 +4,19 @@
 //! Out: commands. Every submit passed the gate in this step; what waits, waits unapproved and is checked again.
 
 use crate::closing::{Closing, Ended};
-use crate::order_state::{IllegalTransition, OrderInput, OrderState};
+use crate::emergency::Standing;
+use crate::held_back::{Parts, TRY_AGAIN, Unsent};
+use crate::order_state::{IllegalTransition, OrderInput};
 use crate::orders::{Orders, Purpose, Working};
 use crate::protect::{self, Plans};
-use domain::codec::{CodecError, Reader, Stored, put_all, put_version};
+use crate::watch::StopPolicy;
 use domain::{
-    AccountId, ClientOrderId, Digest, Digestible, Entry, InstrumentIdx, Intent, Money, Observer, OrderClass,
-    OrderQuantity, OrderSpec, OrderStatus, OrderType, Quantity, RejectReason, ReportBody, Rounding, Side, StrategyIdx,
-    TimeInForce, stored_enum,
+    AccountId, ClientOrderId, Entry, InstrumentIdx, Intent, Mode, Money, Observer, OrderClass, OrderQuantity,
+    OrderSpec, OrderStatus, OrderType, Quantity, RejectReason, ReportBody, Rounding, Side, StrategyIdx, TimeInForce,
+    UnixNanos,
 };
 use risk::check::OwnOrders;
-use risk::{Command, DenyReason, EntryIntent, Gate, Refusal, Restorer, Scene, Validated};
+use risk::{Command, DenyReason, EntryIntent, Gate, Refusal, Scene, Validated};
 use std::fmt;
 
 /// What a step works with beside the desk itself.
@@ -62,17 +64,28 @@ pub type Key = (AccountId, InstrumentIdx, StrategyIdx);
 /// The desk.
 #[derive(Debug)]
 pub struct Desk {
-    orders: Orders,
-    plans: Plans,
-    closing: Closing,
-    ended: Ended,
-    waiting: Vec<Validated>,
-    epoch: u32,
-    next_ordinal: u64,
+    pub(crate) orders: Orders,
+    pub(crate) plans: Plans,
+    pub(crate) closing: Closing,
+    pub(crate) ended: Ended,
+    pub(crate) waiting: Vec<Validated>,
+    pub(crate) epoch: u32,
+    pub(crate) next_ordinal: u64,
+    pub(crate) policy: StopPolicy,
+    pub(crate) standing: Standing,
+    pub(crate) unsent: Unsent,
+    pub(crate) parts: Parts,
+    /// Positions whose lack of protection was told.
+    pub(crate) alerted: Vec<Key>,
+    /// The earliest timer that was asked for and has not fired.
+    pub(crate) armed: Option<UnixNanos>,
 }
 
+/// How often a cancel of an entry that the venue refused is sent again at once; after that it is tried once a second.
+const CANCELS_AT_ONCE: u8 = 2;
+
 impl Desk {
-    /// A desk whose orders carry this epoch.
+    /// A desk whose orders carry this epoch, at a venue that answers within the step.
     #[must_use]
     pub fn new(epoch: u32) -> Self {
         Self {
@@ -83,7 +96,19 @@ impl Desk {
             waiting: Vec::new(),
             epoch,
             next_ordinal: 1,
+            policy: StopPolicy::default(),
+            standing: Standing::default(),
+            unsent: Unsent::default(),
+            parts: Parts::default(),
+            alerted: Vec::new(),
+            armed: None,
         }
+    }
+
+    /// The same desk with another policy for its stops.
+    #[must_use]
+    pub fn with_stops(self, policy: StopPolicy) -> Self {
+        Self { policy, ..self }
     }
 
     /// The orders that work.
@@ -101,6 +126,12 @@ impl Desk {
         validated: &Validated,
         world: &mut World<'_, '_, O>,
     ) -> Result<(), Refusal> {
+        let result = self.act_on(validated, world);
+        self.finish(world);
+        result
+    }
+
+    fn act_on<O: Observer>(&mut self, validated: &Validated, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
         let signal = validated.signal();
         let key = (signal.account, signal.instrument, signal.strategy);
         // The newest word of a strategy replaces what of its own still waits.
@@ -130,6 +161,20 @@ impl Desk {
 
     /// Acts on what a venue said of an order. Fills must have been booked in the ledger before.
     pub fn on_report<O: Observer>(&mut self, body: &ReportBody, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        let alarm = self.take_report(body, world);
+        self.finish(world);
+        alarm
+    }
+
+    /// What every step of the desk ends with.
+    pub(crate) fn finish<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
+        if world.scene.mode == Mode::Emergency {
+            self.raise_naked(world);
+        }
+        self.arm(world);
+    }
+
+    fn take_report<O: Observer>(&mut self, body: &ReportBody, world: &mut World<'_, '_, O>) -> Option<Alarm> {
         let (id, input, cause) = match *body {
             ReportBody::Accepted { client_id, .. } => (client_id, OrderInput::Accepted, None),
             ReportBody::Rejected { client_id, reason } => (client_id, OrderInput::Rejected, Some(reason)),
@@ -141,10 +186,7 @@ impl Desk {
             ReportBody::Canceled { client_id, reason } => (client_id, OrderInput::Canceled, reason),
             ReportBody::Expired { client_id } => (client_id, OrderInput::Expired, None),
             // An order that ended while our cancel was on its way is no longer in the list, and that is all there is to know.
-            ReportBody::CancelRejected { client_id, .. } => {
-                let order = self.orders.get_mut(client_id)?;
-                return order.state.apply(OrderInput::CancelRejected).err().map(|e| Alarm::Illegal(client_id, e));
-            }
+            ReportBody::CancelRejected { client_id, .. } => return self.on_cancel_refused(client_id, world),
             // Of an order that ended, a report that comes late, its fill having overtaken it, says nothing new.
             ReportBody::Triggered { client_id } => return self.on_set_off(client_id, world),
             ReportBody::Amended { .. }
@@ -154,12 +196,16 @@ impl Desk {
             | ReportBody::Transfer { .. } => return None,
         };
         let Some(order) = self.orders.get_mut(id) else { return self.on_stranger(id, body, world) };
-        let asked_for = order.state.status() == OrderStatus::CancelPending;
+        let asked_for = order.unwanted || order.state.status() == OrderStatus::CancelPending;
         let status = match order.state.apply(input) {
             Ok(status) => status,
             Err(error) => return Some(Alarm::Illegal(id, error)),
         };
-        let key = (order.spec.account, order.spec.instrument, order.spec.strategy);
+        if !order.unwanted {
+            // The venue answered.
+            order.due = None;
+        }
+        let key = order.key();
         let purpose = order.purpose;
         if let (ReportBody::Filled { fill, .. }, Some(reservation)) = (body, order.reservation.as_mut()) {
             let notional = (world.scene.table.get(fill.instrument))
@@ -186,6 +232,7 @@ impl Desk {
                     self.plans.set(key, stop, target);
                 }
                 self.closing.filled(key);
+                self.unsent.forget(key);
                 self.settle(key, world)
             }
             OrderInput::Rejected | OrderInput::Canceled | OrderInput::Expired => {
@@ -209,11 +256,28 @@ impl Desk {
         alarm
     }
 
+    /// The venue refused to take an order off that is to go: it is asked again, an entry at once.
+    fn on_cancel_refused<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        let order = self.orders.get_mut(id)?;
+        if let Err(error) = order.state.apply(OrderInput::CancelRejected) {
+            return Some(Alarm::Illegal(id, error));
+        }
+        if order.unwanted {
+            order.refused = order.refused.saturating_add(1);
+            if order.is_entry() && order.refused <= CANCELS_AT_ONCE {
+                cancel(order, world.out);
+            } else {
+                order.due = Some(world.scene.ts.saturating_add(TRY_AGAIN));
+            }
+        }
+        None
+    }
+
     /// The venue set a stop or target off. It closes the position from now on, and nothing may enlarge that again.
     fn on_set_off<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) -> Option<Alarm> {
         let order = self.orders.get_mut(id).filter(|w| !w.is_entry())?;
-        order.set_off = true;
-        let key = (order.spec.account, order.spec.instrument, order.spec.strategy);
+        (order.set_off, order.due) = (true, None);
+        let key = order.key();
         self.leave(key, world.out);
         self.settle(key, world)
     }
@@ -240,6 +304,7 @@ impl Desk {
             self.plans.set(key, stop, target);
         }
         // Known or not, it changed a position: what protects that must follow.
+        self.unsent.forget(key);
         let alarm = self.settle(key, world);
         if known.is_some() { alarm } else { Some(Alarm::UnknownOrder(id)) }
     }
@@ -271,6 +336,18 @@ impl Desk {
                 None
             }
             (Purpose::Target, Some(RejectReason::MinNotional)) => None,
+            // A part is reduced at once or not at all; whoever asked for it looks at the position again.
+            (
+                Purpose::Part,
+                None
+                | Some(
+                    RejectReason::MinNotional
+                    | RejectReason::NoMarket
+                    | RejectReason::NotFilledAtOnce
+                    | RejectReason::ReduceOnly,
+                ),
+            ) => self.settle(key, world),
+            (Purpose::Part, Some(reason)) => self.settle(key, world).or(Some(Alarm::ReductionRejected(id, reason))),
             // The market is at that price already: what the order was for happens now.
             (Purpose::Stop, Some(RejectReason::WouldTrigger)) => self.flee(key, world),
             (Purpose::Target, Some(RejectReason::WouldTrigger)) => {
@@ -280,7 +357,7 @@ impl Desk {
             (Purpose::Stop, Some(reason)) => self.flee(key, world).or(Some(Alarm::ReductionRejected(id, reason))),
             (Purpose::Target, Some(reason)) => Some(Alarm::ReductionRejected(id, reason)),
             _ => {
-                let again = self.closing.failed(key);
+                let again = self.closing.failed(key, world.scene.ts);
                 let alarm =
                     if again || purpose != Purpose::Stop { self.settle(key, world) } else { self.flee(key, world) };
                 let given_up = rejected.map_or(Alarm::EndedByVenue(id), |reason| Alarm::ReductionRejected(id, reason));
@@ -290,15 +367,23 @@ impl Desk {
     }
 
     /// Closes a position that cannot have its stop.
-    fn flee<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+    pub(crate) fn flee<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
         self.plans.drop_stop(key);
         self.exit(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason))
     }
 
     /// After anything that may have changed a position: protects it, goes on closing it, and lets go what waited for that.
-    fn settle<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+    pub(crate) fn settle<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        if self.standing.flattens(key.0)
+            && !self.closing.is_closing(key)
+            && protect::closable(key, &world.scene).is_some()
+        {
+            // What comes late is closed, too.
+            self.closing.begin(key);
+        }
         let alarm = self.protect(key, world);
-        let closing = self.close(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason));
+        let closing = self.go_on_closing(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason));
+        self.send_part(key, world);
         self.release_waiting(key, world);
         alarm.or(closing)
     }
@@ -336,13 +421,7 @@ impl Desk {
         self.next_ordinal += 1;
         self.closing.end((signal.account, signal.instrument, signal.strategy));
         let purpose = Purpose::Entry { stop: signal.stop, target: signal.target };
-        self.orders.add(Working {
-            spec: entry.spec,
-            purpose,
-            state: OrderState::submitted(),
-            set_off: false,
-            reservation: Some(entry.reservation),
-        });
+        self.orders.add(Working::submitted(entry.spec, purpose, Some(entry.reservation)));
         if O::ACTIVE {
             world.observer.order(world.scene.ts, &entry.spec, OrderClass::Entry);
         }
@@ -367,16 +446,16 @@ impl Desk {
     }
 
     /// Takes entries off and closes what is held. Stops stay until the position is gone.
-    fn exit<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
+    pub(crate) fn exit<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
         for order in self.orders.of_mut(key.0, key.1, key.2).filter(|order| order.is_entry()) {
             cancel(order, world.out);
         }
         self.closing.begin(key);
-        self.close(key, world)
+        self.go_on_closing(key, world)
     }
 
     /// Goes on closing a position that is to be closed: until nothing is held and no entry can still fill, an exit works.
-    fn close<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
+    pub(crate) fn go_on_closing<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
         if self.closing.is_empty() {
             return Ok(());
         }
@@ -388,16 +467,17 @@ impl Desk {
             }
             return Ok(());
         }
-        if !self.closing.wants_exit(key) {
+        if !self.closing.wants_exit(key) || self.holds_back(key) {
             return Ok(());
         }
-        // What the venue set off closes its part; an exit is for what is held beyond. A rest too small for one waits for the end of that.
-        let covered = (self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.set_off && w.stays()))
+        // What the venue set off closes its part, and so does a part that is on its way; an exit is for what is held beyond. A rest too small
+        // for one waits for the end of that.
+        let leaves = |w: &&Working| (w.set_off || w.purpose == Purpose::Part) && w.stays();
+        let covered = (self.orders.of(key.0, key.1, key.2).filter(leaves))
             .try_fold(Quantity::ZERO, |sum, w| sum.checked_add(w.left()?))
             .unwrap_or(Quantity::ZERO);
         let Some((side, quantity)) = protect::closable_beyond(key, covered, &world.scene) else { return Ok(()) };
-        let protected =
-            (self.orders.of_mut(key.0, key.1, key.2)).any(|w| w.purpose == Purpose::Stop && w.stays() && !w.set_off);
+        let protected = self.orders.of(key.0, key.1, key.2).any(Working::protects);
         for exit in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.purpose == Purpose::Exit && w.stays()) {
             if protected || exit.left() >= Some(quantity) {
                 return Ok(());
@@ -413,12 +493,21 @@ impl Desk {
                 }
                 Ok(())
             }
-            result => result,
+            Err(refusal) => {
+                self.closing.put_off(key, world.scene.ts);
+                Err(refusal)
+            }
+            Ok(()) => Ok(()),
         }
     }
 
+    /// Whether nothing that reduces a position is sent now: the gate word stopped the last one, or all orders were taken off on purpose.
+    fn holds_back(&self, key: Key) -> bool {
+        self.unsent.holds(key) || self.standing.is_stripped(key.0)
+    }
+
     /// Sends an order that only reduces a position.
-    fn reduce<O: Observer>(
+    pub(crate) fn reduce<O: Observer>(
         &mut self,
         (account, instrument, strategy): Key,
         side: Side,
@@ -431,7 +520,7 @@ impl Desk {
             client_id: self.next_id(account),
             kind,
             quantity: OrderQuantity::Base(quantity),
-            time_in_force: TimeInForce::Gtc,
+            time_in_force: if purpose == Purpose::Part { TimeInForce::Ioc } else { TimeInForce::Gtc },
             account,
             instrument,
             strategy,
@@ -450,7 +539,11 @@ impl Desk {
         };
         let approved = world.gate.check_reduction(spec, own, &world.scene, world.observer)?;
         self.next_ordinal += 1;
-        self.orders.add(Working { spec, purpose, state: OrderState::submitted(), set_off: false, reservation: None });
+        let mut order = Working::submitted(spec, purpose, None);
+        if purpose != Purpose::Target {
+            order.due = self.policy.confirm_within.map(|within| world.scene.ts.saturating_add(within));
+        }
+        self.orders.add(order);
         if O::ACTIVE {
             world.observer.order(world.scene.ts, &spec, OrderClass::Reducing);
         }
@@ -462,6 +555,9 @@ impl Desk {
     /// is left alone.
     fn protect<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
         let mut wanted = protect::wanted(key, &self.plans, &world.scene);
+        if wanted.is_some() && self.holds_back(key) {
+            return None;
+        }
         let stopped =
             (self.orders.of_mut(key.0, key.1, key.2)).any(|w| w.purpose == Purpose::Stop && w.set_off && w.stays());
         if let Some((_, levels)) = wanted.as_mut().filter(|_| stopped) {
@@ -473,13 +569,13 @@ impl Desk {
             let slot = match order.purpose {
                 Purpose::Stop => 0,
                 Purpose::Target => 1,
-                Purpose::Exit if protect::goes_on(order, key, &world.scene) => continue,
+                Purpose::Exit | Purpose::Part if protect::goes_on(order, key, &world.scene) => continue,
                 // An exit that finds nothing left, or the other side, must not meet the next position.
-                Purpose::Exit if wanted.as_ref().is_none_or(|(side, _)| *side != order.spec.side) => {
+                Purpose::Exit | Purpose::Part if wanted.as_ref().is_none_or(|(side, _)| *side != order.spec.side) => {
                     cancel(order, world.out);
                     continue;
                 }
-                Purpose::Entry { .. } | Purpose::Exit => continue,
+                Purpose::Entry { .. } | Purpose::Exit | Purpose::Part => continue,
             };
             if order.stays() && protect::goes_on(order, key, &world.scene) {
                 have[slot] = true;
@@ -495,6 +591,7 @@ impl Desk {
             });
             if fits && order.stays() {
                 have[slot] = true;
+                order.unwanted = false;
             } else {
                 cancel(order, world.out);
             }
@@ -546,14 +643,21 @@ impl Desk {
     }
 
     /// An order ended: what of other strategies in its instrument waited for it goes on.
-    fn release_crossed<O: Observer>(&mut self, (account, instrument, _): Key, world: &mut World<'_, '_, O>) {
+    pub(crate) fn release_crossed<O: Observer>(&mut self, (account, instrument, _): Key, world: &mut World<'_, '_, O>) {
         let mut at = 0;
         while let Some(key) = self.closing.nth(at) {
             if (key.0, key.1) == (account, instrument) {
                 // What is refused here stays to be closed, and is asked for again.
-                let _refused = self.close(key, world).is_err();
+                let _refused = self.go_on_closing(key, world).is_err();
             }
             at += usize::from(self.closing.nth(at) == Some(key));
+        }
+        let mut at = 0;
+        while let Some(key) = self.parts.nth(at) {
+            if (key.0, key.1) == (account, instrument) {
+                self.send_part(key, world);
+            }
+            at += usize::from(self.parts.nth(at) == Some(key));
         }
         // What waits again goes to the end of the list, so each is asked once.
         let mut at = 0;
@@ -582,72 +686,13 @@ fn holds_against(key: Key, side: Side, scene: &Scene<'_>) -> bool {
 }
 
 /// Sends a cancel, unless one is on its way.
-fn cancel(order: &mut Working, out: &mut Vec<Command>) {
+pub(crate) fn cancel(order: &mut Working, out: &mut Vec<Command>) {
     if order.state.apply(OrderInput::CancelSent).is_ok() {
+        (order.unwanted, order.due) = (true, None);
         out.push(Command::Cancel {
             client_id: order.spec.client_id,
             account: order.spec.account,
             instrument: order.spec.instrument,
         });
-    }
-}
-
-const VERSION: u32 = 1;
-const WHAT: &str = "the desk";
-
-/// For snapshots.
-impl Desk {
-    /// Appends the desk to a snapshot.
-    pub fn save(&self, out: &mut Vec<u8>) {
-        put_version(VERSION, out);
-        self.epoch.put(out);
-        self.next_ordinal.put(out);
-        self.orders.save(out);
-        self.plans.put(out);
-        self.closing.put(out);
-        self.ended.put(out);
-        put_all(&self.waiting, out, |waiting, out| waiting.signal().put(out));
-    }
-
-    /// Takes over a saved desk. What its orders held of the limits and what had been validated comes back through `restorer`, which the
-    /// loading of the gate gave. After an error neither may be used any more.
-    ///
-    /// # Errors
-    /// [`CodecError::Parameter`] for another epoch, else [`CodecError`] for bytes that no desk wrote or that do not agree with the gate.
-    pub fn load(&mut self, from: &mut Reader<'_>, mut restorer: Restorer) -> Result<(), CodecError> {
-        from.version(WHAT, VERSION)?;
-        from.same(&self.epoch, "the epoch of orders")?;
-        self.next_ordinal = from.u64()?;
-        self.orders = Orders::load(from, &mut restorer, (self.epoch, self.next_ordinal))?;
-        self.plans = Stored::take(from)?;
-        self.closing = Stored::take(from)?;
-        self.ended = Stored::take(from)?;
-        self.waiting.clear();
-        for _ in 0..from.count()? {
-            self.waiting.push(restorer.validated(from)?);
-        }
-        restorer.finish()
-    }
-}
-
-stored_enum!(Alarm, "an alarm" {
-    1 => UnknownOrder(id),
-    2 => Illegal(id, error),
-    3 => ReductionRejected(id, reason),
-    4 => EndedByVenue(id),
-    5 => Unprotected(reason),
-});
-
-impl Digestible for Desk {
-    fn digest(&self, d: &mut Digest) {
-        self.orders.digest(d);
-        self.plans.digest(d);
-        self.closing.digest(d);
-        self.ended.digest(d);
-        for waiting in &self.waiting {
-            waiting.signal().digest(d);
-        }
-        d.word(self.next_ordinal);
-        d.word(u64::from(self.epoch));
     }
 }

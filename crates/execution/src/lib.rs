@@ -8,10 +8,15 @@
 
 pub mod closing;
 pub mod desk;
+pub mod emergency;
+pub mod held_back;
 pub mod order_state;
 pub mod orders;
 pub mod protect;
+mod saved;
+pub mod watch;
 
-pub use desk::{Alarm, Desk, World};
+pub use desk::{Alarm, Desk, Key, World};
 pub use order_state::{IllegalTransition, OrderInput, OrderState};
 pub use orders::{Orders, Purpose, Working};
+pub use watch::StopPolicy;

@@ -7,7 +7,7 @@ use crate::order_state::OrderState;
 use domain::codec::{CodecError, Pack, Reader, Stored};
 use domain::{
     AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderQuantity, OrderSpec, OrderStatus, Price,
-    Quantity, Side, StopPlan, StrategyIdx, stored_enum,
+    Quantity, Side, StopPlan, StrategyIdx, UnixNanos, stored_enum,
 };
 use risk::{Reservation, Restorer};
 
@@ -27,6 +27,8 @@ pub enum Purpose {
     Stop,
     /// Takes profit.
     Target,
+    /// Reduces a position by a part, at once or not at all.
+    Part,
 }
 
 /// One order that works.
@@ -42,9 +44,40 @@ pub struct Working {
     pub set_off: bool,
     /// What it holds of the limits; entries only.
     pub reservation: Option<Reservation>,
+    /// When it must be looked at if nothing was heard of it: an answer that stays away, or a cancel that was refused.
+    pub due: Option<UnixNanos>,
+    /// Whether it is to be taken off, whatever the venue said to that so far.
+    pub unwanted: bool,
+    /// How often the venue refused to take it off.
+    pub refused: u8,
 }
 
 impl Working {
+    /// An order that has just left us.
+    #[must_use]
+    pub const fn submitted(spec: OrderSpec, purpose: Purpose, reservation: Option<Reservation>) -> Self {
+        let state = OrderState::submitted();
+        Self { spec, purpose, state, set_off: false, reservation, due: None, unwanted: false, refused: 0 }
+    }
+
+    /// Whose it is, in what.
+    #[must_use]
+    pub const fn key(&self) -> (AccountId, InstrumentIdx, StrategyIdx) {
+        (self.spec.account, self.spec.instrument, self.spec.strategy)
+    }
+
+    /// Whether the venue has it or must have it by all we know: not one whose answer stays away, and none that is to go.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        matches!(self.state.status(), OrderStatus::Submitted | OrderStatus::Accepted | OrderStatus::PartiallyFilled)
+    }
+
+    /// Whether it protects a position: a stop that the venue holds, and that waits for its price.
+    #[must_use]
+    pub const fn protects(&self) -> bool {
+        matches!(self.purpose, Purpose::Stop) && self.is_live() && !self.set_off
+    }
+
     /// Whether it is an entry.
     #[must_use]
     pub const fn is_entry(&self) -> bool {
@@ -123,6 +156,21 @@ impl Orders {
         self.working.iter()
     }
 
+    /// All orders, oldest first.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Working> {
+        self.working.iter_mut()
+    }
+
+    /// All orders of a strategy in an instrument, oldest first.
+    pub fn of(
+        &self,
+        account: AccountId,
+        instrument: InstrumentIdx,
+        strategy: StrategyIdx,
+    ) -> impl Iterator<Item = &Working> {
+        self.working.iter().filter(move |w| w.key() == (account, instrument, strategy))
+    }
+
     /// All orders of a strategy in an instrument, oldest first.
     pub fn of_mut(
         &mut self,
@@ -189,6 +237,18 @@ impl Orders {
         self.working.iter_mut().filter(move |w| w.crosses(account, instrument, side, price))
     }
 
+    /// When the next of them must be looked at.
+    #[must_use]
+    pub fn next_due(&self) -> Option<UnixNanos> {
+        self.working.iter().filter_map(|w| w.due).min()
+    }
+
+    /// One that must be looked at by now.
+    #[must_use]
+    pub fn overdue(&self, now: UnixNanos) -> Option<ClientOrderId> {
+        self.working.iter().find(|w| w.due.is_some_and(|due| due <= now)).map(|w| w.spec.client_id)
+    }
+
     /// How many orders work.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -213,10 +273,10 @@ const fn age(id: ClientOrderId) -> (u32, u64) {
     (id.epoch(), id.ordinal())
 }
 
-stored_enum!(Purpose, "the purpose of an order" { 1 => Entry { stop, target }, 2 => Exit, 3 => Stop, 4 => Target });
+stored_enum!(Purpose, "the purpose of an order" { 1 => Entry { stop, target }, 2 => Exit, 3 => Stop, 4 => Target, 5 => Part });
 
 /// How many bytes an order takes beside its terms and its reservation.
-const STATE_WIDTH: usize = 54;
+const STATE_WIDTH: usize = 65;
 
 /// For snapshots. Each order has one width, so that thousands of them are written quickly; what an order does not have is zero.
 impl Working {
@@ -226,6 +286,7 @@ impl Working {
             Purpose::Exit => (2, None, None),
             Purpose::Stop => (3, None, None),
             Purpose::Target => (4, None, None),
+            Purpose::Part => (5, None, None),
         };
         let (plan, level) = match stop {
             None => (0, 0),
@@ -236,7 +297,8 @@ impl Working {
         let mut state = Pack::<STATE_WIDTH>::new();
         state.u8(purpose).u8(plan).i128(level).maybe_i128(target.map(Price::raw));
         state.u8(self.state.status() as u8).i128(self.state.filled().raw());
-        state.bool(self.set_off).bool(self.reservation.is_some());
+        state.bool(self.set_off).bool(self.unwanted).u8(self.refused);
+        state.maybe_i64(self.due.map(|due| due.0.cast_signed())).bool(self.reservation.is_some());
         // One append for the whole order.
         let mut bytes = [0; OrderSpec::WIDTH + STATE_WIDTH + Reservation::WIDTH];
         let (spec, rest) = bytes.split_at_mut(OrderSpec::WIDTH);
@@ -265,12 +327,15 @@ impl Working {
             2 => Purpose::Exit,
             3 => Purpose::Stop,
             4 => Purpose::Target,
+            5 => Purpose::Part,
             _ => return Err(INVALID),
         };
-        let (state, set_off, reserved) = (OrderState::take(from)?, from.bool()?, from.bool()?);
+        let (state, set_off, unwanted, refused) = (OrderState::take(from)?, from.bool()?, from.bool()?, from.u8()?);
+        let due = from.maybe_i64()?.map(|due| UnixNanos(due.cast_unsigned()));
+        let reserved = from.bool()?;
         let held = from.array::<{ Reservation::WIDTH }>()?;
         let reservation = if reserved { Some(restorer.reservation(&mut Reader::new(&held))?) } else { None };
-        let order = Self { spec, purpose, state, set_off, reservation };
+        let order = Self { spec, purpose, state, set_off, reservation, due, unwanted, refused };
         // An entry holds something of the limits, and nothing else does.
         if order.reservation.is_some() == order.is_entry() { Ok(order) } else { Err(INVALID) }
     }
@@ -325,6 +390,7 @@ impl Digestible for Purpose {
             Self::Exit => d.word(2),
             Self::Stop => d.word(3),
             Self::Target => d.word(4),
+            Self::Part => d.word(5),
         }
     }
 }
@@ -333,7 +399,9 @@ impl Digestible for Orders {
     fn digest(&self, d: &mut Digest) {
         for w in &self.working {
             w.spec.digest(d);
-            d.word(w.state.status() as u64 | u64::from(w.set_off) << 8);
+            let flags = u64::from(w.set_off) | u64::from(w.unwanted) << 1;
+            d.word(w.state.status() as u64 | flags << 8 | u64::from(w.refused) << 16);
+            d.word(w.due.map_or(u64::MAX, |due| due.0));
             d.wide(w.state.filled().raw());
             w.purpose.digest(d);
             if let Some(reservation) = &w.reservation {

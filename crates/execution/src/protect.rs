@@ -7,7 +7,7 @@ use crate::desk::Key;
 use crate::orders::Working;
 use domain::codec::{CodecError, Reader, Stored};
 use domain::decimal::{Rounding, div_money};
-use domain::{Digest, Digestible, Instrument, OrderType, Price, Quantity, Side, StopPlan, stored_struct};
+use domain::{Digest, Digestible, Instrument, Money, OrderType, Price, Quantity, Rate, Side, StopPlan, stored_struct};
 use risk::Scene;
 use risk::gate::stop_price;
 
@@ -111,6 +111,36 @@ pub fn closable_beyond(key: Key, covered: Quantity, scene: &Scene<'_>) -> Option
         Some(mark) if portfolio::dust::is_dust(instrument, open, instrument.price(mark)) => None,
         _ => Some((side, quantity)),
     }
+}
+
+/// How much of a position a fraction of it is, as one order: rounded down to the lot, at least the smallest order that the venue takes, and
+/// all that one order can close where less than the smallest would be left. `None` for a fraction that is not positive or nothing to close.
+#[must_use]
+pub fn part(key: Key, fraction: Rate, scene: &Scene<'_>) -> Option<Quantity> {
+    let (_, all) = closable(key, scene)?;
+    if fraction <= Rate::ZERO {
+        return None;
+    }
+    let instrument = scene.table.get(key.1)?;
+    let open = scene.portfolio.position(key.0, key.1, key.2).quantity.checked_abs()?;
+    // An amount that does not fit is more than all.
+    let asked = Money::from_raw(open.raw()).times(fraction, Rounding::Down).map_or(all.raw(), Money::raw);
+    let smallest = smallest(instrument, scene.view.mark(key.1).map(|mark| instrument.price(mark)));
+    let quantity = instrument.floor_to_lot(Quantity::from_raw(asked)).max(smallest);
+    let rest = open.checked_sub(quantity)?;
+    Some(if rest < smallest { all } else { quantity.min(all) })
+}
+
+/// The smallest order that a venue takes at a price, in whole lots; without a price only its smallest quantity is known.
+fn smallest(instrument: &Instrument, price: Option<Price>) -> Quantity {
+    let worth = || {
+        let unit = instrument.notional(price?, Quantity::from_units(1), Rounding::Down).filter(|u| *u > Money::ZERO)?;
+        instrument
+            .min_notional
+            .quantity_at(Price::from_raw(unit.raw()), Rounding::Up)?
+            .round_to(instrument.lot, Rounding::Up)
+    };
+    instrument.min_quantity.max(instrument.lot).max(worth().unwrap_or(Quantity::ZERO))
 }
 
 /// Whether an order that reduces is at it and has something to do: then it is left alone, for the venue goes on filling it, a rest below

@@ -217,6 +217,7 @@ impl Digestible for Command {
                     TimerFired::Day => 1,
                     TimerFired::Minute => 2,
                     TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
+                    TimerFired::Desk => 4,
                 };
                 d.word(3);
                 d.word(key);

@@ -152,6 +152,9 @@ impl<'a> Names<'a> {
             EventBody::Timer(TimerFired::Minute) => {
                 ("timer", "the timer that samples prices for correlations was due".into(), Vec::new())
             }
+            EventBody::Timer(TimerFired::Desk) => {
+                ("timer", "something that protects or closes a position was due".into(), Vec::new())
+            }
             EventBody::Timer(TimerFired::Strategy { strategy, id }) => {
                 ("timer", format!("timer {id} of strategy {} was due", strategy.0), Vec::new())
             }

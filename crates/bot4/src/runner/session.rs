@@ -191,6 +191,7 @@ impl Session {
                 TimerFired::Day => 1,
                 TimerFired::Minute => 2,
                 TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
+                TimerFired::Desk => 4,
             };
             d.word(at.0);
             d.word(key);

@@ -308,7 +308,7 @@ stored_struct!(Instrument {
     effective_from,
 });
 
-stored_enum!(TimerFired, "a timer" { 1 => Day, 2 => Minute, 3 => Strategy { strategy, id } });
+stored_enum!(TimerFired, "a timer" { 1 => Day, 2 => Minute, 3 => Strategy { strategy, id }, 4 => Desk });
 stored_struct!(ModelOutput { strategy, model, as_of, value });
 stored_struct!(AccountReport { ts_event, body });
 stored_enum!(ReportBody, "a report" {

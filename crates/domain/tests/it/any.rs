@@ -130,7 +130,7 @@ choices! {
     Entry: Market, Limit(a);
     StopPlan: Price(a), Distance(a), Fraction(a);
     Output: Signal(a), Timer(a), Infer(a);
-    TimerFired: Day, Minute, Strategy { strategy, id };
+    TimerFired: Day, Minute, Strategy { strategy, id }, Desk;
     ReportBody: Accepted { client_id, venue_id }, Rejected { client_id, reason }, Filled { fill, complete },
         Canceled { client_id, reason }, Expired { client_id }, CancelRejected { client_id, reason }, Amended { client_id },
         AmendRejected { client_id, reason }, Status { client_id, status, filled }, Funding { account, instrument, asset, amount },

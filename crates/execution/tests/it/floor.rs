@@ -3,10 +3,10 @@
 use domain::{
     AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Entry, EventBody, Fill, InstrumentIdx,
     InstrumentTable, Intent, Liquidity, MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType,
-    Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, UnixNanos,
-    VenueOrderId,
+    Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce,
+    TimerFired, UnixNanos, VenueOrderId,
 };
-use execution::{Alarm, Desk, World};
+use execution::{Alarm, Desk, Key, World};
 use portfolio::Portfolio;
 use risk::{Command, Decision, Gate, Limits, Profile, Refusal, Scene, VenueKind};
 
@@ -109,7 +109,36 @@ impl Floor {
         self.act(|desk, world| desk.on_signal(&validated, world))
     }
 
-    fn act<T>(&mut self, act: impl FnOnce(&mut Desk, &mut World<'_, '_, NoObserver>) -> T) -> T {
+    /// Time goes on, and the desk is woken if it asked for that.
+    pub fn pass(&mut self, seconds: f64) {
+        self.ts = UnixNanos(self.ts.0 + (seconds * 1e9) as u64);
+        if self.desk.next_due().is_some_and(|due| due <= self.ts) {
+            self.act(|desk, world| desk.on_time(world));
+        }
+    }
+
+    /// The gate word stopped these orders.
+    pub fn not_sent(&mut self, ordinals: &[u64]) {
+        let ids: Vec<ClientOrderId> = ordinals.iter().map(|n| Self::id(*n)).collect();
+        self.act(|desk, world| desk.not_sent(&ids, world));
+    }
+
+    /// Positions without protection.
+    pub fn naked(&self) -> Vec<Key> {
+        let mut keys = Vec::new();
+        self.desk.naked(&self.scene(), &mut keys);
+        keys
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.desk.is_quiet(ACCOUNT, &self.scene())
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene { ts: self.ts, table: &self.table, view: &self.view, portfolio: &self.portfolio, mode: self.mode }
+    }
+
+    pub fn act<T>(&mut self, act: impl FnOnce(&mut Desk, &mut World<'_, '_, NoObserver>) -> T) -> T {
         let Self { table, view, portfolio, gate, desk, ts, mode, out, .. } = self;
         let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode };
         act(desk, &mut World { scene, gate, out, observer: &mut NoObserver })
@@ -182,6 +211,10 @@ impl Floor {
                 }
                 Command::Cancel { client_id, .. } => format!("cancel #{}", client_id.ordinal()),
                 Command::Record(Decision::Refused { refusal, .. }) => format!("refused {}", refusal.reason.key()),
+                Command::Record(Decision::Alert(alert)) => format!("alert {}", alert.kind.key()),
+                Command::Timer { at, timer: TimerFired::Desk } => {
+                    format!("wake in {} s", at.since(ts).0 as f64 / 1e9)
+                }
                 other => format!("{other:?}"),
             })
             .collect()
@@ -220,6 +253,7 @@ fn words(spec: &OrderSpec) -> String {
         OrderQuantity::QuoteAmount(amount) => format!("for {amount}"),
     };
     let kind = match spec.kind {
+        OrderType::Market if spec.time_in_force == TimeInForce::Ioc => "market at once".to_owned(),
         OrderType::Market => "market".to_owned(),
         OrderType::Limit { price } => format!("limit {price}"),
         OrderType::StopMarket { trigger } => format!("stop {trigger}"),

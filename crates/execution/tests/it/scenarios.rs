@@ -363,7 +363,7 @@ fn a_stop_that_the_venue_takes_off_is_placed_again_until_it_is_too_much() {
 }
 
 #[test]
-fn an_exit_that_ends_without_closing_is_sent_again_and_given_up_in_the_end() {
+fn an_exit_that_ends_without_closing_is_sent_again_and_waits_longer_each_time() {
     let mut floor = held();
     floor.signal(&exit()).unwrap();
     floor.expect(&["#3 sell 1 market"]);
@@ -381,11 +381,20 @@ fn an_exit_that_ends_without_closing_is_sent_again_and_given_up_in_the_end() {
     floor.expect(&["#8 sell 0.5 market"]);
     let alarm = floor.reject(8, RejectReason::NoMarket);
     assert_eq!(alarm, Some(Alarm::ReductionRejected(Floor::id(8), RejectReason::NoMarket)));
-    floor.expect(&[]);
+    floor.expect(&["wake in 1 s"]);
     assert!(floor.desk.orders().iter().any(|w| w.purpose == Purpose::Stop), "its stop still stands");
+    // It is tried again, each time after twice as long.
+    floor.pass(0.999);
+    floor.expect(&[]);
+    floor.pass(0.001);
+    floor.expect(&["#9 sell 0.5 market"]);
+    assert!(floor.reject(9, RejectReason::NoMarket).is_some());
+    floor.expect(&["wake in 2 s"]);
     // A new word begins anew.
     floor.signal(&exit()).unwrap();
-    floor.expect(&["#9 sell 0.5 market"]);
+    floor.expect(&["#10 sell 0.5 market"]);
+    assert_eq!(floor.reject(10, RejectReason::NoMarket), None);
+    floor.expect(&["#11 sell 0.5 market"]);
 }
 
 #[test]
@@ -670,13 +679,7 @@ fn orders_of_two_accounts_are_found_by_their_ids() {
     for (account, ordinal) in [(1, 1), (0, 2), (1, 3), (0, 4)] {
         let client_id = domain::ClientOrderId::new(AccountId(account), 1, ordinal);
         let spec = domain::OrderSpec { client_id, account: AccountId(account), ..floor.sent[0] };
-        orders.add(Working {
-            spec,
-            purpose: Purpose::Exit,
-            state: execution::OrderState::submitted(),
-            set_off: false,
-            reservation: None,
-        });
+        orders.add(Working::submitted(spec, Purpose::Exit, None));
     }
     for (account, ordinal, there) in [(1, 1, true), (0, 1, false), (0, 2, true), (0, 4, true), (1, 3, true)] {
         let id = domain::ClientOrderId::new(AccountId(account), 1, ordinal);
