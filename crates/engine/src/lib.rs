@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod safety;
 mod setup;
 mod snapshot;
 mod step;

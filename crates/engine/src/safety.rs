@@ -50,10 +50,7 @@ impl Engine {
                 }
             }
             Control::Rearm { what, holder } => self.rearm(ts, what, holder, out, observer),
-            Control::Tighten { limit, to, holder } => {
-                let (from, to) = self.gate.tighten(limit, to);
-                out.push(Command::Record(Decision::Limit { limit, from, to, holder }));
-            }
+            Control::Tighten { .. } => {}
             Control::Gate { level } => {
                 if level > OPEN {
                     self.trip(ts, Cause::GateWord, false, false, out, observer);
@@ -84,7 +81,13 @@ impl Engine {
         if flatten {
             self.each_account(ts, out, observer, |desk, account, world| desk.flatten(account, world));
         }
-        self.look_for_naked(ts, out);
+        let mut world = World {
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+            gate: &mut self.gate,
+            out,
+            observer,
+        };
+        self.desk.raise_naked(&mut world);
     }
 
     /// The mode changed: it is recorded, the gate word follows before anything else leaves, and entries are taken off where it is one that
@@ -101,7 +104,6 @@ impl Engine {
         out.push(Command::Record(Decision::Mode { from, to, cause, holder }));
         if to == Mode::Normal {
             self.bare = false;
-            self.naked.clear();
         }
         self.settle_level(ts, out);
         if to == Mode::Emergency {
@@ -122,15 +124,12 @@ impl Engine {
                 let change = self.mode.rearm();
                 (change.is_some(), change)
             }
-            Rearm::Strategy(strategy) => (self.gate.rearm(strategy), None),
+            Rearm::Strategy(_) => (false, None),
         };
         out.push(Command::Record(Decision::Rearmed { what, holder, done }));
-        if done {
-            self.guard.rearm(what);
-        }
         self.changed(ts, change, Some(holder), out, observer);
         if change.is_some() {
-            self.each_account(ts, out, observer, |desk, account, world| desk.retry_unsent(account, world));
+            self.each_account(ts, out, observer, |desk, account, world| desk.end_emergency(account, world));
         }
     }
 
@@ -150,11 +149,7 @@ impl Engine {
             out,
             observer,
         };
-        let alarms = self.desk.not_sent(&stopped.orders, &mut world);
-        if let Some(alarm) = alarms {
-            self.fault(crate::Fault::Alarm(alarm), out);
-        }
-        self.look_for_naked(ts, out);
+        self.desk.not_sent(&stopped.orders, &mut world);
     }
 
     /// Sets the gate word to what mode, positions and orders ask for, if it is not there.
@@ -173,6 +168,18 @@ impl Engine {
         }
     }
 
+    /// Looks after positions that have come to be without protection, and whether everything is closed by now.
+    pub(crate) fn look_after<O: Observer>(&mut self, ts: UnixNanos, out: &mut Vec<Command>, observer: &mut O) {
+        let mut world = World {
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+            gate: &mut self.gate,
+            out,
+            observer,
+        };
+        self.desk.look_after(&mut world);
+        self.settle_level(ts, out);
+    }
+
     /// A fill where nothing should be open any more: somebody must hear of it, and what protects the position must be able to leave.
     pub(crate) fn late_fill(
         &mut self,
@@ -188,20 +195,6 @@ impl Engine {
         out.push(alert(AlertKind::LateFill, account, Some(instrument), Some(strategy), None, None));
         self.level = REDUCING;
         out.push(Command::Gate { level: REDUCING });
-    }
-
-    /// Tells of positions that have neither a live stop nor a close in flight, each once until it is covered again.
-    pub(crate) fn look_for_naked(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
-        let mut found = std::mem::take(&mut self.scratch);
-        found.clear();
-        self.desk.naked(&scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()), &mut found);
-        for key in &found {
-            if !self.naked.contains(key) {
-                out.push(alert(AlertKind::Naked, key.0, Some(key.1), Some(key.2), None, None));
-            }
-        }
-        std::mem::swap(&mut self.naked, &mut found);
-        self.scratch = found;
     }
 
     fn is_quiet(&self, ts: UnixNanos) -> bool {

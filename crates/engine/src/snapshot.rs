@@ -28,7 +28,6 @@ impl Engine {
         }
         self.mode.put(out);
         (self.level, self.bare).put(out);
-        self.naked.put(out);
         (self.sampler_armed, self.day_armed).put(out);
         self.faults.put(out);
         self.trips.save(out);
@@ -66,7 +65,6 @@ impl Engine {
         }
         self.mode = Stored::take(from)?;
         (self.level, self.bare) = Stored::take(from)?;
-        self.naked = Stored::take(from)?;
         (self.sampler_armed, self.day_armed) = Stored::take(from)?;
         self.faults = Stored::take(from)?;
         if self.faults.len() > FAULTS_MAX || (!self.faults.is_empty() && !self.mode.is_stuck()) {

@@ -5,11 +5,10 @@
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, Cause, Control, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx,
-    InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, NotSent, Output, ReportBody, Signal,
-    StrategyIdx, TimerFired, UnixNanos,
+    AccountId, AccountReport, Cause, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
+    MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
 };
-use execution::{Alarm, Desk, Key, World};
+use execution::{Alarm, Desk, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
 use risk::{Command, Decision, DenyReason, Gate, ModeMachine, Refusal, Scene};
 use std::sync::Arc;
@@ -60,9 +59,6 @@ pub struct Engine {
     pub(crate) level: u8,
     /// Whether stops were told to be taken off, too.
     pub(crate) bare: bool,
-    /// Positions that were told to be naked.
-    pub(crate) naked: Vec<Key>,
-    pub(crate) scratch: Vec<Key>,
     pub(crate) sampler_armed: bool,
     pub(crate) day_armed: bool,
     pub(crate) faults: Vec<Fault>,
@@ -102,8 +98,6 @@ impl Engine {
             mode: ModeMachine::default(),
             level: 0,
             bare: false,
-            naked: Vec::new(),
-            scratch: Vec::new(),
             sampler_armed: false,
             day_armed: false,
             faults: Vec::new(),
@@ -247,6 +241,9 @@ impl Engine {
         out: &mut Vec<Command>,
         observer: &mut O,
     ) {
+        if self.mode.mode() == Mode::Emergency {
+            self.look_after(ts, out, observer);
+        }
         let at = instrument.index();
         // Strategies cannot subscribe while they speak, so the list stays as it is.
         for next in 0..self.subscribers.get(at).map_or(0, Vec::len) {
@@ -399,7 +396,6 @@ impl Engine {
             self.fault(Fault::Alarm(alarm), out);
         }
         if self.mode.mode() != Mode::Normal {
-            self.look_for_naked(ts, out);
             self.settle_level(ts, out);
         }
     }
@@ -564,9 +560,6 @@ impl Engine {
         d.word(self.now.0);
         self.mode.digest(&mut d);
         d.word(u64::from(self.level) | u64::from(self.bare) << 8);
-        for key in &self.naked {
-            d.word(u64::from(key.0.0) | u64::from(key.1.0) << 16 | u64::from(key.2.0) << 32);
-        }
         let flags = [self.faults.is_empty(), self.sampler_armed, self.day_armed];
         flags.iter().for_each(|&flag| d.word(u64::from(flag)));
         // Amounts are rounded at the precision of their asset.

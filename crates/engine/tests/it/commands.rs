@@ -92,11 +92,11 @@ fn a_pause_denies_new_risk_and_no_reduction() {
     let mut hall = Hall::new(script([(0, enter()), (1, enter()), (2, says(Intent::Exit)), (3, enter())]));
     hall.candle(100);
     let fill = hall.fill(1, Side::Buy, 100, 10_000, true);
-    assert_eq!(hall.step(control(Control::Pause)), []);
+    assert_eq!(words(&hall.step(control(Control::Pause))), ["mode reduced journal", "gate 1"]);
     assert_eq!(words(&hall.step(fill)), ["submit Reducing stop-market 0"]);
     assert_eq!(words(&hall.candle(100)), ["signal EnterLong 0", "refused paused 0"]);
     assert_eq!(words(&hall.candle(100)), ["signal Exit 0", "submit Reducing market 0"]);
-    hall.step(control(Control::Resume));
+    assert_eq!(words(&hall.step(control(Control::Resume))), ["mode normal cleared", "gate 0"]);
     assert_eq!(words(&hall.candle(100)), ["signal EnterLong 0", "submit Entry market 0"]);
 }
 
@@ -149,7 +149,7 @@ fn a_refused_reduction_at_the_venue_is_a_fault() {
     hall.step(fill);
     let client_id = hall.engine.orders().iter().next().unwrap().spec.client_id;
     let refused = report(ReportBody::Rejected { client_id, reason: RejectReason::Unsupported });
-    assert_eq!(words(&hall.step(refused)), ["submit Reducing market 0"]);
+    assert_eq!(words(&hall.step(refused)), ["submit Reducing market 0", "mode reduced fault", "gate 1"]);
     assert!(matches!(hall.engine.faults(), [Fault::Alarm(Alarm::ReductionRejected(..))]));
 }
 

@@ -19,7 +19,6 @@ struct Seen {
     /// Value at approval that is not filled yet; entries only.
     pending: f64,
     cancelled: bool,
-    alive: bool,
 }
 
 /// What the referee knows.
@@ -33,8 +32,10 @@ pub struct Referee {
     pub instruments: Vec<Instrument>,
     pub mode: Mode,
     pub level: u8,
-    /// Positions that were told to be naked since the mode is not normal.
+    /// Positions that were told to be naked and are so still.
     naked: Vec<(InstrumentIdx, StrategyIdx)>,
+    /// The last things that happened, for the message of a failure.
+    pub trail: std::collections::VecDeque<String>,
     pub entries: u64,
     pub reductions: u64,
     pub emergencies: u64,
@@ -49,6 +50,11 @@ fn signed(side: Side, quantity: f64) -> f64 {
 }
 
 impl Referee {
+    /// One who knows these instruments and nothing else.
+    pub fn of(instruments: Vec<Instrument>) -> Self {
+        Self { instruments, ..Self::default() }
+    }
+
     fn equity(&self) -> f64 {
         self.cash + self.positions.iter().map(|((i, _), q)| q * self.marks.get(i).copied().unwrap_or(0.0)).sum::<f64>()
     }
@@ -60,7 +66,7 @@ impl Referee {
             let value = q * self.marks.get(i).copied().unwrap_or(0.0);
             if value > 0.0 { long += value } else { short -= value }
         }
-        for o in self.orders.values().filter(|o| o.alive && o.class == OrderClass::Entry && of(o.spec.instrument)) {
+        for o in self.orders.values().filter(|o| o.class == OrderClass::Entry && of(o.spec.instrument)) {
             if o.spec.side == Side::Buy { long += o.pending } else { short += o.pending }
         }
         (long, short)
@@ -80,6 +86,7 @@ impl Referee {
 
     /// The engine said this. `allowed` is what the gate word lets through.
     pub fn command(&mut self, record: &CommandRecord, limits: &Limits) -> Result<(), String> {
+        self.note(format!("said {record:?}"));
         match record {
             CommandRecord::Submit { spec, class: OrderClass::Entry, .. } => self.entry(spec, limits),
             CommandRecord::Submit { spec, class: OrderClass::Reducing, .. } => {
@@ -103,7 +110,6 @@ impl Referee {
                 }
                 self.mode = *to;
                 self.emergencies += u64::from(*to == Mode::Emergency);
-                self.naked.clear();
                 Ok(())
             }
             CommandRecord::Decision(Decision::Alert(alert)) if alert.kind == domain::AlertKind::Naked => {
@@ -162,8 +168,7 @@ impl Referee {
         let (long, short) = self.exposure(|_| true);
         within("gross exposure", long + short + value, limits.leverage_max.to_f64() * equity)?;
         let others = (self.instruments.iter().map(|i| i.idx)).filter(|j| {
-            let pending =
-                self.orders.values().any(|o| o.alive && o.class == OrderClass::Entry && o.spec.instrument == *j);
+            let pending = self.orders.values().any(|o| o.class == OrderClass::Entry && o.spec.instrument == *j);
             *j != spec.instrument && (pending || self.counts(*j))
         });
         let positions = others.count() + 1;
@@ -175,18 +180,18 @@ impl Referee {
     }
 
     fn track(&mut self, spec: &OrderSpec, class: OrderClass, pending: f64) {
-        self.orders.insert(spec.client_id, Seen { spec: *spec, class, pending, cancelled: false, alive: true });
+        self.orders.insert(spec.client_id, Seen { spec: *spec, class, pending, cancelled: false });
     }
 
     /// The gate word stopped this order.
     pub fn not_sent(&mut self, id: ClientOrderId) {
-        if let Some(order) = self.orders.get_mut(&id) {
-            order.alive = false;
-        }
+        self.note(format!("stopped {id}"));
+        self.orders.remove(&id);
     }
 
     /// The venue said this.
     pub fn report(&mut self, report: &AccountReport) {
+        self.note(format!("came {:?}", report.body));
         match &report.body {
             ReportBody::Filled { fill, complete } => {
                 let i = &self.instruments[fill.instrument.index()];
@@ -202,14 +207,19 @@ impl Referee {
                 self.cash -= change * price + if spot_base { 0.0 } else { fee };
                 if let Some(order) = self.orders.get_mut(&fill.client_id) {
                     order.pending = (order.pending - quantity * price).max(0.0);
-                    order.alive &= !complete;
+                }
+                if *complete {
+                    self.orders.remove(&fill.client_id);
                 }
             }
             ReportBody::Rejected { client_id, .. }
             | ReportBody::Canceled { client_id, .. }
             | ReportBody::Expired { client_id } => {
+                self.orders.remove(client_id);
+            }
+            ReportBody::CancelRejected { client_id, .. } => {
                 if let Some(order) = self.orders.get_mut(client_id) {
-                    order.alive = false;
+                    order.cancelled = false;
                 }
             }
             ReportBody::Transfer { amount, .. } | ReportBody::Funding { amount, .. } => self.cash += amount.to_f64(),
@@ -219,30 +229,41 @@ impl Referee {
 
     /// What must hold between two events while an emergency lasts: no entry is open, but those whose cancel is on its way; every position
     /// above dust has a live stop, a close in flight, or was told to be naked.
-    pub fn emergency_holds(&self) -> Result<(), String> {
+    pub fn emergency_holds(&mut self) -> Result<(), String> {
+        let naked = std::mem::take(&mut self.naked);
+        self.naked = naked.into_iter().filter(|(i, s)| !self.covered(*i, *s)).collect();
         if self.mode != Mode::Emergency {
             return Ok(());
         }
-        if let Some(open) = self.orders.values().find(|o| o.alive && o.class == OrderClass::Entry && !o.cancelled) {
+        if let Some(open) = self.orders.values().find(|o| o.class == OrderClass::Entry && !o.cancelled) {
             return Err(format!("an entry is open: {:?}", open.spec));
         }
         for ((i, s), q) in self.positions.iter().filter(|((i, _), q)| !self.is_dust(*i, **q)) {
-            let covered = self.orders.values().any(|o| {
-                let closes = signed(o.spec.side, 1.0) * q < 0.0;
-                let stop = !matches!(o.spec.kind, OrderType::TakeProfit { .. } | OrderType::Limit { .. });
-                o.alive
-                    && o.class == OrderClass::Reducing
-                    && (o.spec.instrument, o.spec.strategy) == (*i, *s)
-                    && closes
-                    && stop
-            });
-            if !covered && !self.naked.contains(&(*i, *s)) {
+            if !self.covered(*i, *s) && !self.naked.contains(&(*i, *s)) {
                 return Err(format!(
                     "a position of {q} in {i:?} of {s:?} has no stop and no close, and nobody was told"
                 ));
             }
         }
         Ok(())
+    }
+
+    fn note(&mut self, what: String) {
+        if self.trail.len() == 40 {
+            self.trail.pop_front();
+        }
+        self.trail.push_back(what);
+    }
+
+    /// Whether a stop or a close works for a position.
+    fn covered(&self, i: InstrumentIdx, s: StrategyIdx) -> bool {
+        let held = self.positions.get(&(i, s)).copied().unwrap_or(0.0);
+        self.orders.values().any(|o| {
+            let closes = signed(o.spec.side, 1.0) * held < 0.0;
+            let stop = !matches!(o.spec.kind, OrderType::TakeProfit { .. } | OrderType::Limit { .. });
+            let this = (o.spec.instrument, o.spec.strategy) == (i, s);
+            !o.cancelled && o.class == OrderClass::Reducing && this && closes && stop
+        })
     }
 
     /// Equity against what the engine reckons.

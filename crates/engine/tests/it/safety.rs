@@ -4,7 +4,7 @@
 //! `BOT4_SAFETY_STEPS` sets how many steps are made (the command of the long form sets ten million).
 
 use crate::referee::Referee;
-use crate::world::{ACCOUNT, Given, Recipe, World};
+use crate::world::{Given, Recipe};
 use domain::{
     Candle, Cause, Control, EventBody, Holder, Instrument, InstrumentTable, LimitKey, Mode, Money, Nanos, Quote, Rate,
     Rearm, Side, Trade,
@@ -95,7 +95,7 @@ fn play(seed: u64, bars: u64, sum: &mut [u64; 6]) -> u64 {
     let walks: Vec<_> =
         instruments.iter().zip(0..).map(|(i, n)| random_walk(i, seed ^ n << 32, bars, 10_000, wild)).collect();
     let mut world = recipe.fresh();
-    world.watch(Referee { instruments: instruments.clone(), ..Referee::default() }, seed);
+    world.watch(Referee::of(instruments.clone()), seed);
     recipe.begin(&mut world);
     for bar in 0..bars as usize {
         for (i, walk) in instruments.iter().zip(&walks) {
@@ -152,6 +152,4 @@ fn no_sequence_of_events_crosses_a_limit_or_leaves_an_emergency_unprotected() {
     ] {
         assert!(n >= steps / 10_000, "{n} {what} in {steps} steps");
     }
-    let _ = ACCOUNT;
-    let _: Option<World> = None;
 }

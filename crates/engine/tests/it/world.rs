@@ -318,7 +318,8 @@ impl World {
 
     fn holds(&self, what: Result<(), String>) {
         if let Err(broken) = what {
-            panic!("seed {}, event {}: {broken}", self.seed, self.events);
+            let trail: Vec<&String> = self.referee.iter().flat_map(|r| &r.trail).collect();
+            panic!("seed {}, event {}: {broken}\n{trail:#?}", self.seed, self.events);
         }
     }
 
@@ -345,7 +346,11 @@ impl World {
 
     /// All that is due up to a time.
     fn service(&mut self, ts: UnixNanos) {
+        let begun = self.events;
         loop {
+            if self.events > begun + 20_000 {
+                self.holds(Err("a loop that feeds itself".into()));
+            }
             let venue = self.venue.next_due().unwrap_or(UnixNanos::MAX);
             let answer = self.answers.iter().map(|a| a.0).min().unwrap_or(UnixNanos::MAX);
             let timer = self.timers.first().map_or(UnixNanos::MAX, |t| t.0);
@@ -367,7 +372,11 @@ impl World {
 
     /// Carries commands to the venue and reports to the engine until nothing more follows at this time.
     pub fn settle(&mut self, ts: UnixNanos) {
+        let begun = self.events;
         loop {
+            if self.events > begun + 10_000 {
+                self.holds(Err("a loop that feeds itself".into()));
+            }
             let mut stopped: Vec<ClientOrderId> = Vec::new();
             let limits = self.engine.limits().copied().unwrap_or_default();
             for command in std::mem::take(&mut self.out) {
@@ -412,8 +421,11 @@ impl World {
                 self.step(ts, EventBody::NotSent(Arc::new(NotSent { level: self.word, orders: stopped })));
                 continue;
             }
+            if let Some(referee) = &mut self.referee {
+                let held = referee.emergency_holds();
+                self.holds(held);
+            }
             if let Some(referee) = &self.referee {
-                self.holds(referee.emergency_holds());
                 self.holds(referee.agrees(self.engine.equity(ACCOUNT).map(Money::to_f64)));
             }
             let Some(report) = self.venue.take_report(ts) else { break };
