@@ -170,9 +170,6 @@ impl Desk {
     pub(crate) fn finish<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
         if world.scene.mode == Mode::Emergency {
             self.raise_naked(world);
-        } else if !self.alerted.is_empty() {
-            // One that is protected meanwhile is told again when it no longer is.
-            self.forget_protected(&world.scene);
         }
         self.arm(world);
     }
@@ -567,9 +564,6 @@ impl Desk {
             // The position leaves at the market: there is no profit to be taken any more.
             levels[1] = None;
         }
-        // A price that makes dust of a position may be a bad print: what covers all of it stays until something of it is traded.
-        let cheap = if wanted.is_none() { protect::dust_by_value(key, &world.scene) } else { None };
-        let mut kept = false;
         let mut have = [false; 2];
         for order in self.orders.of_mut(key.0, key.1, key.2) {
             let slot = match order.purpose {
@@ -588,12 +582,7 @@ impl Desk {
                 continue;
             }
             let Some((side, levels)) = &wanted else {
-                let covers = |(side, quantity)| side == order.spec.side && order.left() == Some(quantity);
-                if order.stays() && cheap.is_some_and(covers) {
-                    kept = true;
-                } else {
-                    cancel(order, world.out);
-                }
+                cancel(order, world.out);
                 continue;
             };
             let fits = levels[slot].is_some_and(|(kind, quantity)| {
@@ -608,10 +597,7 @@ impl Desk {
             }
         }
         let Some((side, levels)) = wanted else {
-            if !kept
-                && protect::closable(key, &world.scene).is_none()
-                && !self.orders.entry_working(key.0, key.1, key.2)
-            {
+            if protect::closable(key, &world.scene).is_none() && !self.orders.entry_working(key.0, key.1, key.2) {
                 self.plans.remove(key);
             }
             return None;

@@ -113,17 +113,6 @@ pub fn closable_beyond(key: Key, covered: Quantity, scene: &Scene<'_>) -> Option
     }
 }
 
-/// The side and quantity that would close a position which the venue would take but for its value at the present price.
-#[must_use]
-pub fn dust_by_value(key: Key, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
-    let position = scene.portfolio.position(key.0, key.1, key.2);
-    let instrument = scene.table.get(key.1)?;
-    let quantity = instrument.floor_to_lot(position.quantity.checked_abs()?.min(instrument.max_quantity));
-    let side = if position.is_long() { Side::Sell } else { Side::Buy };
-    (!quantity.is_zero() && quantity >= instrument.min_quantity && closable(key, scene).is_none())
-        .then_some((side, quantity))
-}
-
 /// How much of a position a fraction of it is, as one order: rounded down to the lot, at least the smallest order that the venue takes, and
 /// all that one order can close where less than the smallest would be left. `None` for a fraction that is not positive or nothing to close.
 #[must_use]

@@ -82,19 +82,6 @@ impl Desk {
         self.finish(world);
     }
 
-    /// Looks after positions without a stop and without a close: what can be placed is placed, and what stays naked is told. A position comes
-    /// to be so without any order of ours ending: dust that a move of the price makes worth trading.
-    pub fn look_after<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
-        let scene = world.scene;
-        for key in open(&scene) {
-            if self.is_naked(key, &scene) {
-                self.try_again(key, world);
-            }
-        }
-        self.raise_naked(world);
-        self.arm(world);
-    }
-
     /// An order that was to be heard of by now.
     fn on_overdue<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) {
         let Some(order) = self.orders.get_mut(id) else { return };
