@@ -47,6 +47,7 @@ pub use price::Price;
 pub use quantity::Quantity;
 pub use rate::Rate;
 pub use signal::{
-    Entry, InferRequest, Intent, Output, Signal, SignalStatistics, SizeRequest, StopPlan, StrategyIdx, TimerRequest,
+    Entry, InferRequest, Intent, Output, Signal, SignalStatistics, SizeRequest, StopLevel, StopPlan, StrategyIdx,
+    TimerRequest,
 };
 pub use time::{Nanos, UnixNanos};

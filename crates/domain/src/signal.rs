@@ -3,6 +3,7 @@
 use crate::account::{AccountId, index};
 use crate::digest::{Digest, Digestible};
 use crate::instrument::InstrumentIdx;
+use crate::order::TrailOffset;
 use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::rate::Rate;
@@ -52,7 +53,7 @@ pub enum Entry {
     Limit(Price),
 }
 
-/// Where the protective stop goes.
+/// Where the protective stop goes, and how long the position may be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopPlan {
@@ -62,6 +63,111 @@ pub enum StopPlan {
     Distance(Price),
     /// At a fraction of the average entry price away from it.
     Fraction(Rate),
+    /// At a distance behind the best price since the entry.
+    Trail(Price),
+    /// At a fraction of the best price since the entry behind it.
+    TrailFraction(Rate),
+    /// At a level, and out at the market when the position was held for that long.
+    Timed {
+        /// Where it goes.
+        level: StopLevel,
+        /// The longest time from the first fill; longer than nothing.
+        hold_max: Nanos,
+    },
+}
+
+/// Where a protective stop goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopLevel {
+    /// At a price.
+    Price(Price),
+    /// At a distance from the average entry price.
+    Distance(Price),
+    /// At a fraction of the average entry price away from it.
+    Fraction(Rate),
+    /// At a distance behind the best price since the entry.
+    Trail(Price),
+    /// At a fraction of the best price since the entry behind it.
+    TrailFraction(Rate),
+}
+
+impl StopPlan {
+    /// A level, with a longest time or without.
+    #[must_use]
+    pub const fn new(level: StopLevel, hold_max: Option<Nanos>) -> Self {
+        match (hold_max, level) {
+            (Some(hold_max), level) => Self::Timed { level, hold_max },
+            (None, StopLevel::Price(price)) => Self::Price(price),
+            (None, StopLevel::Distance(distance)) => Self::Distance(distance),
+            (None, StopLevel::Fraction(fraction)) => Self::Fraction(fraction),
+            (None, StopLevel::Trail(distance)) => Self::Trail(distance),
+            (None, StopLevel::TrailFraction(fraction)) => Self::TrailFraction(fraction),
+        }
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub const fn level(self) -> StopLevel {
+        match self {
+            Self::Price(price) => StopLevel::Price(price),
+            Self::Distance(distance) => StopLevel::Distance(distance),
+            Self::Fraction(fraction) => StopLevel::Fraction(fraction),
+            Self::Trail(distance) => StopLevel::Trail(distance),
+            Self::TrailFraction(fraction) => StopLevel::TrailFraction(fraction),
+            Self::Timed { level, .. } => level,
+        }
+    }
+
+    /// How long the position may be held.
+    #[must_use]
+    pub const fn hold_max(self) -> Option<Nanos> {
+        match self {
+            Self::Timed { hold_max, .. } => Some(hold_max),
+            Self::Price(_) | Self::Distance(_) | Self::Fraction(_) | Self::Trail(_) | Self::TrailFraction(_) => None,
+        }
+    }
+
+    /// How far it follows behind the best price, if it does.
+    #[must_use]
+    pub const fn trail(self) -> Option<TrailOffset> {
+        match self.level() {
+            StopLevel::Trail(distance) => Some(TrailOffset::Distance(distance)),
+            StopLevel::TrailFraction(fraction) => Some(TrailOffset::Fraction(fraction)),
+            StopLevel::Price(_) | StopLevel::Distance(_) | StopLevel::Fraction(_) => None,
+        }
+    }
+}
+
+impl Digestible for StopPlan {
+    fn digest(&self, d: &mut Digest) {
+        if let Self::Timed { hold_max, .. } = self {
+            d.word(6);
+            d.word(hold_max.0);
+        }
+        match self.level() {
+            StopLevel::Price(price) => {
+                d.word(1);
+                d.wide(price.raw());
+            }
+            StopLevel::Distance(distance) => {
+                d.word(2);
+                d.wide(distance.raw());
+            }
+            StopLevel::Fraction(fraction) => {
+                d.word(3);
+                d.int(fraction.raw());
+            }
+            StopLevel::Trail(distance) => {
+                d.word(4);
+                d.wide(distance.raw());
+            }
+            StopLevel::TrailFraction(fraction) => {
+                d.word(5);
+                d.int(fraction.raw());
+            }
+        }
+    }
 }
 
 /// What the validator knows of a strategy's past. Filled from the strategy's own ledger, never invented by the strategy.
@@ -145,18 +251,7 @@ impl Digestible for Signal {
         }
         match self.stop {
             None => d.word(0),
-            Some(StopPlan::Price(price)) => {
-                d.word(1);
-                d.wide(price.raw());
-            }
-            Some(StopPlan::Distance(distance)) => {
-                d.word(2);
-                d.wide(distance.raw());
-            }
-            Some(StopPlan::Fraction(fraction)) => {
-                d.word(3);
-                d.int(fraction.raw());
-            }
+            Some(plan) => plan.digest(d),
         }
         match self.target {
             None => d.word(0),

@@ -143,7 +143,7 @@ impl Digestible for Closing {
         for e in &self.0 {
             d.word(u64::from(e.key.0.0) | u64::from(e.key.1.0) << 16 | u64::from(e.key.2.0) << 32);
             d.word(u64::from(e.waits) << 16 | u64::from(e.failures) << 1 | u64::from(e.closing));
-            d.word(e.due.map_or(u64::MAX, |due| due.0));
+            e.due.iter().for_each(|due| d.word(due.0));
         }
     }
 }

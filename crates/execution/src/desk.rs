@@ -8,7 +8,8 @@ use crate::emergency::Standing;
 use crate::held_back::{Parts, TRY_AGAIN, Unsent};
 use crate::order_state::{IllegalTransition, OrderInput};
 use crate::orders::{Orders, Purpose, Working};
-use crate::protect::{self, Plans};
+use crate::plans::Plans;
+use crate::protect;
 use crate::watch::StopPolicy;
 use domain::{
     AccountId, ClientOrderId, Entry, InstrumentIdx, Intent, Mode, Money, Observer, OrderClass, OrderQuantity,
@@ -81,6 +82,9 @@ pub struct Desk {
     pub(crate) armed: Option<UnixNanos>,
 }
 
+/// The most stops (and targets) that are sent for one position in one step.
+const BATCH_MAX: usize = 32;
+
 /// How often a cancel of an entry that the venue refused is sent again at once; after that it is tried once a second.
 const CANCELS_AT_ONCE: u8 = 2;
 
@@ -96,7 +100,7 @@ impl Desk {
             waiting: Vec::new(),
             epoch,
             next_ordinal: 1,
-            policy: StopPolicy::default(),
+            policy: StopPolicy::AT_ONCE,
             standing: Standing::default(),
             unsent: Unsent::default(),
             parts: Parts::default(),
@@ -228,8 +232,8 @@ impl Desk {
         }
         let alarm = match input {
             OrderInput::Filled { .. } => {
-                if let Purpose::Entry { stop, target } = purpose {
-                    self.plans.set(key, stop, target);
+                if let (Purpose::Entry { stop, target }, ReportBody::Filled { fill, .. }) = (purpose, body) {
+                    self.plans.set(key, stop, target, fill.side, (world.scene.ts, fill.price));
                 }
                 self.closing.filled(key);
                 self.unsent.forget(key);
@@ -301,7 +305,7 @@ impl Desk {
         let key = (fill.account, fill.instrument, fill.strategy);
         let known = self.ended.find(id);
         if let Some(Purpose::Entry { stop, target }) = known {
-            self.plans.set(key, stop, target);
+            self.plans.set(key, stop, target, fill.side, (world.scene.ts, fill.price));
         }
         // Known or not, it changed a position: what protects that must follow.
         self.unsent.forget(key);
@@ -353,6 +357,8 @@ impl Desk {
             (Purpose::Target, Some(RejectReason::WouldTrigger)) => {
                 self.exit(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason))
             }
+            // The venue cannot hold a stop that follows the price: a fixed one is moved after it.
+            (Purpose::Stop, Some(RejectReason::Unsupported)) if self.plans.move_by_us(key) => self.settle(key, world),
             // A stop that the venue will not hold protects nothing: out of the position.
             (Purpose::Stop, Some(reason)) => self.flee(key, world).or(Some(Alarm::ReductionRejected(id, reason))),
             (Purpose::Target, Some(reason)) => Some(Alarm::ReductionRejected(id, reason)),
@@ -529,11 +535,7 @@ impl Desk {
             reduce_only: true,
         };
         let own = OwnOrders {
-            duplicate: self.orders.iter().any(|w| {
-                w.purpose == purpose
-                    && (w.spec.account, w.spec.instrument, w.spec.strategy) == (account, instrument, strategy)
-                    && w.stays()
-            }),
+            duplicate: self.is_doubled((account, instrument, strategy), quantity, purpose, &world.scene),
             crossing: kind == OrderType::Market && self.orders.would_cross(account, instrument, side, None),
             opposing: false,
         };
@@ -551,20 +553,34 @@ impl Desk {
         Ok(())
     }
 
+    /// Whether an order of the same purpose does the same already. Stops and targets are several where one order cannot hold the whole
+    /// position: together they must not be more than it.
+    fn is_doubled(&self, key: Key, quantity: Quantity, purpose: Purpose, scene: &Scene<'_>) -> bool {
+        let mut same = self.orders.of(key.0, key.1, key.2).filter(|w| w.purpose == purpose && w.stays());
+        if !matches!(purpose, Purpose::Stop | Purpose::Target) {
+            return same.next().is_some();
+        }
+        let held = scene.portfolio.position(key.0, key.1, key.2).quantity.checked_abs();
+        let sum = same.try_fold(quantity, |sum, w| sum.checked_add(w.left()?));
+        held.is_none() || sum.is_none() || sum > held
+    }
+
     /// Gives a position the stop and target of its plan, resized and repriced; takes them off where nothing is held. What is filling by now
     /// is left alone.
     fn protect<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
-        let mut wanted = protect::wanted(key, &self.plans, &world.scene);
+        let resting = self.orders.of(key.0, key.1, key.2).find(|w| w.purpose == Purpose::Stop && w.stays());
+        let mut wanted = protect::wanted(key, &self.plans, resting.map(|w| w.spec.kind), &world.scene);
         if wanted.is_some() && self.holds_back(key) {
             return None;
         }
         let stopped =
-            (self.orders.of_mut(key.0, key.1, key.2)).any(|w| w.purpose == Purpose::Stop && w.set_off && w.stays());
+            (self.orders.of(key.0, key.1, key.2)).any(|w| w.purpose == Purpose::Stop && w.set_off && w.stays());
         if let Some((_, levels)) = wanted.as_mut().filter(|_| stopped) {
             // The position leaves at the market: there is no profit to be taken any more.
             levels[1] = None;
         }
-        let mut have = [false; 2];
+        // How much of the position the orders that stay cover, by purpose.
+        let mut covered = [Quantity::ZERO; 2];
         for order in self.orders.of_mut(key.0, key.1, key.2) {
             let slot = match order.purpose {
                 Purpose::Stop => 0,
@@ -578,37 +594,47 @@ impl Desk {
                 Purpose::Entry { .. } | Purpose::Exit | Purpose::Part => continue,
             };
             if order.stays() && protect::goes_on(order, key, &world.scene) {
-                have[slot] = true;
+                // What is at it is left to it; what is held beyond is closed.
+                covered[slot] = Quantity::MAX;
                 continue;
             }
             let Some((side, levels)) = &wanted else {
                 cancel(order, world.out);
                 continue;
             };
-            let fits = levels[slot].is_some_and(|(kind, quantity)| {
-                // One that is filled in part still covers what is left.
-                kind == order.spec.kind && *side == order.spec.side && order.left() == Some(quantity)
-            });
-            if fits && order.stays() {
-                have[slot] = true;
-                order.unwanted = false;
-            } else {
-                cancel(order, world.out);
+            // The largest order that the rest of the position allows. One that is filled in part still covers what is left.
+            let next = protect::closable_beyond(key, covered[slot], &world.scene).map(|(_, quantity)| quantity);
+            let fits = levels[slot] == Some(order.spec.kind) && *side == order.spec.side && order.left() == next;
+            match order.left().and_then(|left| covered[slot].checked_add(left)).filter(|_| fits && order.stays()) {
+                Some(sum) => (covered[slot], order.unwanted) = (sum, false),
+                None => cancel(order, world.out),
             }
         }
         let Some((side, levels)) = wanted else {
-            if protect::closable(key, &world.scene).is_none() && !self.orders.entry_working(key.0, key.1, key.2) {
-                self.plans.remove(key);
+            if protect::closable(key, &world.scene).is_none() {
+                if self.orders.entry_working(key.0, key.1, key.2) {
+                    self.plans.begin_anew(key);
+                } else {
+                    self.plans.remove(key);
+                }
             }
             return None;
         };
         let mut alarm = None;
         for (slot, purpose) in [(0, Purpose::Stop), (1, Purpose::Target)] {
-            let Some((kind, quantity)) = levels[slot].filter(|_| !have[slot]) else { continue };
-            if let Err(refusal) = self.reduce(key, side, kind, quantity, purpose, world)
-                && purpose == Purpose::Stop
-            {
-                alarm = Some(Alarm::Unprotected(refusal.reason));
+            let Some(kind) = levels[slot] else { continue };
+            // More than one order can hold is covered by several.
+            for _ in 0..BATCH_MAX {
+                let Some((_, quantity)) = protect::closable_beyond(key, covered[slot], &world.scene) else { break };
+                match self.reduce(key, side, kind, quantity, purpose, world) {
+                    Ok(()) => covered[slot] = covered[slot].checked_add(quantity).unwrap_or(Quantity::MAX),
+                    Err(refusal) => {
+                        if purpose == Purpose::Stop {
+                            alarm = Some(Alarm::Unprotected(refusal.reason));
+                        }
+                        break;
+                    }
+                }
             }
         }
         if alarm.is_some() {

@@ -12,6 +12,7 @@ pub mod emergency;
 pub mod held_back;
 pub mod order_state;
 pub mod orders;
+pub mod plans;
 pub mod protect;
 mod saved;
 pub mod watch;

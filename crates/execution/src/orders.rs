@@ -6,8 +6,8 @@
 use crate::order_state::OrderState;
 use domain::codec::{CodecError, Pack, Reader, Stored};
 use domain::{
-    AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderQuantity, OrderSpec, OrderStatus, Price,
-    Quantity, Side, StopPlan, StrategyIdx, UnixNanos, stored_enum,
+    AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, Nanos, OrderQuantity, OrderSpec, OrderStatus, Price,
+    Quantity, Rate, Side, StopLevel, StopPlan, StrategyIdx, UnixNanos, stored_enum,
 };
 use risk::{Reservation, Restorer};
 
@@ -276,7 +276,7 @@ const fn age(id: ClientOrderId) -> (u32, u64) {
 stored_enum!(Purpose, "the purpose of an order" { 1 => Entry { stop, target }, 2 => Exit, 3 => Stop, 4 => Target, 5 => Part });
 
 /// How many bytes an order takes beside its terms and its reservation.
-const STATE_WIDTH: usize = 65;
+const STATE_WIDTH: usize = 74;
 
 /// For snapshots. Each order has one width, so that thousands of them are written quickly; what an order does not have is zero.
 impl Working {
@@ -288,14 +288,18 @@ impl Working {
             Purpose::Target => (4, None, None),
             Purpose::Part => (5, None, None),
         };
-        let (plan, level) = match stop {
+        let (plan, level) = match stop.map(StopPlan::level) {
             None => (0, 0),
-            Some(StopPlan::Price(price)) => (1, price.raw()),
-            Some(StopPlan::Distance(distance)) => (2, distance.raw()),
-            Some(StopPlan::Fraction(fraction)) => (3, i128::from(fraction.raw())),
+            Some(StopLevel::Price(price)) => (1, price.raw()),
+            Some(StopLevel::Distance(distance)) => (2, distance.raw()),
+            Some(StopLevel::Fraction(fraction)) => (3, i128::from(fraction.raw())),
+            Some(StopLevel::Trail(distance)) => (4, distance.raw()),
+            Some(StopLevel::TrailFraction(fraction)) => (5, i128::from(fraction.raw())),
         };
+        let hold_max = stop.and_then(StopPlan::hold_max);
         let mut state = Pack::<STATE_WIDTH>::new();
-        state.u8(purpose).u8(plan).i128(level).maybe_i128(target.map(Price::raw));
+        state.u8(purpose).u8(plan).i128(level).maybe_i64(hold_max.map(|hold| hold.0.cast_signed()));
+        state.maybe_i128(target.map(Price::raw));
         state.u8(self.state.status() as u8).i128(self.state.filled().raw());
         state.bool(self.set_off).bool(self.unwanted).u8(self.refused);
         state.maybe_i64(self.due.map(|due| due.0.cast_signed())).bool(self.reservation.is_some());
@@ -314,14 +318,19 @@ impl Working {
     fn take(from: &mut Reader<'_>, restorer: &mut Restorer) -> Result<Self, CodecError> {
         const INVALID: CodecError = CodecError::Invalid { what: "an order that works" };
         let spec = OrderSpec::take(from)?;
-        let (purpose, plan, level, target) = (from.u8()?, from.u8()?, from.i128()?, from.maybe_i128()?);
-        let stop = match plan {
+        let (purpose, plan, level) = (from.u8()?, from.u8()?, from.i128()?);
+        let (hold_max, target) = (from.maybe_i64()?.map(|hold| Nanos(hold.cast_unsigned())), from.maybe_i128()?);
+        let fraction = || i64::try_from(level).map(Rate::from_raw).map_err(|_| INVALID);
+        let level = match plan {
             0 => None,
-            1 => Some(StopPlan::Price(Price::from_raw(level))),
-            2 => Some(StopPlan::Distance(Price::from_raw(level))),
-            3 => Some(StopPlan::Fraction(domain::Rate::from_raw(i64::try_from(level).map_err(|_| INVALID)?))),
+            1 => Some(StopLevel::Price(Price::from_raw(level))),
+            2 => Some(StopLevel::Distance(Price::from_raw(level))),
+            3 => Some(StopLevel::Fraction(fraction()?)),
+            4 => Some(StopLevel::Trail(Price::from_raw(level))),
+            5 => Some(StopLevel::TrailFraction(fraction()?)),
             _ => return Err(INVALID),
         };
+        let stop = level.map(|level| StopPlan::new(level, hold_max));
         let purpose = match purpose {
             1 => Purpose::Entry { stop, target: target.map(Price::from_raw) },
             2 => Purpose::Exit,
@@ -385,6 +394,7 @@ impl Digestible for Purpose {
                     Some(StopPlan::Price(price)) => d.wide(price.raw()),
                     Some(StopPlan::Distance(distance)) => d.wide(!distance.raw()),
                     Some(StopPlan::Fraction(fraction)) => d.int(fraction.raw()),
+                    Some(plan) => plan.digest(d),
                 }
             }
             Self::Exit => d.word(2),
@@ -401,7 +411,7 @@ impl Digestible for Orders {
             w.spec.digest(d);
             let flags = u64::from(w.set_off) | u64::from(w.unwanted) << 1;
             d.word(w.state.status() as u64 | flags << 8 | u64::from(w.refused) << 16);
-            d.word(w.due.map_or(u64::MAX, |due| due.0));
+            w.due.iter().for_each(|due| d.word(due.0));
             d.wide(w.state.filled().raw());
             w.purpose.digest(d);
             if let Some(reservation) = &w.reservation {

@@ -5,85 +5,11 @@
 
 use crate::desk::Key;
 use crate::orders::Working;
-use domain::codec::{CodecError, Reader, Stored};
+use crate::plans::{Plan, Plans};
 use domain::decimal::{Rounding, div_money};
-use domain::{Digest, Digestible, Instrument, Money, OrderType, Price, Quantity, Rate, Side, StopPlan, stored_struct};
+use domain::{Instrument, Money, OrderType, Price, Quantity, Rate, Side, StopPlan, TrailOffset};
 use risk::Scene;
 use risk::gate::stop_price;
-
-/// The plan of one position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Plan {
-    key: Key,
-    stop: Option<StopPlan>,
-    target: Option<Price>,
-}
-
-/// Plans of all positions, in the order in which they were first made.
-#[derive(Clone, Debug, Default)]
-pub struct Plans(Vec<Plan>);
-
-impl Plans {
-    /// Sets the plan of a position; a new entry's plan replaces the old one.
-    pub fn set(&mut self, key: Key, stop: Option<StopPlan>, target: Option<Price>) {
-        let plan = Plan { key, stop, target };
-        match self.0.iter_mut().find(|p| p.key == key) {
-            Some(held) => *held = plan,
-            None => self.0.push(plan),
-        }
-    }
-
-    /// Forgets the plan of a position.
-    pub fn remove(&mut self, key: Key) {
-        self.0.retain(|p| p.key != key);
-    }
-
-    /// Forgets the stop of a position: the venue will not hold it.
-    pub fn drop_stop(&mut self, key: Key) {
-        if let Some(plan) = self.0.iter_mut().find(|p| p.key == key) {
-            plan.stop = None;
-        }
-    }
-
-    fn get(&self, key: Key) -> Option<Plan> {
-        self.0.iter().find(|p| p.key == key).copied()
-    }
-}
-
-stored_struct!(Plan { key, stop, target });
-
-impl Stored for Plans {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
-    }
-    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Stored::take(from).map(Self)
-    }
-}
-
-impl Digestible for Plans {
-    fn digest(&self, d: &mut Digest) {
-        for plan in &self.0 {
-            d.word(u64::from(plan.key.0.0) | u64::from(plan.key.1.0) << 16 | u64::from(plan.key.2.0) << 32);
-            d.wide(plan.target.map_or(i128::MIN, Price::raw));
-            match plan.stop {
-                None => d.word(0),
-                Some(StopPlan::Price(price)) => {
-                    d.word(1);
-                    d.wide(price.raw());
-                }
-                Some(StopPlan::Distance(distance)) => {
-                    d.word(2);
-                    d.wide(distance.raw());
-                }
-                Some(StopPlan::Fraction(fraction)) => {
-                    d.word(3);
-                    d.int(fraction.raw());
-                }
-            }
-        }
-    }
-}
 
 /// The side and quantity that would close a position, or the largest part of it that one order can; `None` where nothing is held that the
 /// venue would take.
@@ -155,25 +81,101 @@ pub fn goes_on(order: &Working, key: Key, scene: &Scene<'_>) -> bool {
     closable(key, scene).is_some() || order.left().zip(rest).is_some_and(|(left, rest)| left <= rest)
 }
 
-/// A protective order: its kind and quantity.
-type Level = Option<(OrderType, Quantity)>;
-
-/// The protective orders that a position should have: the side they are on, its stop and its target. `None` where nothing is held.
+/// The protective orders that a position should have: the side they are on, and what its stop and its target do at the venue. `None` where
+/// nothing is held. `resting` is the stop that it has by now.
 #[must_use]
-pub fn wanted(key: Key, plans: &Plans, scene: &Scene<'_>) -> Option<(Side, [Level; 2])> {
-    let (side, quantity) = closable(key, scene)?;
+pub fn wanted(
+    key: Key,
+    plans: &Plans,
+    resting: Option<OrderType>,
+    scene: &Scene<'_>,
+) -> Option<(Side, [Option<OrderType>; 2])> {
+    let (side, _) = closable(key, scene)?;
     let instrument = scene.table.get(key.1)?;
     let Some(plan) = plans.get(key) else { return Some((side, [None, None])) };
-    let average = average_price(key, scene);
-    let stop = average.and_then(|price| stop_price(plan.stop, side.opposite(), price, instrument));
+    let stop = match plan.stop.and_then(StopPlan::trail) {
+        Some(offset) => trailing(plan, offset, side.opposite(), instrument, resting),
+        None => average_price(key, scene)
+            .and_then(|price| stop_price(plan.stop, side.opposite(), price, instrument))
+            .map(|trigger| OrderType::StopMarket { trigger }),
+    };
     let target = plan.target.and_then(|price| on_tick(price, side, instrument));
-    Some((
-        side,
-        [
-            stop.map(|trigger| (OrderType::StopMarket { trigger }, quantity)),
-            target.map(|trigger| (OrderType::TakeProfit { trigger }, quantity)),
-        ],
-    ))
+    Some((side, [stop, target.map(|trigger| OrderType::TakeProfit { trigger })]))
+}
+
+/// A stop that follows the best price since the entry.
+///
+/// The venue's own is taken where it loses nothing: it begins to follow at the price of its acceptance, so a new one, sent because the
+/// position changed its size, would lie further away than the old one did if the market has come back since its best. Then a fixed stop
+/// holds the level that was reached, until the market makes a new best. Where the venue cannot hold one that follows, the fixed one is
+/// moved after the market, a tenth of its distance at a time. The level never moves away from the market.
+fn trailing(
+    plan: &Plan,
+    offset: TrailOffset,
+    entry: Side,
+    instrument: &Instrument,
+    resting: Option<OrderType>,
+) -> Option<OrderType> {
+    let own = OrderType::TrailingStop { offset: on_ticks(offset, instrument) };
+    if resting == Some(own) && !plan.moved_by_us {
+        return resting;
+    }
+    let at = |mantissa: Option<i64>| stop_price(plan.stop, entry, instrument.price(mantissa?), instrument);
+    let (reached, now) = (at(plan.best), at(plan.last));
+    let loses = reached.zip(now).is_some_and(|(reached, now)| nearer(entry, reached, now));
+    if !plan.moved_by_us && !loses {
+        return Some(own);
+    }
+    let reached = reached?;
+    if let Some(OrderType::StopMarket { trigger }) = resting {
+        let step = plan.best.and_then(|best| distance(offset, instrument.price(best))).map(|d| d.raw() / 10);
+        let moved = (reached.raw() - trigger.raw()) * entry.sign();
+        if step.is_none_or(|step| moved < step.max(1)) {
+            return resting;
+        }
+    }
+    Some(OrderType::StopMarket { trigger: reached })
+}
+
+/// The price at which the venue sets a stop off, as far as it can be known: its trigger, or its distance behind the best price.
+#[must_use]
+pub fn level(kind: OrderType, plan: Option<&Plan>, entry: Side, instrument: &Instrument) -> Option<Price> {
+    match kind {
+        OrderType::TrailingStop { .. } => {
+            let plan = plan?;
+            stop_price(plan.stop, entry, instrument.price(plan.best?), instrument)
+        }
+        _ => kind.trigger(),
+    }
+}
+
+/// Whether a stop of an entry on this side lies nearer to the market at `a` than at `b`.
+fn nearer(entry: Side, a: Price, b: Price) -> bool {
+    match entry {
+        Side::Buy => a > b,
+        Side::Sell => a < b,
+    }
+}
+
+/// How far a trailing stop lies behind a price.
+fn distance(offset: TrailOffset, price: Price) -> Option<Price> {
+    match offset {
+        TrailOffset::Distance(distance) => Some(distance),
+        TrailOffset::Fraction(fraction) => {
+            Money::from_raw(price.raw()).times(fraction, Rounding::Down).map(|d| Price::from_raw(d.raw()))
+        }
+    }
+}
+
+/// A trailing distance as the venue takes it: a whole number of ticks, at least one, never further than asked for but for that.
+fn on_ticks(offset: TrailOffset, instrument: &Instrument) -> TrailOffset {
+    match offset {
+        TrailOffset::Distance(distance) => {
+            let ticks = distance.round_to(instrument.tick, Rounding::Down).unwrap_or(instrument.tick);
+            TrailOffset::Distance(ticks.max(instrument.tick))
+        }
+        TrailOffset::Fraction(_) => offset,
+    }
 }
 
 /// What one unit of the position cost on average, rounded to the nearest 1e-12.

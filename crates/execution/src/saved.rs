@@ -19,6 +19,7 @@ impl Desk {
         put_version(VERSION, out);
         self.epoch.put(out);
         self.policy.confirm_within.put(out);
+        self.policy.slippage.put(out);
         self.next_ordinal.put(out);
         self.orders.save(out);
         self.plans.put(out);
@@ -41,6 +42,7 @@ impl Desk {
         from.version(WHAT, VERSION)?;
         from.same(&self.epoch, "the epoch of orders")?;
         from.same(&self.policy.confirm_within, "how long the venue may take to confirm a stop")?;
+        from.same(&self.policy.slippage, "the slippage that stops are allowed")?;
         self.next_ordinal = from.u64()?;
         self.orders = Orders::load(from, &mut restorer, (self.epoch, self.next_ordinal))?;
         self.plans = Stored::take(from)?;
@@ -79,7 +81,7 @@ impl Digestible for Desk {
         for key in &self.alerted {
             d.word(u64::from(key.0.0) | u64::from(key.1.0) << 16 | u64::from(key.2.0) << 32);
         }
-        d.word(self.armed.map_or(u64::MAX, |at| at.0));
+        self.armed.iter().for_each(|at| d.word(at.0));
         for waiting in &self.waiting {
             waiting.signal().digest(d);
         }

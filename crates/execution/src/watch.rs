@@ -8,22 +8,39 @@ use crate::desk::{Alarm, Desk, Key, World, cancel};
 use crate::emergency::{alert, open, refused};
 use crate::order_state::OrderInput;
 use crate::orders::Purpose;
-use domain::{AlertKind, ClientOrderId, Intent, Nanos, Observer, OrderStatus, TimerFired, UnixNanos};
-use risk::{Command, Refusal};
+use crate::plans::Overdue;
+use crate::protect;
+use domain::{
+    AlertKind, ClientOrderId, EventBody, InstrumentIdx, Intent, Money, Nanos, Observer, OrderStatus, OrderType, Rate,
+    Rounding, Side, StopPlan, TimerFired, UnixNanos,
+};
+use risk::{Command, Refusal, Scene};
 
 /// How the desk watches over stops.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopPolicy {
-    /// How long the venue may take to confirm a protective stop, or to answer a close, in engine time. After it a stop counts as none and
-    /// the position is closed at the market. `None` for a venue that answers within the step, where nothing is waited for.
+    /// How long the venue may take to confirm a protective stop, to answer a close, or to set a stop off that the market is beyond, in engine
+    /// time. After it a stop counts as none and the position is closed at the market. `None` for a venue that answers within the step, where
+    /// nothing is waited for.
     pub confirm_within: Option<Nanos>,
+    /// What a stop may slip beyond its level, as a fraction of the level. Stops are market orders, so that a gap cannot leave them behind:
+    /// the allowance is no limit price, it is counted in what a position may lose ([`Desk::at_risk`]).
+    pub slippage: Rate,
+}
+
+impl StopPolicy {
+    /// For a simulated venue that answers within the step and fills as its own model of slippage says.
+    pub const AT_ONCE: Self = Self { confirm_within: None, slippage: Rate::ZERO };
 }
 
 impl Desk {
     /// When the desk must be woken, if it waits for anything.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixNanos> {
-        [self.orders.next_due(), self.closing.next_due(), self.unsent.next_due()].into_iter().flatten().min()
+        [self.plans.next_due(), self.orders.next_due(), self.closing.next_due(), self.unsent.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// A timer of the desk fired: does what is due by now.
@@ -35,6 +52,9 @@ impl Desk {
         // Each of these takes what is due out of its list or moves it behind now, so all end.
         while let Some(id) = self.orders.overdue(now) {
             self.on_overdue(id, world);
+        }
+        while let Some((key, overdue)) = self.plans.take_due(now) {
+            self.on_plan_due(key, overdue, world);
         }
         while let Some(key) = self.unsent.take_due(now) {
             self.try_again(key, world);
@@ -82,6 +102,86 @@ impl Desk {
         self.finish(world);
     }
 
+    /// Prices of an instrument: stops that follow them are moved where the venue does not do that, and a stop that the market is beyond
+    /// must be set off by the venue in time. History that warms up and what a gap filler made are no prices.
+    #[inline]
+    pub fn on_market<O: Observer>(&mut self, body: &EventBody, world: &mut World<'_, '_, O>) {
+        // What a long and a short position could at best have been closed at, and at last.
+        let (instrument, best, last) = match body {
+            EventBody::Candle(c) => (c.instrument, (c.high, c.low), (c.close, c.close)),
+            EventBody::Trade(t) => (t.instrument, (t.price, t.price), (t.price, t.price)),
+            EventBody::Quote(q) => (q.instrument, (q.bid, q.ask), (q.bid, q.ask)),
+            _ => return,
+        };
+        if self.plans.any_stop_in(instrument) && !world.scene.view.get(instrument).warmup {
+            self.on_prices(instrument, best, last, world);
+        }
+    }
+
+    fn on_prices<O: Observer>(
+        &mut self,
+        instrument: InstrumentIdx,
+        best: (i64, i64),
+        last: (i64, i64),
+        world: &mut World<'_, '_, O>,
+    ) {
+        let scene = world.scene;
+        let Some(rules) = scene.table.get(instrument) else { return };
+        let (mut at, mut watches) = (0, false);
+        while let Some(plan) = self.plans.nth_mut(at) {
+            at += 1;
+            let key = plan.key;
+            let held = scene.portfolio.position(key.0, key.1, key.2);
+            if key.1 != instrument || plan.stop.is_none() || held.is_flat() {
+                continue;
+            }
+            let (entry, best, last) =
+                if held.is_long() { (Side::Buy, best.0, last.0) } else { (Side::Sell, best.1, last.1) };
+            let better = plan.follow(entry, best, last);
+            let stop = self.orders.of(key.0, key.1, key.2).find(|w| w.protects()).map(|w| w.spec.kind);
+            if let Some(within) = self.policy.confirm_within {
+                let level = stop.and_then(|kind| protect::level(kind, Some(plan), entry, rules));
+                let beyond = level.is_some_and(|level| (rules.price(last).raw() - level.raw()) * entry.sign() <= 0);
+                if !beyond {
+                    plan.beyond_until = None;
+                } else if plan.beyond_until.is_none() {
+                    plan.beyond_until = Some(scene.ts.saturating_add(within));
+                    watches = true;
+                }
+            }
+            let fixed = matches!(stop, Some(OrderType::StopMarket { .. }));
+            if better && fixed && plan.stop.is_some_and(|stop| stop.trail().is_some()) {
+                self.try_again(key, world);
+                watches = true;
+            }
+        }
+        if watches {
+            self.finish(world);
+        }
+    }
+
+    /// Something about a position is due.
+    fn on_plan_due<O: Observer>(&mut self, key: Key, overdue: Overdue, world: &mut World<'_, '_, O>) {
+        let seconds = |span: Nanos| span.0 as f64 / 1e9;
+        let now = world.scene.ts;
+        if protect::closable(key, &world.scene).is_none() {
+            return;
+        }
+        let (kind, numbers) = match overdue {
+            Overdue::Held { since } => {
+                let allowed = self.plans.get(key).and_then(|plan| plan.stop).and_then(StopPlan::hold_max);
+                (AlertKind::TimeStop, allowed.map(|allowed| (seconds(now.since(since)), seconds(allowed))))
+            }
+            Overdue::Beyond => {
+                (AlertKind::StopUnconfirmed, self.policy.confirm_within.map(|w| (seconds(w), seconds(w))))
+            }
+        };
+        if !self.closing.is_closing(key) {
+            alert(kind, key, numbers, world.out);
+        }
+        self.close_one(key, world);
+    }
+
     /// An order that was to be heard of by now.
     fn on_overdue<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) {
         let Some(order) = self.orders.get_mut(id) else { return };
@@ -115,12 +215,28 @@ impl Desk {
         }
     }
 
+    /// What a position still loses if its stop is set off now, in quote: from the last price to the level of the stop, and the allowance
+    /// for slippage beyond it. Rounded up. `None` without a live stop for all of it, or without a price.
+    #[must_use]
+    pub fn at_risk(&self, key: Key, scene: &Scene<'_>) -> Option<Money> {
+        let instrument = scene.table.get(key.1)?;
+        let (side, _) = protect::closable(key, scene)?;
+        let stop = self.orders.of(key.0, key.1, key.2).find(|w| w.protects()).filter(|_| !self.is_naked(key, scene))?;
+        let level = protect::level(stop.spec.kind, self.plans.get(key), side.opposite(), instrument)?;
+        let quantity = scene.portfolio.position(key.0, key.1, key.2).quantity.checked_abs()?;
+        let worth = |price| instrument.notional(price, quantity, Rounding::Up);
+        let (now, then) = (worth(instrument.price(scene.view.mark(key.1)?))?, worth(level)?);
+        let distance = if side == Side::Sell { now.checked_sub(then)? } else { then.checked_sub(now)? };
+        distance.checked_add(then.times(self.policy.slippage, Rounding::Up)?)
+    }
+
     /// Asks for a timer at the next instant that the desk waits for, unless one comes earlier.
     pub(crate) fn arm<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
         let Some(due) = self.next_due() else { return };
         if self.armed.is_none_or(|armed| due < armed) {
             self.armed = Some(due);
-            world.out.push(Command::Timer { at: due, timer: TimerFired::Desk });
+            let at = due.max(world.scene.ts);
+            world.out.push(Command::Timer { at, timer: TimerFired::Desk });
         }
     }
 }

@@ -16,7 +16,7 @@ use domain::observe::SizeSeen;
 use domain::{
     Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, MarketView, Mode,
     Money, Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side,
-    SizeRequest, StopPlan, UnixNanos,
+    SizeRequest, StopLevel, StopPlan, UnixNanos,
 };
 use portfolio::Portfolio;
 
@@ -403,16 +403,16 @@ fn cost(spec: &OrderSpec, instrument: &Instrument, price: Option<Price>) -> (Opt
 }
 
 /// The price of a stop for an entry at `price`, on the tick, rounded towards the entry (the tighter neighbour). `None` where it would not
-/// be positive or does not fit.
+/// be positive or does not fit. For a stop that follows the best price, `price` is the best so far: at the entry, the entry's.
 #[must_use]
 pub fn stop_price(plan: Option<StopPlan>, side: Side, price: Price, instrument: &Instrument) -> Option<Price> {
-    let raw = match plan? {
-        StopPlan::Price(stop) => stop,
-        StopPlan::Distance(distance) => match side {
+    let raw = match plan?.level() {
+        StopLevel::Price(stop) => stop,
+        StopLevel::Distance(distance) | StopLevel::Trail(distance) => match side {
             Side::Buy => price.checked_sub(distance)?,
             Side::Sell => price.checked_add(distance)?,
         },
-        StopPlan::Fraction(fraction) => {
+        StopLevel::Fraction(fraction) | StopLevel::TrailFraction(fraction) => {
             let distance = Money::from_raw(price.raw()).times(fraction, Rounding::Down)?;
             match side {
                 Side::Buy => price.checked_sub(Price::from_raw(distance.raw()))?,
@@ -454,6 +454,9 @@ mod tests {
         assert_eq!(stop(StopPlan::Fraction(testkit::rate("0.0201")), Side::Buy), some("98"));
         assert_eq!(stop(StopPlan::Fraction(testkit::rate("0.0201")), Side::Sell), some("102"));
         assert_eq!(stop(StopPlan::Price(testkit::price("90.1")), Side::Buy), some("90.5"));
+        assert_eq!(stop(StopPlan::Trail(testkit::price("3.3")), Side::Buy), some("97"));
+        let timed = StopPlan::new(StopLevel::TrailFraction(testkit::rate("0.0201")), Some(Nanos(1)));
+        assert_eq!(stop(timed, Side::Sell), some("102"));
         assert_eq!(stop(distance("100"), Side::Buy), None);
         assert_eq!(stop(StopPlan::Distance(Price::MAX), Side::Buy), None);
         assert_eq!(stop(StopPlan::Distance(Price::MAX), Side::Sell), None);

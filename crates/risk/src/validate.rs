@@ -4,7 +4,7 @@
 //! then a signal without statistics passes as such, and the record says so.
 
 use crate::deny_reason::{DenyReason, Refusal};
-use domain::{Entry, Intent, Price, Quantity, Rate, Signal, SizeRequest, StopPlan};
+use domain::{Entry, Intent, Nanos, Price, Quantity, Rate, Signal, SizeRequest, StopLevel, StopPlan};
 
 /// A signal that passed validation. Only this module builds one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,19 +59,22 @@ pub fn validate(signal: &Signal) -> Result<Validated, Refusal> {
             Entry::Market => None,
             Entry::Limit(price) => Some(price),
         },
-        match signal.stop {
-            None | Some(StopPlan::Fraction(_)) => None,
-            Some(StopPlan::Price(price) | StopPlan::Distance(price)) => Some(price),
+        match signal.stop.map(StopPlan::level) {
+            None | Some(StopLevel::Fraction(_) | StopLevel::TrailFraction(_)) => None,
+            Some(StopLevel::Price(price) | StopLevel::Distance(price) | StopLevel::Trail(price)) => Some(price),
         },
         signal.target,
     ];
     if let Some(bad) = prices.into_iter().flatten().find(|p| *p <= Price::ZERO) {
         return invalid(bad.to_f64(), 0.0);
     }
-    if let Some(StopPlan::Fraction(fraction)) = signal.stop
+    if let Some(StopLevel::Fraction(fraction) | StopLevel::TrailFraction(fraction)) = signal.stop.map(StopPlan::level)
         && !(fraction > Rate::ZERO && fraction < Rate::ONE)
     {
         return invalid(fraction.to_f64(), 1.0);
+    }
+    if signal.stop.and_then(StopPlan::hold_max) == Some(Nanos(0)) {
+        return invalid(0.0, 0.0);
     }
     Ok(Validated { signal: *signal })
 }
@@ -79,7 +82,7 @@ pub fn validate(signal: &Signal) -> Result<Validated, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{AccountId, InstrumentIdx, Nanos, SignalStatistics, StrategyIdx};
+    use domain::{AccountId, InstrumentIdx, SignalStatistics, StrategyIdx};
 
     fn good() -> Signal {
         Signal {
@@ -132,6 +135,16 @@ mod tests {
             Signal { entry: Entry::Limit(Price::ZERO), ..good() },
             Signal { stop: Some(StopPlan::Distance(Price::from_raw(-1))), ..good() },
             Signal { stop: Some(StopPlan::Fraction(Rate::ONE)), ..good() },
+            Signal { stop: Some(StopPlan::Trail(Price::ZERO)), ..good() },
+            Signal { stop: Some(StopPlan::TrailFraction(Rate::ONE)), ..good() },
+            Signal {
+                stop: Some(StopPlan::Timed { level: StopLevel::Fraction(Rate::from_bps(100)), hold_max: Nanos(0) }),
+                ..good()
+            },
+            Signal {
+                stop: Some(StopPlan::Timed { level: StopLevel::Distance(Price::ZERO), hold_max: Nanos(1) }),
+                ..good()
+            },
             Signal { target: Some(Price::ZERO), ..good() },
         ];
         for signal in bad {

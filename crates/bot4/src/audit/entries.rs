@@ -12,7 +12,7 @@ use domain::codec::{Reader, Stored};
 use domain::{
     AccountReport, AssetIdx, ClientOrderId, Control, Entry as EntryPlan, EventBody, Fill, Instrument, InstrumentIdx,
     Intent, OrderClass, OrderQuantity, OrderSpec, OrderType, RejectReason, ReportBody, Side, Signal, SizeRequest,
-    StopPlan, StrategyIdx, TimeInForce, TrailOffset, UnixNanos,
+    StopLevel, StrategyIdx, TimeInForce, TrailOffset, UnixNanos,
 };
 use risk::{CommandRecord, Decision, Refusal};
 use std::collections::HashMap;
@@ -244,10 +244,18 @@ impl Entries {
             EntryPlan::Market => "market".to_owned(),
             EntryPlan::Limit(price) => format!("limit {price}"),
         };
-        let stop = signal.stop.map(|stop| match stop {
-            StopPlan::Price(price) => format!("at {price}"),
-            StopPlan::Distance(distance) => format!("{distance} away"),
-            StopPlan::Fraction(fraction) => format!("{fraction} of the price away"),
+        let stop = signal.stop.map(|plan| {
+            let level = match plan.level() {
+                StopLevel::Price(price) => format!("at {price}"),
+                StopLevel::Distance(distance) => format!("{distance} away"),
+                StopLevel::Fraction(fraction) => format!("{fraction} of the price away"),
+                StopLevel::Trail(distance) => format!("{distance} behind the best price"),
+                StopLevel::TrailFraction(fraction) => format!("{fraction} of the best price behind it"),
+            };
+            match plan.hold_max() {
+                None => level,
+                Some(hold) => format!("{level}, held for {} s at most", hold.0 as f64 / 1e9),
+            }
         });
         let entry = self
             .whose(entry, signal.instrument, signal.strategy)

@@ -2,7 +2,8 @@
 
 use domain::decimal::Rounding;
 use domain::{
-    Control, Intent, Money, OrderStatus, OrderType, RejectReason, Side, SizeRequest, StopPlan, TrailOffset, UnixNanos,
+    Control, Intent, Money, OrderStatus, OrderType, RejectReason, Side, SizeRequest, StopLevel, StopPlan, TrailOffset,
+    UnixNanos,
 };
 use risk::{Check, CommandRecord, Decision, DenyReason};
 
@@ -252,12 +253,18 @@ pub fn size(size: SizeRequest, quote: &str, base: &str) -> String {
 /// A stop in words.
 #[must_use]
 pub fn stop(plan: StopPlan, quote: &str) -> String {
-    match plan {
-        StopPlan::Price(price) => format!("at {} {quote}", grouped(&price.to_string())),
-        StopPlan::Distance(distance) => {
+    let level = match plan.level() {
+        StopLevel::Price(price) => format!("at {} {quote}", grouped(&price.to_string())),
+        StopLevel::Distance(distance) => {
             format!("{} {quote} from the average entry price", number(distance.to_f64()))
         }
-        StopPlan::Fraction(rate) => format!("{} % from the average entry price", number(rate.to_f64() * 100.0)),
+        StopLevel::Fraction(rate) => format!("{} % from the average entry price", number(rate.to_f64() * 100.0)),
+        StopLevel::Trail(distance) => format!("{} {quote} behind the best price", number(distance.to_f64())),
+        StopLevel::TrailFraction(rate) => format!("{} % behind the best price", number(rate.to_f64() * 100.0)),
+    };
+    match plan.hold_max() {
+        None => level,
+        Some(hold) => format!("{level}, held for {} s at most", number(hold.0 as f64 / 1e9)),
     }
 }
 

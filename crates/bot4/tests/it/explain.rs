@@ -228,6 +228,7 @@ fn an_entry_a_stop_and_an_exit_are_told_as_the_journal_has_them() {
         StopPlan::Fraction(rate) => average * (1.0 - rate.to_f64()),
         StopPlan::Distance(distance) => average - distance.to_f64(),
         StopPlan::Price(price) => price.to_f64(),
+        other => panic!("{other:?} in a run whose stops are fixed"),
     };
     // Dust of earlier positions is part of the average entry price.
     assert_close(trigger, expected, 1e-3, 0.0);

@@ -18,7 +18,8 @@ use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::rate::Rate;
 use crate::signal::{
-    Entry, InferRequest, Intent, Output, Signal, SignalStatistics, SizeRequest, StopPlan, StrategyIdx, TimerRequest,
+    Entry, InferRequest, Intent, Output, Signal, SignalStatistics, SizeRequest, StopLevel, StopPlan, StrategyIdx,
+    TimerRequest,
 };
 use crate::time::{Nanos, UnixNanos};
 use crate::{stored_enum, stored_struct};
@@ -240,7 +241,21 @@ impl Stored for OrderSpec {
 
 stored_enum!(SizeRequest, "a size" { 1 => AllIn, 2 => EquityFraction(rate), 3 => Base(quantity), 4 => Cap, 5 => Position });
 stored_enum!(Entry, "an entry" { 1 => Market, 2 => Limit(price) });
-stored_enum!(StopPlan, "a stop plan" { 1 => Price(price), 2 => Distance(distance), 3 => Fraction(fraction) });
+stored_enum!(StopPlan, "a stop plan" {
+    1 => Price(price),
+    2 => Distance(distance),
+    3 => Fraction(fraction),
+    4 => Trail(distance),
+    5 => TrailFraction(fraction),
+    6 => Timed { level, hold_max },
+});
+stored_enum!(StopLevel, "the level of a stop" {
+    1 => Price(price),
+    2 => Distance(distance),
+    3 => Fraction(fraction),
+    4 => Trail(distance),
+    5 => TrailFraction(fraction),
+});
 stored_struct!(SignalStatistics { win_probability, mean_win, mean_loss, fees, slippage, holding_period, samples });
 stored_struct!(Signal {
     intent,

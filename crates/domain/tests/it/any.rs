@@ -128,7 +128,8 @@ choices! {
     TimeInForce: Gtc, Ioc, Fok, Gtd(a);
     SizeRequest: AllIn, EquityFraction(a), Base(a), Cap, Position;
     Entry: Market, Limit(a);
-    StopPlan: Price(a), Distance(a), Fraction(a);
+    StopPlan: Price(a), Distance(a), Fraction(a), Trail(a), TrailFraction(a), Timed { level, hold_max };
+    StopLevel: Price(a), Distance(a), Fraction(a), Trail(a), TrailFraction(a);
     Output: Signal(a), Timer(a), Infer(a);
     TimerFired: Day, Minute, Strategy { strategy, id }, Desk;
     ReportBody: Accepted { client_id, venue_id }, Rejected { client_id, reason }, Filled { fill, complete },
@@ -164,7 +165,7 @@ impl Any for LimitKey {
 
 impl Any for Holder {
     fn any(r: &mut Seeded) -> Self {
-        Self::new(r.pick(&["a", "anna.k", "0123456789abcdef"])).unwrap()
+        Self::new(r.pick::<&str>(&["a", "anna.k", "0123456789abcdef"])).unwrap()
     }
 }
 

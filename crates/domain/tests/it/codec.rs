@@ -58,7 +58,7 @@ all_hold! {
     numbers: UnixNanos, Nanos, Money, Price, Quantity, Rate, AccountId, VenueIdx, AssetIdx, InstrumentIdx, StrategyIdx, VenueOrderId,
         ClientOrderId, InputId, MarketFlags, Digest;
     choices: Side, Liquidity, OrderClass, PositionSide, instrument::InstrumentKind, Intent, Control, OrderStatus, RejectReason, TrailOffset,
-        OrderType, OrderQuantity, TimeInForce, SizeRequest, Entry, StopPlan, TimerFired;
+        OrderType, OrderQuantity, TimeInForce, SizeRequest, Entry, StopPlan, StopLevel, TimerFired;
     orders_and_signals: OrderSpec, SignalStatistics, Signal, TimerRequest, InferRequest, Output, Fee, Fill, PositionView;
     market: Candle, Trade, Quote, BookDelta, InstrumentView, MarketView;
     definitions: Asset, Instrument, InstrumentTable;
