@@ -113,6 +113,7 @@ impl World {
             correlation_every: Nanos::from_secs(60),
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
+            stops: engine::StopPolicy::AT_ONCE,
         };
         let mut engine = Engine::new(config).map_err(|e| e.to_string())?;
         engine.define_assets(&table).map_err(|e| e.to_string())?;

@@ -11,5 +11,6 @@ mod setup;
 mod snapshot;
 mod step;
 
+pub use execution::StopPolicy;
 pub use setup::{EngineConfig, EngineError};
 pub use step::{Booked, Engine, Fault, defined};

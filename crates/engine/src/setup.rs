@@ -2,6 +2,7 @@
 
 use crate::step::Engine;
 use domain::{AccountId, AssetIdx, Nanos};
+use execution::StopPolicy;
 use risk::{LimitError, Profile};
 use std::fmt;
 use strategy::Strategy;
@@ -21,6 +22,8 @@ pub struct EngineConfig {
     pub correlation_lateness: Nanos,
     /// Accounts that positions are kept in.
     pub accounts: Vec<AccountId>,
+    /// How the desk watches over stops.
+    pub stops: StopPolicy,
 }
 
 /// Why an engine cannot be made so.

@@ -88,7 +88,7 @@ impl Engine {
             view: MarketView::default(),
             portfolio: Portfolio::new(config.report_currency),
             gate: Gate::new(config.profile),
-            desk: Desk::new(config.epoch),
+            desk: Desk::new(config.epoch).with_stops(config.stops),
             strategies: Vec::new(),
             subscribers: Vec::new(),
             outputs: Vec::with_capacity(16),
@@ -170,6 +170,16 @@ impl Engine {
             }
         };
         if let Some((instrument, flags)) = market {
+            if self.desk.watches(instrument) {
+                // Protection first: what strategies say of this price comes after.
+                let mut world = World {
+                    scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+                    gate: &mut self.gate,
+                    out: &mut *out,
+                    observer: &mut *observer,
+                };
+                self.desk.on_market(&event.body, &mut world);
+            }
             self.on_market(ts, &event.body, instrument, flags, out, observer);
         }
         if out.len() != first {

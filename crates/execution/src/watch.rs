@@ -102,6 +102,13 @@ impl Desk {
         self.finish(world);
     }
 
+    /// Whether prices of an instrument mean anything to the desk: a position in it has a stop.
+    #[must_use]
+    #[inline]
+    pub fn watches(&self, instrument: InstrumentIdx) -> bool {
+        self.plans.any_stop_in(instrument)
+    }
+
     /// Prices of an instrument: stops that follow them are moved where the venue does not do that, and a stop that the market is beyond
     /// must be set off by the venue in time. History that warms up and what a gap filler made are no prices.
     #[inline]
@@ -113,7 +120,7 @@ impl Desk {
             EventBody::Quote(q) => (q.instrument, (q.bid, q.ask), (q.bid, q.ask)),
             _ => return,
         };
-        if self.plans.any_stop_in(instrument) && !world.scene.view.get(instrument).warmup {
+        if self.watches(instrument) && !world.scene.view.get(instrument).warmup {
             self.on_prices(instrument, best, last, world);
         }
     }

@@ -6,7 +6,7 @@ use crate::donchian::Breakout;
 use crate::ma_cross::{Enter, MaCross};
 use crate::params::{ParamDef, ParamError, Params, parse_seconds};
 use crate::rule::{Rule, RuleStrategy, Setup};
-use crate::stop::StopRule;
+use crate::stop::Protection;
 use domain::{AccountId, Instrument, SizeRequest, StrategyIdx};
 use quant::indicator::{Donchian, Ema, Sma};
 
@@ -103,8 +103,8 @@ pub struct Blueprint {
     params: Params,
     /// How large entries are.
     pub size: SizeRequest,
-    /// Where stops go.
-    pub stop: StopRule,
+    /// How its positions are protected.
+    pub stop: Protection,
 }
 
 impl Blueprint {
@@ -112,7 +112,7 @@ impl Blueprint {
     ///
     /// # Errors
     /// [`ParamError`] for an unknown kind or parameter, or one out of its range.
-    pub fn new(name: &str, params: Params, size: SizeRequest, stop: StopRule) -> Result<Self, ParamError> {
+    pub fn new(name: &str, params: Params, size: SizeRequest, stop: impl Into<Protection>) -> Result<Self, ParamError> {
         let Some(kind) = KINDS.iter().find(|k| k.name == name) else {
             let names: Vec<&str> = KINDS.iter().map(|k| k.name).collect();
             return Err(ParamError::OutOfRange {
@@ -122,7 +122,7 @@ impl Blueprint {
             });
         };
         params.check_names(kind.name, kind.params)?;
-        let blueprint = Self { kind, params, size, stop };
+        let blueprint = Self { kind, params, size, stop: stop.into() };
         blueprint.bar_s()?;
         // Everything but the instrument is known: a trial build finds what is wrong before any data is read.
         blueprint.periods()?;
@@ -259,7 +259,7 @@ mod tests {
     fn blueprint(name: &str, params: &[&str]) -> Result<Blueprint, ParamError> {
         let mut given = Params::default();
         params.iter().try_for_each(|p| given.add(p))?;
-        Blueprint::new(name, given, SizeRequest::Cap, StopRule::None)
+        Blueprint::new(name, given, SizeRequest::Cap, crate::StopRule::None)
     }
 
     #[test]

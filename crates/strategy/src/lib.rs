@@ -24,7 +24,7 @@ pub use quant::state::{Reader, StateError};
 
 pub use catalogue::{Blueprint, build, kinds};
 pub use params::{ParamError, Params};
-pub use stop::StopRule;
+pub use stop::{Protection, StopRule};
 
 /// What a strategy may look at when something happens.
 #[derive(Clone, Copy)]

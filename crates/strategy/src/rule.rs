@@ -4,7 +4,7 @@
 //! Out: signals when what the rule wants differs from what is held or on its way.
 
 use crate::bars::Bars;
-use crate::stop::{StopPlanner, StopRule};
+use crate::stop::{Protection, StopPlanner};
 use crate::{Context, Strategy};
 use domain::codec::Stored;
 use domain::{
@@ -70,8 +70,8 @@ pub struct Setup {
     pub bar_s: Option<u32>,
     /// How large entries are.
     pub size: SizeRequest,
-    /// Where stops go.
-    pub stop: StopRule,
+    /// How positions are protected.
+    pub stop: Protection,
     /// Whether it goes short where the instrument allows it.
     pub short: bool,
 }

@@ -1,6 +1,7 @@
-//! Where protective stops go: the rule of a strategy, and its measure of volatility.
+//! How positions are protected: the rule of a strategy for its stops, its measure of volatility, and the longest time that it holds.
 
-use domain::{Price, Rate, StopPlan, stored_enum};
+use crate::params::parse_seconds;
+use domain::{Nanos, Price, Rate, StopLevel, StopPlan, stored_enum, stored_struct};
 use quant::indicator::{Atr, Bar, Indicator};
 use quant::state::{Reader, StateError};
 
@@ -18,44 +19,102 @@ pub enum StopRule {
         /// How many of them.
         multiple: Rate,
     },
+    /// At a fraction behind the best price since the entry.
+    Trail(Rate),
+    /// At `multiple` average true ranges of `period` bars, as they are at the entry, behind the best price since then.
+    TrailAtr {
+        /// Bars of the average.
+        period: usize,
+        /// How many of them.
+        multiple: Rate,
+    },
 }
 
-stored_enum!(StopRule, "a rule of stops" { 0 => None, 1 => Fraction(fraction), 2 => Atr { period, multiple } });
+/// How positions are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protection {
+    /// Where stops go.
+    pub stop: StopRule,
+    /// How long a position is held at most. Only beside a stop: time alone protects nothing.
+    pub hold_max: Option<Nanos>,
+}
+
+stored_enum!(StopRule, "a rule of stops" {
+    0 => None,
+    1 => Fraction(fraction),
+    2 => Atr { period, multiple },
+    3 => Trail(fraction),
+    4 => TrailAtr { period, multiple },
+});
+stored_struct!(Protection { stop, hold_max });
+
+impl From<StopRule> for Protection {
+    fn from(stop: StopRule) -> Self {
+        Self { stop, hold_max: None }
+    }
+}
+
+/// What [`Protection::parse`] reads, in words.
+pub const FORMS: &str = "none, pct:X (0 < X < 100 percent of the entry), atr:N:K (K > 0 average true ranges of N bars), trail:X or trail-atr:N:K \
+                         (the same behind the best price since the entry), each but none also with +hold:T (out after T, such as 4h or 2d)";
 
 impl StopRule {
-    /// Reads `none`, `pct:X` (percent) or `atr:N:K`.
+    /// Reads `none`, `pct:X` (percent), `atr:N:K`, `trail:X` or `trail-atr:N:K`.
     ///
     /// # Errors
     /// What was expected, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let expected = || {
-            format!("stop `{text}`: expected none, pct:X (0 < X < 100 percent) or atr:N:K (N bars from 1, K above 0)")
-        };
+        let expected = || format!("stop `{text}`: expected {FORMS}");
         let positive = |t: &str| Rate::parse(t).ok().filter(|r| *r > Rate::ZERO);
+        let percent =
+            |t: &str| positive(t).and_then(|r| r.divided_by(100)).filter(|r| *r < Rate::ONE && *r > Rate::ZERO);
+        let ranges = |period: &str, multiple: &str| {
+            let period = period.parse::<usize>().ok().filter(|p| (1..=quant::indicator::PERIOD_MAX).contains(p))?;
+            Some((period, positive(multiple)?))
+        };
         let parts: Vec<&str> = text.split(':').collect();
         match parts.as_slice() {
-            ["none"] => Ok(Self::None),
-            ["pct", percent] => {
-                let rate =
-                    positive(percent).and_then(|r| r.divided_by(100)).filter(|r| *r < Rate::ONE && *r > Rate::ZERO);
-                rate.map(Self::Fraction).ok_or_else(expected)
-            }
-            ["atr", period, multiple] => {
-                let period = period.parse::<usize>().ok().filter(|p| (1..=quant::indicator::PERIOD_MAX).contains(p));
-                match (period, positive(multiple)) {
-                    (Some(period), Some(multiple)) => Ok(Self::Atr { period, multiple }),
-                    _ => Err(expected()),
-                }
-            }
-            _ => Err(expected()),
+            ["none"] => Some(Self::None),
+            ["pct", x] => percent(x).map(Self::Fraction),
+            ["atr", n, k] => ranges(n, k).map(|(period, multiple)| Self::Atr { period, multiple }),
+            ["trail", x] => percent(x).map(Self::Trail),
+            ["trail-atr", n, k] => ranges(n, k).map(|(period, multiple)| Self::TrailAtr { period, multiple }),
+            _ => None,
         }
+        .ok_or_else(expected)
+    }
+}
+
+impl Protection {
+    /// Reads a [`StopRule`], alone or with `+hold:T` behind it.
+    ///
+    /// # Errors
+    /// What was expected, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || format!("stop `{text}`: expected {FORMS}");
+        let (stop, hold) = match text.split_once('+') {
+            None => (text, None),
+            Some((stop, hold)) => (stop, Some(hold)),
+        };
+        let hold_max = match hold {
+            None => None,
+            Some(hold) => {
+                let seconds = hold.strip_prefix("hold:").and_then(parse_seconds).ok_or_else(expected)?;
+                Some(Nanos::from_secs(u64::from(seconds)))
+            }
+        };
+        let stop = StopRule::parse(stop).map_err(|_| expected())?;
+        if stop == StopRule::None && hold_max.is_some() {
+            return Err(expected());
+        }
+        Ok(Self { stop, hold_max })
     }
 }
 
 /// A stop rule with the state that it needs.
 #[derive(Clone, Debug)]
 pub struct StopPlanner {
-    rule: StopRule,
+    rule: Protection,
     atr: Option<Atr>,
     last: Option<f64>,
 }
@@ -63,11 +122,12 @@ pub struct StopPlanner {
 impl StopPlanner {
     /// For a rule.
     #[must_use]
-    pub fn new(rule: StopRule) -> Self {
-        let atr = match rule {
+    pub fn new(rule: impl Into<Protection>) -> Self {
+        let rule = rule.into();
+        let atr = match rule.stop {
             // The period was held to its range when the rule was read.
-            StopRule::Atr { period, .. } => Atr::new(period).ok(),
-            StopRule::None | StopRule::Fraction(_) => None,
+            StopRule::Atr { period, .. } | StopRule::TrailAtr { period, .. } => Atr::new(period).ok(),
+            StopRule::None | StopRule::Fraction(_) | StopRule::Trail(_) => None,
         };
         Self { rule, atr, last: None }
     }
@@ -89,14 +149,15 @@ impl StopPlanner {
     /// The stop of an entry made now; `None` without a rule or while the average true range is not known yet.
     #[must_use]
     pub fn plan(&self) -> Option<StopPlan> {
-        match self.rule {
+        let ranges = |multiple: Rate| Price::from_f64(self.last? * multiple.to_f64());
+        let level = match self.rule.stop {
             StopRule::None => None,
-            StopRule::Fraction(fraction) => Some(StopPlan::Fraction(fraction)),
-            StopRule::Atr { multiple, .. } => {
-                let distance = Price::from_f64(self.last? * multiple.to_f64())?;
-                Some(StopPlan::Distance(distance))
-            }
-        }
+            StopRule::Fraction(fraction) => Some(StopLevel::Fraction(fraction)),
+            StopRule::Atr { multiple, .. } => ranges(multiple).map(StopLevel::Distance),
+            StopRule::Trail(fraction) => Some(StopLevel::TrailFraction(fraction)),
+            StopRule::TrailAtr { multiple, .. } => ranges(multiple).map(StopLevel::Trail),
+        };
+        level.map(|level| StopPlan::new(level, self.rule.hold_max))
     }
 
     /// The present average true range.
@@ -136,6 +197,9 @@ mod tests {
         assert_eq!(StopRule::parse("none"), Ok(StopRule::None));
         assert_eq!(StopRule::parse("pct:2.5"), Ok(StopRule::Fraction(testkit::rate("0.025"))));
         assert_eq!(StopRule::parse("atr:14:3"), Ok(StopRule::Atr { period: 14, multiple: testkit::rate("3") }));
+        assert_eq!(StopRule::parse("trail:5"), Ok(StopRule::Trail(testkit::rate("0.05"))));
+        let ranges = StopRule::TrailAtr { period: 7, multiple: testkit::rate("1.5") };
+        assert_eq!(StopRule::parse("trail-atr:7:1.5"), Ok(ranges));
         for bad in [
             "",
             "pct",
@@ -148,9 +212,31 @@ mod tests {
             "atr:14:0",
             "atr:14:NaN",
             "atr:1:2:3",
+            "trail",
+            "trail:0",
+            "trail:100",
+            "trail-atr:0:1",
+            "hold:4h",
         ] {
             assert!(StopRule::parse(bad).unwrap_err().contains("expected none"), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_longest_time_stands_beside_a_stop() {
+        let hold_max = Some(Nanos::from_secs(4 * 3_600));
+        let fraction = StopRule::Fraction(testkit::rate("0.02"));
+        assert_eq!(Protection::parse("pct:2+hold:4h"), Ok(Protection { stop: fraction, hold_max }));
+        assert_eq!(Protection::parse("pct:2"), Ok(fraction.into()));
+        assert_eq!(Protection::parse("none"), Ok(StopRule::None.into()));
+        for bad in
+            ["none+hold:4h", "hold:4h", "pct:2+hold:0h", "pct:2+4h", "pct:2+hold:4h+hold:5h", "pct:2+", "+hold:4h"]
+        {
+            let error = Protection::parse(bad).unwrap_err();
+            assert!(error.contains(bad) && error.contains("expected none"), "{bad}: {error}");
+        }
+        let plan = StopPlanner::new(Protection::parse("trail:5+hold:4h").unwrap()).plan().unwrap();
+        assert_eq!((plan.level(), plan.hold_max()), (StopLevel::TrailFraction(testkit::rate("0.05")), hold_max));
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub struct RunArgs {
     /// When market orders fill: at the next open (the default), or at the close that decided (for comparison with packages that do).
     #[arg(long, value_name = "next-open|signal-close")]
     pub exec: Option<String>,
-    /// Protective stop of entries: none, pct:X (percent), atr:N:K (atr:14:3 is the default while risk is on).
+    /// Protective stop of entries: none, pct:X (percent of the entry), atr:N:K (K average true ranges of N bars; atr:14:3 is the default
+    /// while risk is on), trail:X or trail-atr:N:K (the same behind the best price since the entry); with +hold:T behind any of them the
+    /// position is closed after T (such as 4h).
     #[arg(long, value_name = "RULE")]
     pub stop: Option<String>,
     /// Limits: default, off (research only), inline (those of the configuration; research only), or a TOML file of limits (research only).

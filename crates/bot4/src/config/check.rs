@@ -4,7 +4,7 @@ use super::parse;
 use crate::command::inputs;
 use domain::{Money, Rate};
 use store::history::{Decimals, parse_interval};
-use strategy::StopRule;
+use strategy::Protection;
 
 /// Levels for all and by module: `info,bot4::orders=debug`.
 pub(crate) fn levels(text: &str) -> bool {
@@ -32,7 +32,7 @@ pub(super) fn size(text: &str) -> bool {
 }
 
 pub(super) fn stop(text: &str) -> bool {
-    StopRule::parse(text).is_ok()
+    Protection::parse(text).is_ok()
 }
 
 pub(super) fn slippage(text: &str) -> bool {

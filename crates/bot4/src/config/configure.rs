@@ -9,7 +9,7 @@ use crate::runner::plan::{RunConfig, Units};
 use domain::{Money, Rate};
 use risk::Profile;
 use sim::{Exec, FeeAsset, LimitFill, VenueConfig};
-use strategy::StopRule;
+use strategy::Protection;
 
 /// What the runs differ in when nothing is said.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ pub const PAPER: Defaults = Defaults {
 pub fn configure(settings: &RunSettings, defaults: &Defaults) -> Result<RunConfig, CommandError> {
     let (run, of_venue) = (&settings.run, &settings.venue);
     let profile = profile(settings, defaults)?;
-    let stop = StopRule::parse(&run.stop).map_err(|e| CommandError::usage(format!("--{e}")))?;
+    let stop = Protection::parse(&run.stop).map_err(|e| CommandError::usage(format!("--{e}")))?;
     let size = parse::size(&run.size).ok_or_else(|| refuse("run.size", &run.size))?;
     let mut strategies = Vec::new();
     for text in &run.strategies {

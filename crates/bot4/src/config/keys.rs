@@ -66,11 +66,11 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "run.stop",
-        kind: text(check::stop, "none, pct:X (0 < X < 100 percent) or atr:N:K (N bars from 1, K above 0)"),
+        kind: text(check::stop, strategy::stop::FORMS),
         preset: depends("atr:14:3; none where risk is off", "atr:14:3"),
         argument: Some("--stop"),
         unit: "",
-        help: "Protective stop of entries.",
+        help: "Protective stop of entries, and the longest time that a position is held.",
     },
     Key {
         path: "run.risk",

@@ -5,7 +5,7 @@ use super::problem::nearest;
 use crate::command::CommandError;
 use domain::SizeRequest;
 use strategy::catalogue::Kind;
-use strategy::{Blueprint, Params, StopRule};
+use strategy::{Blueprint, Params, Protection, StopRule};
 
 /// Makes a strategy of its text and of the parameters that all share.
 ///
@@ -15,7 +15,7 @@ pub(super) fn parse_strategy(
     text: &str,
     shared: &[String],
     size: SizeRequest,
-    stop: StopRule,
+    stop: Protection,
 ) -> Result<Blueprint, CommandError> {
     let usage = |e: &dyn std::fmt::Display| CommandError::usage(format!("--strategy {text}: {e}"));
     let (name, mut params) = split(text).map_err(|e| usage(&e))?;

@@ -8,9 +8,9 @@ use domain::{
     AccountId, AssetIdx, EventBody, Instrument, InstrumentIdx, InstrumentTable, Money, Nanos, Quantity, Rate,
     StrategyIdx, UnixNanos, VenueIdx,
 };
-use engine::{Engine, EngineConfig};
+use engine::{Engine, EngineConfig, StopPolicy};
 use risk::Profile;
-use sim::{Venue, VenueConfig};
+use sim::{Latency, Slippage, Venue, VenueConfig};
 use std::sync::Arc;
 use store::history::{DataKind, Series, SeriesReader};
 use strategy::Blueprint;
@@ -182,6 +182,7 @@ impl Plan {
             correlation_every: Nanos::from_secs(u64::from(longest)),
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
+            stops: stops(&config.venue),
         };
         let mut engine = Engine::new(engine_config).map_err(fail)?;
         engine.define_assets(table).map_err(fail)?;
@@ -248,6 +249,27 @@ impl Plan {
     pub fn instruments(&self) -> &[Instrument] {
         &self.instruments
     }
+}
+
+/// How long a stop may stay unconfirmed beside the longest way there and back: as long as an approval to send it holds.
+const CONFIRM_WITHIN: Nanos = Nanos::from_secs(5);
+
+/// How stops are watched at this venue: one without latency answers within the step, and what a stop may slip is what its own model of
+/// slippage takes of an order as large as all that was traded.
+fn stops(venue: &VenueConfig) -> StopPolicy {
+    let Latency { feed, order, report, jitter } = venue.latency;
+    let longest = [feed, order, report, jitter.map_or(Nanos(0), |j| j.max), jitter.map_or(Nanos(0), |j| j.max)]
+        .iter()
+        .fold(0_u64, |sum, part| sum.saturating_add(part.0));
+    let confirm_within = (longest > 0).then(|| Nanos(CONFIRM_WITHIN.0.saturating_add(longest)));
+    let slippage = match venue.slippage {
+        Slippage::None => Rate::ZERO,
+        Slippage::Bps(rate) => rate,
+        Slippage::Impact { spread, coefficient } => {
+            spread.divided_by(2).and_then(|half| half.checked_add(coefficient)).unwrap_or(coefficient)
+        }
+    };
+    StopPolicy { confirm_within, slippage }
 }
 
 /// The instrument with the run's own units and fees.

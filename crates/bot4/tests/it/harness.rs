@@ -36,6 +36,7 @@ pub fn session(
         correlation_every: Nanos::from_secs(60),
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
+        stops: engine::StopPolicy::AT_ONCE,
     };
     let mut engine = Engine::new(config).unwrap();
     engine.define_assets(table).unwrap();

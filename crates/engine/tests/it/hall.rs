@@ -98,6 +98,7 @@ pub fn config(profile: Profile) -> EngineConfig {
         correlation_every: Nanos::from_secs(60),
         correlation_lateness: Nanos::from_secs(5),
         accounts: vec![ACCOUNT],
+        stops: engine::StopPolicy::AT_ONCE,
     }
 }
 

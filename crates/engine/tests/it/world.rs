@@ -164,6 +164,7 @@ impl Recipe {
             correlation_every: Nanos::from_secs(60),
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
+            stops: engine::StopPolicy::AT_ONCE,
         };
         let rules = vec![("donchian", "entry=7,exit=4,bar=3m", "atr:5:3"), ("ema-cross", "fast=3,slow=8", "pct:2")];
         Self { table, venue, config, percent: 25, leverage_bps: 3_000, rules }
