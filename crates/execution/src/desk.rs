@@ -174,6 +174,9 @@ impl Desk {
     pub(crate) fn finish<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
         if world.scene.mode == Mode::Emergency {
             self.raise_naked(world);
+        } else if !self.alerted.is_empty() {
+            // One that is protected meanwhile is told again when it no longer is.
+            self.forget_protected(&world.scene);
         }
         self.arm(world);
     }
@@ -568,8 +571,8 @@ impl Desk {
     /// Gives a position the stop and target of its plan, resized and repriced; takes them off where nothing is held. What is filling by now
     /// is left alone.
     fn protect<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
-        let resting = self.orders.of(key.0, key.1, key.2).find(|w| w.purpose == Purpose::Stop && w.stays());
-        let mut wanted = protect::wanted(key, &self.plans, resting.map(|w| w.spec.kind), &world.scene);
+        let resting = protect::resting(key, &self.orders, &world.scene);
+        let mut wanted = protect::wanted(key, &self.plans, resting, &world.scene);
         if wanted.is_some() && self.holds_back(key) {
             return None;
         }
@@ -581,6 +584,9 @@ impl Desk {
         }
         // How much of the position the orders that stay cover, by purpose.
         let mut covered = [Quantity::ZERO; 2];
+        // A price that makes dust of a position may be a bad print: what covers all of it stays until something of it is traded.
+        let cheap = if wanted.is_none() { protect::dust_by_value(key, &world.scene) } else { None };
+        let mut kept = false;
         for order in self.orders.of_mut(key.0, key.1, key.2) {
             let slot = match order.purpose {
                 Purpose::Stop => 0,
@@ -599,7 +605,12 @@ impl Desk {
                 continue;
             }
             let Some((side, levels)) = &wanted else {
-                cancel(order, world.out);
+                let covers = |(side, quantity)| side == order.spec.side && order.left() == Some(quantity);
+                if order.stays() && cheap.is_some_and(covers) {
+                    kept = true;
+                } else {
+                    cancel(order, world.out);
+                }
                 continue;
             };
             // The largest order that the rest of the position allows. One that is filled in part still covers what is left.
@@ -611,9 +622,11 @@ impl Desk {
             }
         }
         let Some((side, levels)) = wanted else {
-            if protect::closable(key, &world.scene).is_none() {
+            if !kept && protect::closable(key, &world.scene).is_none() {
                 if self.orders.entry_working(key.0, key.1, key.2) {
-                    self.plans.begin_anew(key);
+                    if cheap.is_none() {
+                        self.plans.begin_anew(key);
+                    }
                 } else {
                     self.plans.remove(key);
                 }

@@ -145,6 +145,8 @@ impl Desk {
     /// could not leave is tried again.
     pub fn end_emergency<O: Observer>(&mut self, account: AccountId, world: &mut World<'_, '_, O>) {
         self.standing.0.retain(|s| s.account != account);
+        // The next emergency tells of everything anew.
+        self.alerted.retain(|key| key.0 != account);
         self.retry_unsent(world);
     }
 
@@ -194,6 +196,13 @@ impl Desk {
         self.raise_naked_among(world, |_, _| true);
     }
 
+    /// Forgets having told of positions that are no longer naked.
+    pub(crate) fn forget_protected(&mut self, scene: &Scene<'_>) {
+        let mut alerted = std::mem::take(&mut self.alerted);
+        alerted.retain(|key| self.is_naked(*key, scene));
+        self.alerted = alerted;
+    }
+
     /// The same for some positions.
     pub(crate) fn raise_naked_among<O: Observer>(
         &mut self,
@@ -201,8 +210,8 @@ impl Desk {
         among: impl Fn(&Self, Key) -> bool,
     ) {
         let scene = world.scene;
+        self.forget_protected(&scene);
         let mut alerted = std::mem::take(&mut self.alerted);
-        alerted.retain(|key| self.is_naked(*key, &scene));
         for key in open(&scene).filter(|key| among(self, *key)) {
             if self.is_naked(key, &scene) && !alerted.contains(&key) {
                 alerted.push(key);

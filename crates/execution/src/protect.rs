@@ -4,7 +4,7 @@
 //! Out: the stop and target orders that should be working. `desk` sends and takes off what differs.
 
 use crate::desk::Key;
-use crate::orders::Working;
+use crate::orders::{Orders, Purpose, Working};
 use crate::plans::{Plan, Plans};
 use domain::decimal::{Rounding, div_money};
 use domain::{Instrument, Money, OrderType, Price, Quantity, Rate, Side, StopPlan, TrailOffset};
@@ -37,6 +37,17 @@ pub fn closable_beyond(key: Key, covered: Quantity, scene: &Scene<'_>) -> Option
         Some(mark) if portfolio::dust::is_dust(instrument, open, instrument.price(mark)) => None,
         _ => Some((side, quantity)),
     }
+}
+
+/// The side and quantity that would close a position which the venue would take but for its value at the present price.
+#[must_use]
+pub fn dust_by_value(key: Key, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
+    let position = scene.portfolio.position(key.0, key.1, key.2);
+    let instrument = scene.table.get(key.1)?;
+    let quantity = instrument.floor_to_lot(position.quantity.checked_abs()?.min(instrument.max_quantity));
+    let side = if position.is_long() { Side::Sell } else { Side::Buy };
+    (!quantity.is_zero() && quantity >= instrument.min_quantity && closable(key, scene).is_none())
+        .then_some((side, quantity))
 }
 
 /// How much of a position a fraction of it is, as one order: rounded down to the lot, at least the smallest order that the venue takes, and
@@ -81,8 +92,18 @@ pub fn goes_on(order: &Working, key: Key, scene: &Scene<'_>) -> bool {
     closable(key, scene).is_some() || order.left().zip(rest).is_some_and(|(left, rest)| left <= rest)
 }
 
+/// What the stops of a position do, where they are all that it needs: as much as is held, and no more.
+#[must_use]
+pub fn resting(key: Key, orders: &Orders, scene: &Scene<'_>) -> Option<OrderType> {
+    let mut stops = orders.of(key.0, key.1, key.2).filter(|w| w.purpose == Purpose::Stop && w.stays());
+    let first = stops.next()?;
+    let sum = stops.try_fold(first.left()?, |sum, w| sum.checked_add(w.left()?))?;
+    let held = scene.portfolio.position(key.0, key.1, key.2).quantity.checked_abs()?;
+    (sum <= held && closable_beyond(key, sum, scene).is_none()).then_some(first.spec.kind)
+}
+
 /// The protective orders that a position should have: the side they are on, and what its stop and its target do at the venue. `None` where
-/// nothing is held. `resting` is the stop that it has by now.
+/// nothing is held. `resting` is what its stops do by now, as [`resting`] says it.
 #[must_use]
 pub fn wanted(
     key: Key,

@@ -102,6 +102,19 @@ impl Desk {
         self.finish(world);
     }
 
+    /// Looks after positions without a stop and without a close: what can be placed is placed, and what stays naked is told. A position comes
+    /// to be so without any order of ours ending: dust that a move of the price makes worth trading.
+    pub fn look_after<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
+        let scene = world.scene;
+        for key in open(&scene) {
+            if self.is_naked(key, &scene) {
+                self.try_again(key, world);
+            }
+        }
+        self.raise_naked(world);
+        self.arm(world);
+    }
+
     /// Whether prices of an instrument mean anything to the desk: a position in it has a stop.
     #[must_use]
     #[inline]

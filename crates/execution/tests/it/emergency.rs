@@ -329,8 +329,8 @@ fn a_stop_that_the_word_stopped_leaves_a_naked_position_until_the_word_allows_it
     silent.pass(1.0);
     silent.expect(&["#3 sell 1 stop 95"]);
     silent.not_sent(&[3]);
-    // It was told once, and is again after it was protected in between.
-    silent.expect(&["wake in 1 s"]);
+    // It is told again after it was protected in between.
+    silent.expect(&["alert naked", "wake in 1 s"]);
     let mut filled = stopped();
     let mut fill_more = long();
     fill_more.size = SizeRequest::Base(Quantity::from_units(1));

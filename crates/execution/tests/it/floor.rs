@@ -4,7 +4,7 @@ use domain::{
     AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Entry, EventBody, Fill, InstrumentIdx,
     InstrumentTable, Intent, Liquidity, MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType,
     Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce,
-    TimerFired, UnixNanos, VenueOrderId,
+    TimerFired, TrailOffset, UnixNanos, VenueOrderId,
 };
 use execution::{Alarm, Desk, Key, World};
 use portfolio::Portfolio;
@@ -82,6 +82,15 @@ impl Floor {
         self.view.apply(self.ts, &EventBody::Trade(trade));
     }
 
+    /// A trade at a price with decimals, which the desk sees, too.
+    pub fn trade(&mut self, idx: InstrumentIdx, price: &str) {
+        let rules = self.table.get(idx).unwrap();
+        let mantissa = rules.price_mantissa(testkit::price(price)).unwrap();
+        let body = EventBody::Trade(testkit::trade(rules, 0, mantissa, 1, Side::Buy));
+        self.view.apply(self.ts, &body);
+        self.act(|desk, world| desk.on_market(&body, world));
+    }
+
     /// A market entry of one unit with a stop of 5 %.
     pub fn entry(intent: Intent, instrument: InstrumentIdx) -> Signal {
         Signal {
@@ -134,7 +143,7 @@ impl Floor {
         self.desk.is_quiet(ACCOUNT, &self.scene())
     }
 
-    fn scene(&self) -> Scene<'_> {
+    pub fn scene(&self) -> Scene<'_> {
         Scene { ts: self.ts, table: &self.table, view: &self.view, portfolio: &self.portfolio, mode: self.mode }
     }
 
@@ -257,6 +266,8 @@ fn words(spec: &OrderSpec) -> String {
         OrderType::Market => "market".to_owned(),
         OrderType::Limit { price } => format!("limit {price}"),
         OrderType::StopMarket { trigger } => format!("stop {trigger}"),
+        OrderType::TrailingStop { offset: TrailOffset::Distance(distance) } => format!("trail {distance}"),
+        OrderType::TrailingStop { offset: TrailOffset::Fraction(fraction) } => format!("trail {fraction} of it"),
         OrderType::TakeProfit { trigger } => format!("target {trigger}"),
         other => format!("{other:?}"),
     };

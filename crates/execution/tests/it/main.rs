@@ -5,3 +5,4 @@ mod emergency;
 mod floor;
 mod random;
 mod scenarios;
+mod stops;
