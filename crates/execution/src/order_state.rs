@@ -56,13 +56,21 @@ impl std::error::Error for IllegalTransition {}
 pub struct OrderState {
     status: OrderStatus,
     filled: Quantity,
+    /// Whether the venue has said that it has it, by words or by a fill.
+    known: bool,
 }
 
 impl OrderState {
     /// An order that has just left us.
     #[must_use]
     pub const fn submitted() -> Self {
-        Self { status: OrderStatus::Submitted, filled: Quantity::ZERO }
+        Self { status: OrderStatus::Submitted, filled: Quantity::ZERO, known: false }
+    }
+
+    /// Whether the venue has said that it has it.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.known
     }
 
     /// Where it is.
@@ -75,6 +83,12 @@ impl OrderState {
     #[must_use]
     pub const fn filled(&self) -> Quantity {
         self.filled
+    }
+
+    /// Whether a cancel is on its way for an order of which the venue has not said that it has it.
+    #[must_use]
+    pub const fn is_unknown_and_leaving(&self) -> bool {
+        matches!(self.status, OrderStatus::CancelPending) && !self.known
     }
 
     /// Moves to the status that follows.
@@ -115,13 +129,10 @@ impl OrderState {
             (S::Submitted | S::Accepted | S::PartiallyFilled | S::CancelPending | S::OutcomeUnknown, I::Expired) => {
                 S::Expired
             }
-            (S::CancelPending, I::CancelRejected) => {
-                if self.filled.is_zero() {
-                    S::Accepted
-                } else {
-                    S::PartiallyFilled
-                }
-            }
+            // A refused cancel says nothing of an order that was not heard of.
+            (S::CancelPending, I::CancelRejected) if !self.known => S::Submitted,
+            (S::CancelPending, I::CancelRejected) if self.filled.is_zero() => S::Accepted,
+            (S::CancelPending, I::CancelRejected) => S::PartiallyFilled,
             (from, I::CancelRejected) if from.is_terminal() => from,
             (S::Submitted | S::CancelPending, I::AnswerOverdue) => S::OutcomeUnknown,
             (from, I::AnswerOverdue) => from,
@@ -129,6 +140,7 @@ impl OrderState {
                 return illegal;
             }
         };
+        self.known |= matches!(input, I::Accepted | I::Filled { .. });
         self.status = next;
         Ok(next)
     }
@@ -149,11 +161,11 @@ stored_struct!(IllegalTransition { from, input });
 /// An order at its end, or filled by less than nothing, is none that works.
 impl OrderState {
     pub(crate) fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let (status, filled) = (OrderStatus::take(from)?, Quantity::take(from)?);
+        let (status, filled, known) = (OrderStatus::take(from)?, Quantity::take(from)?, from.bool()?);
         if status.is_terminal() || filled < Quantity::ZERO {
             return Err(CodecError::Invalid { what: "the state of a working order" });
         }
-        Ok(Self { status, filled })
+        Ok(Self { status, filled, known })
     }
 }
 
@@ -178,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_usual_lives() {
-        let cases: [(&[OrderInput], OrderStatus, i64); 9] = [
+        let cases: [(&[OrderInput], OrderStatus, i64); 14] = [
             (&[I::Accepted, fill(1, false), fill(2, true)], S::Filled, 3),
             (&[fill(3, true)], S::Filled, 3),
             (&[fill(1, false), I::Accepted, fill(2, true)], S::Filled, 3),
@@ -188,6 +200,11 @@ mod tests {
             (&[I::Accepted, I::CancelSent, I::Canceled, fill(1, false)], S::Canceled, 1),
             (&[I::AnswerOverdue, I::Accepted, I::Expired], S::Expired, 0),
             (&[I::Accepted, I::CancelSent, fill(1, true), I::CancelRejected], S::Filled, 1),
+            (&[I::Accepted, I::CancelSent, I::CancelRejected], S::Accepted, 0),
+            (&[I::CancelSent, I::Accepted, I::CancelRejected], S::Accepted, 0),
+            (&[fill(1, false), I::CancelSent, I::CancelRejected], S::PartiallyFilled, 1),
+            (&[I::CancelSent, I::CancelRejected], S::Submitted, 0),
+            (&[I::CancelSent, I::CancelRejected, I::Rejected], S::Rejected, 0),
         ];
         for (inputs, status, filled) in cases {
             let state = after(inputs).unwrap();

@@ -276,7 +276,7 @@ const fn age(id: ClientOrderId) -> (u32, u64) {
 stored_enum!(Purpose, "the purpose of an order" { 1 => Entry { stop, target }, 2 => Exit, 3 => Stop, 4 => Target, 5 => Part });
 
 /// How many bytes an order takes beside its terms and its reservation.
-const STATE_WIDTH: usize = 74;
+const STATE_WIDTH: usize = 75;
 
 /// For snapshots. Each order has one width, so that thousands of them are written quickly; what an order does not have is zero.
 impl Working {
@@ -300,7 +300,7 @@ impl Working {
         let mut state = Pack::<STATE_WIDTH>::new();
         state.u8(purpose).u8(plan).i128(level).maybe_i64(hold_max.map(|hold| hold.0.cast_signed()));
         state.maybe_i128(target.map(Price::raw));
-        state.u8(self.state.status() as u8).i128(self.state.filled().raw());
+        state.u8(self.state.status() as u8).i128(self.state.filled().raw()).bool(self.state.is_known());
         state.bool(self.set_off).bool(self.unwanted).u8(self.refused);
         state.maybe_i64(self.due.map(|due| due.0.cast_signed())).bool(self.reservation.is_some());
         // One append for the whole order.
@@ -409,7 +409,8 @@ impl Digestible for Orders {
     fn digest(&self, d: &mut Digest) {
         for w in &self.working {
             w.spec.digest(d);
-            let flags = u64::from(w.set_off) | u64::from(w.unwanted) << 1;
+            let leaving = u64::from(w.state.is_unknown_and_leaving());
+            let flags = u64::from(w.set_off) | u64::from(w.unwanted) << 1 | leaving << 2;
             d.word(w.state.status() as u64 | flags << 8 | u64::from(w.refused) << 16);
             w.due.iter().for_each(|due| d.word(due.0));
             d.wide(w.state.filled().raw());

@@ -4,5 +4,6 @@
 mod emergency;
 mod floor;
 mod random;
+mod random_emergency;
 mod scenarios;
 mod stops;

@@ -9,49 +9,92 @@ use execution::{Alarm, Purpose, Working};
 use testkit::generate::Seeded;
 
 /// An order as the venue has it.
-struct Resting {
-    spec: OrderSpec,
+pub struct Resting {
+    pub spec: OrderSpec,
     left: i64,
     accepted: bool,
     traded: bool,
 }
 
 /// A venue that trades what and when the generator says, never more reduction than there is to reduce.
-struct Venue {
-    floor: Floor,
-    orders: Vec<Resting>,
-    cancels: Vec<ClientOrderId>,
+pub struct Venue {
+    pub floor: Floor,
+    pub orders: Vec<Resting>,
+    pub cancels: Vec<ClientOrderId>,
     /// Orders that are gone whose last fill is not told yet.
-    late: Vec<(OrderSpec, i64)>,
-    random: Seeded,
+    pub late: Vec<(OrderSpec, i64)>,
+    pub random: Seeded,
     trades: u64,
     /// The desk said that the venue ended too many reductions, and nothing was closed since.
     gave_up: bool,
     /// How often all was silent while an order that was set off worked.
     set_off: u64,
+    /// How often in a hundred it refuses to take an order off that it has.
+    pub refuses: i64,
+    /// Whether it does what it is asked, and at once.
+    pub obeys: bool,
+    /// The gate word: at 1 entries are stopped, at 2 everything is.
+    pub word: u8,
+    /// Orders that the word stopped, and cancels that the venue refused.
+    pub stopped: u64,
+    pub refused: u64,
+    /// What the desk said, in words, since the test looked.
+    pub said: Vec<String>,
 }
 
 impl Venue {
-    /// Takes what the desk said.
-    fn take(&mut self) {
-        let from = self.floor.sent.len();
-        for word in self.floor.said() {
-            if let Some(ordinal) = word.strip_prefix("cancel #") {
-                self.cancels.push(Floor::id(ordinal.parse().unwrap()));
-            }
-        }
-        for spec in self.floor.sent.iter().skip(from) {
-            let OrderQuantity::Base(quantity) = spec.quantity else { panic!("{spec:?}") };
-            self.orders.push(Resting {
-                spec: *spec,
-                left: quantity.to_mantissa(2).unwrap(),
-                accepted: false,
-                traded: false,
-            });
+    pub fn new(floor: Floor, seed: u64) -> Self {
+        Self {
+            floor,
+            orders: Vec::new(),
+            cancels: Vec::new(),
+            late: Vec::new(),
+            random: Seeded::new(seed),
+            trades: 0,
+            gave_up: false,
+            set_off: 0,
+            refuses: 0,
+            obeys: false,
+            word: 0,
+            stopped: 0,
+            refused: 0,
+            said: Vec::new(),
         }
     }
 
-    fn heard(&mut self, seed: u64, alarm: Option<Alarm>) {
+    /// Takes what the desk said. What the gate word stops comes back at once.
+    pub fn take(&mut self) {
+        loop {
+            let from = self.floor.sent.len();
+            for word in self.floor.said() {
+                if let Some(ordinal) = word.strip_prefix("cancel #") {
+                    self.cancels.push(Floor::id(ordinal.parse().unwrap()));
+                }
+                self.said.push(word);
+            }
+            let mut stopped = Vec::new();
+            for spec in self.floor.sent.iter().skip(from) {
+                let OrderQuantity::Base(quantity) = spec.quantity else { panic!("{spec:?}") };
+                if self.word > u8::from(spec.reduce_only) {
+                    stopped.push(spec.client_id.ordinal());
+                    continue;
+                }
+                self.orders.push(Resting {
+                    spec: *spec,
+                    left: quantity.to_mantissa(2).unwrap(),
+                    accepted: false,
+                    traded: false,
+                });
+            }
+            if stopped.is_empty() {
+                return;
+            }
+            self.stopped += stopped.len() as u64;
+            self.floor.not_sent(&stopped);
+        }
+    }
+
+    pub fn heard(&mut self, seed: u64, alarm: Option<Alarm>) {
         match alarm {
             None => {}
             Some(Alarm::EndedByVenue(_) | Alarm::ReductionRejected(..)) => self.gave_up = true,
@@ -60,7 +103,7 @@ impl Venue {
         self.take();
     }
 
-    fn held(&self) -> i64 {
+    pub fn held(&self) -> i64 {
         self.floor.held(PERP).to_mantissa(2).unwrap()
     }
 
@@ -92,7 +135,7 @@ impl Venue {
     }
 
     /// One thing happens to one order.
-    fn happen(&mut self, seed: u64) {
+    pub fn happen(&mut self, seed: u64) {
         if self.orders.is_empty() {
             return;
         }
@@ -105,7 +148,7 @@ impl Venue {
                     self.floor.report(ReportBody::Accepted { client_id: spec.client_id, venue_id: VenueOrderId(1) });
                 self.heard(seed, alarm);
             }
-            2 if !accepted && !traded && self.random.chance(30) => {
+            2 if !accepted && !traded && !self.obeys && self.random.chance(30) => {
                 self.orders.remove(at);
                 let reasons = [RejectReason::NoMarket, RejectReason::RateLimit, RejectReason::WouldTrigger];
                 let reason = *self.random.pick(&reasons);
@@ -116,7 +159,7 @@ impl Venue {
                 let alarm = self.floor.report(ReportBody::Triggered { client_id: spec.client_id });
                 self.heard(seed, alarm);
             }
-            3 if self.random.chance(30) => {
+            3 if !self.obeys && self.random.chance(30) => {
                 self.orders.remove(at);
                 let reason = Some(RejectReason::NotFilledAtOnce);
                 let alarm = self.floor.report(ReportBody::Canceled { client_id: spec.client_id, reason });
@@ -147,7 +190,7 @@ impl Venue {
     }
 
     /// A cancel arrives; sometimes something was traded just before, and is told just after.
-    fn cancel(&mut self, seed: u64) {
+    pub fn cancel(&mut self, seed: u64) {
         if self.cancels.is_empty() {
             return;
         }
@@ -157,6 +200,12 @@ impl Venue {
             let alarm = self.floor.report(ReportBody::CancelRejected { client_id, reason });
             return self.heard(seed, alarm);
         };
+        if self.random.chance(self.refuses) && !self.obeys {
+            self.refused += 1;
+            let reason = RejectReason::RateLimit;
+            let alarm = self.floor.report(ReportBody::CancelRejected { client_id, reason });
+            return self.heard(seed, alarm);
+        }
         let gone = self.orders.remove(at);
         let most = if gone.spec.reduce_only { gone.left.min(self.reducible(&gone.spec)) } else { gone.left };
         if self.random.chance(20) && most > 1 {
@@ -166,13 +215,13 @@ impl Venue {
         self.heard(seed, alarm);
     }
 
-    fn tell_late(&mut self, seed: u64) {
+    pub fn tell_late(&mut self, seed: u64) {
         if let Some((spec, quantity)) = self.late.pop() {
             self.trade(seed, spec, quantity, false);
         }
     }
 
-    fn signal(&mut self) {
+    pub fn signal(&mut self) {
         let intent = *self.random.pick(&[Intent::EnterLong, Intent::EnterShort, Intent::Exit]);
         let signal = if intent == Intent::Exit {
             Floor::exit_of(PERP)
@@ -193,7 +242,7 @@ impl Venue {
     }
 
     /// What must hold when nothing is on its way any more.
-    fn assert_sound(&mut self, seed: u64) {
+    pub fn assert_sound(&mut self, seed: u64) {
         let mut theirs: Vec<u64> = self.orders.iter().map(|o| o.spec.client_id.ordinal()).collect();
         theirs.sort_unstable();
         let ours: Vec<u64> = self.floor.desk.orders().iter().map(|w| w.spec.client_id.ordinal()).collect();
@@ -246,16 +295,7 @@ impl Venue {
 fn no_order_of_events_leaves_a_position_alone() {
     let (mut positions, mut lates, mut set_off) = (0, 0, 0);
     for seed in 0..3_000 {
-        let mut venue = Venue {
-            floor: Floor::new(),
-            orders: Vec::new(),
-            cancels: Vec::new(),
-            late: Vec::new(),
-            random: Seeded::new(seed),
-            trades: 0,
-            gave_up: false,
-            set_off: 0,
-        };
+        let mut venue = Venue::new(Floor::new(), seed);
         for _ in 0..60 {
             match venue.random.within(0, 9) {
                 0 | 1 => venue.signal(),
