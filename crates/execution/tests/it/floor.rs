@@ -1,12 +1,13 @@
 //! A desk with a gate, a ledger and a market, whose venue is the test: it says what the venue says, and reads what the desk says.
 
+use domain::codec::Reader;
 use domain::{
     AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Entry, EventBody, Fill, InstrumentIdx,
     InstrumentTable, Intent, Liquidity, MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType,
     Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce,
     TimerFired, TrailOffset, UnixNanos, VenueOrderId,
 };
-use execution::{Alarm, Desk, Key, World};
+use execution::{Alarm, Desk, Key, StopPolicy, World};
 use portfolio::Portfolio;
 use risk::{Command, Decision, Gate, Limits, Profile, Refusal, Scene, VenueKind};
 
@@ -219,6 +220,9 @@ impl Floor {
                     words(&spec)
                 }
                 Command::Cancel { client_id, .. } => format!("cancel #{}", client_id.ordinal()),
+                Command::Record(Decision::Refused { refusal, intent: Intent::Exit, .. }) => {
+                    format!("refused exit {}", refusal.reason.key())
+                }
                 Command::Record(Decision::Refused { refusal, .. }) => format!("refused {}", refusal.reason.key()),
                 Command::Record(Decision::Alert(alert)) => format!("alert {}", alert.kind.key()),
                 Command::Timer { at, timer: TimerFired::Desk } => {
@@ -246,6 +250,29 @@ impl Floor {
         assert_eq!(self.gate.exposure().pending_total(ACCOUNT), Money::ZERO);
         let quote = self.table.get(SPOT).unwrap().quote;
         assert_eq!(self.gate.exposure().reserved(ACCOUNT, quote), Money::ZERO);
+    }
+
+    /// Saves gate and desk, and goes on with what is loaded from that.
+    pub fn reload(&mut self, policy: StopPolicy) {
+        let before = self.digest();
+        let mut bytes = Vec::new();
+        self.gate.save(&mut bytes);
+        self.desk.save(&mut bytes);
+        let mut gate = Gate::new(*self.gate.profile());
+        for instrument in self.table.instruments() {
+            gate.add_sharer(instrument.idx);
+        }
+        let mut desk = Desk::new(1).with_stops(policy);
+        let mut from = Reader::new(&bytes);
+        let restorer = gate.load(&mut from).unwrap();
+        desk.load(&mut from, restorer).unwrap();
+        from.finish().unwrap();
+        let mut again = Vec::new();
+        gate.save(&mut again);
+        desk.save(&mut again);
+        assert!(again == bytes, "what is loaded is what was saved");
+        (self.gate, self.desk) = (gate, desk);
+        assert_eq!(self.digest(), before);
     }
 
     pub fn digest(&self) -> Digest {

@@ -3,7 +3,7 @@
 use crate::floor::{ACCOUNT, Floor, PERP};
 use domain::{
     ClientOrderId, Entry, Fill, Intent, Liquidity, OrderQuantity, OrderSpec, OrderType, Quantity, RejectReason,
-    ReportBody, Side, Signal, SizeRequest, StrategyIdx, VenueOrderId,
+    ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, VenueOrderId,
 };
 use execution::{Alarm, Purpose, Working};
 use testkit::generate::Seeded;
@@ -31,6 +31,8 @@ pub struct Venue {
     set_off: u64,
     /// How often in a hundred it refuses to take an order off that it has.
     pub refuses: i64,
+    /// Plans of stops, one of which each entry has; the usual one if there is none.
+    pub plans: Vec<StopPlan>,
     /// Whether it does what it is asked, and at once.
     pub obeys: bool,
     /// The gate word: at 1 entries are stopped, at 2 everything is.
@@ -54,6 +56,7 @@ impl Venue {
             gave_up: false,
             set_off: 0,
             refuses: 0,
+            plans: Vec::new(),
             obeys: false,
             word: 0,
             stopped: 0,
@@ -151,7 +154,10 @@ impl Venue {
             2 if !accepted && !traded && !self.obeys && self.random.chance(30) => {
                 self.orders.remove(at);
                 let reasons = [RejectReason::NoMarket, RejectReason::RateLimit, RejectReason::WouldTrigger];
-                let reason = *self.random.pick(&reasons);
+                let reason = match spec.kind {
+                    OrderType::TrailingStop { .. } if self.random.chance(30) => RejectReason::Unsupported,
+                    _ => *self.random.pick(&reasons),
+                };
                 let alarm = self.floor.report(ReportBody::Rejected { client_id: spec.client_id, reason });
                 self.heard(seed, alarm);
             }
@@ -234,10 +240,15 @@ impl Venue {
             let target =
                 self.random.chance(30).then(|| testkit::price(if intent == Intent::EnterLong { "120" } else { "80" }));
             let size = SizeRequest::Base(Quantity::from_mantissa(self.random.within(20, 300), 2));
-            Signal { entry, target, size, ..Floor::entry(intent, PERP) }
+            let usual = Floor::entry(intent, PERP);
+            let stop = if self.plans.is_empty() { usual.stop } else { Some(*self.random.pick(&self.plans)) };
+            Signal { entry, target, size, stop, ..usual }
         };
         // A refusal is an answer, too.
-        let _refused = self.floor.signal(&signal).is_err();
+        if let Err(refusal) = self.floor.signal(&signal) {
+            let whose = if intent == Intent::Exit { "refused exit" } else { "refused" };
+            self.said.push(format!("{whose} {}", refusal.reason.key()));
+        }
         self.take();
     }
 

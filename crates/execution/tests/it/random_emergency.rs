@@ -3,14 +3,24 @@
 
 use crate::floor::{ACCOUNT, Floor, PERP};
 use crate::random::Venue;
-use domain::{Mode, Nanos, OrderStatus, Quantity, Rate, Side, StopLevel, StopPlan, StrategyIdx};
+use domain::{Mode, Nanos, OrderStatus, Price, Quantity, Rate, Side, StopLevel, StopPlan, StrategyIdx};
 use execution::{Desk, Purpose, StopPolicy, Working};
 
-/// The smallest position that the venue takes an order for, in hundredths: 0.05 at 100.
-const SMALLEST: i64 = 5;
+/// The only reasons for which a reduction may be refused: tick and lot, oversell, duplicate, self-match.
+const OWN: [&str; 5] = ["tick", "lot", "oversell", "duplicate", "self_match"];
+
+/// A plan of each kind.
+const PLANS: [fn(Price) -> StopPlan; 5] = [
+    |_| StopPlan::Fraction(Rate::from_bps(500)),
+    StopPlan::Distance,
+    StopPlan::Trail,
+    |_| StopPlan::TrailFraction(Rate::from_bps(500)),
+    |distance| StopPlan::Timed { level: StopLevel::Trail(distance), hold_max: Nanos::from_secs(100) },
+];
 
 struct Run {
     venue: Venue,
+    policy: StopPolicy,
     seed: u64,
     emergency: bool,
     /// Whether the desk told that the position is naked, and it was not covered since.
@@ -34,10 +44,12 @@ impl Run {
         let mut floor = Floor::new();
         // Half of the desks wait for confirmations.
         let confirm_within = (seed % 2 == 0).then(|| Nanos::from_secs(3));
-        floor.desk = Desk::new(1).with_stops(StopPolicy { confirm_within, slippage: Rate::ZERO });
+        let policy = StopPolicy { confirm_within, slippage: Rate::ZERO };
+        floor.desk = Desk::new(1).with_stops(policy);
         let mut venue = Venue::new(floor, seed);
         venue.refuses = 30;
-        Self { venue, seed, emergency: false, told: false, seen: Seen::default() }
+        venue.plans = PLANS.map(|plan| plan(testkit::price("5"))).to_vec();
+        Self { venue, policy, seed, emergency: false, told: false, seen: Seen::default() }
     }
 
     /// How much of what is held is covered: by stops that live, or by what closes it.
@@ -58,14 +70,29 @@ impl Run {
         held.abs() - stops.max(closes)
     }
 
+    /// The smallest quantity that the venue takes an order for, in hundredths: worth 5 USDT.
+    fn smallest(&self) -> i64 {
+        let price = self.venue.floor.view.mark(PERP).unwrap();
+        (50_000 + price - 1) / price
+    }
+
+    fn is_open(&self) -> bool {
+        self.venue.held().abs() >= self.smallest()
+    }
+
     fn naked(&self) -> bool {
-        self.venue.held().abs() >= SMALLEST && self.uncovered() >= SMALLEST
+        self.is_open() && self.uncovered() >= self.smallest()
     }
 
     /// What must hold after every single thing that happened.
     fn check(&mut self, what: &str) {
         let seed = self.seed;
-        self.told |= self.venue.said.drain(..).any(|word| word == "alert naked");
+        for word in self.venue.said.drain(..) {
+            self.told |= word == "alert naked";
+            if let Some(reason) = word.strip_prefix("refused exit ") {
+                assert!(OWN.contains(&reason), "seed {seed}, after {what}: a reduction was refused for {reason}");
+            }
+        }
         let naked = self.naked();
         let floor = &self.venue.floor;
         assert_eq!(!floor.naked().is_empty(), naked, "seed {seed}, after {what}: the desk sees it otherwise");
@@ -76,7 +103,7 @@ impl Run {
             assert!(!naked || self.told, "seed {seed}, after {what}: a position is naked and nobody was told");
         }
         self.seen.naked += u64::from(naked);
-        self.seen.positions += u64::from(self.venue.held().abs() >= SMALLEST);
+        self.seen.positions += u64::from(self.is_open());
         self.told &= naked;
     }
 
@@ -132,13 +159,20 @@ impl Run {
     fn pass(&mut self) {
         let seconds = [0.1, 1.0, 4.0, 70.0][self.venue.random.within(0, 3) as usize];
         self.venue.floor.pass(seconds);
+        if self.venue.random.chance(70) {
+            // Else the price grows old: that stops entries, and no reduction.
+            self.venue.floor.price(PERP, 100);
+        }
+        if self.emergency {
+            self.venue.floor.act(|desk, world| desk.look_after(world));
+        }
         self.venue.take();
         self.check("a pause");
     }
 
     fn step(&mut self) {
         let seed = self.seed;
-        match self.venue.random.within(0, 19) {
+        match self.venue.random.within(0, 21) {
             0..=2 if !self.emergency => {
                 self.venue.signal();
                 self.check("a signal");
@@ -158,6 +192,21 @@ impl Run {
             11 if self.venue.random.chance(if self.emergency { 40 } else { 10 }) => {
                 self.venue.word = if self.emergency { self.venue.random.within(1, 2) as u8 } else { 1 };
             }
+            12 if !self.emergency => {
+                self.venue.floor.mode =
+                    *self.venue.random.pick(&[Mode::Normal, Mode::Normal, Mode::Reduced, Mode::Paused]);
+            }
+            14 | 15 => {
+                let cents = self.venue.random.within(9_600, 10_400);
+                self.venue.floor.trade(PERP, &format!("{}.{:02}", cents / 100, cents % 100));
+                if self.emergency {
+                    // As the engine does with each price then: dust may have come to be worth trading.
+                    self.venue.floor.act(|desk, world| desk.look_after(world));
+                }
+                self.venue.take();
+                self.check("a price");
+            }
+            13 if self.venue.random.chance(20) => self.venue.floor.reload(self.policy),
             10 if self.emergency && self.venue.random.chance(40) => self.order(),
             _ => {
                 self.venue.happen(seed);
@@ -232,13 +281,6 @@ fn no_order_of_events_leaves_an_emergency_open() {
 /// being closed already; and its level is the one of the plan.
 #[test]
 fn every_fill_has_its_stop_in_the_same_step() {
-    let plans = [
-        StopPlan::Fraction(Rate::from_bps(500)),
-        StopPlan::Distance(testkit::price("5")),
-        StopPlan::Trail(testkit::price("5")),
-        StopPlan::TrailFraction(Rate::from_bps(500)),
-        StopPlan::Timed { level: StopLevel::Trail(testkit::price("5")), hold_max: Nanos::from_secs(1_000_000) },
-    ];
     let (mut fills, mut several) = (0, 0);
     for seed in 0..1_000 {
         let mut floor = Floor::new();
@@ -249,7 +291,7 @@ fn every_fill_has_its_stop_in_the_same_step() {
         }
         floor.table.define(rules).unwrap();
         let mut venue = Venue::new(floor, seed);
-        let plan = plans[seed as usize % plans.len()];
+        let plan = PLANS[seed as usize % PLANS.len()](testkit::price("5"));
         let side = *venue.random.pick(&[domain::Intent::EnterLong, domain::Intent::EnterShort]);
         for _ in 0..4 {
             let size = domain::SizeRequest::Base(Quantity::from_mantissa(venue.random.within(10, 100), 2));
