@@ -346,6 +346,13 @@ impl Portfolio {
         Quantity::from_raw(self.instrument_book(account, instrument).map_or(0, |held| held.net.quantity))
     }
 
+    /// The account's position in an instrument as the venue knows it, with its cost.
+    #[must_use]
+    #[inline]
+    pub fn net_position(&self, account: AccountId, instrument: InstrumentIdx) -> PositionView {
+        self.instrument_book(account, instrument).map_or_else(PositionView::default, |held| held.net.view())
+    }
+
     /// All open positions, by account, instrument and strategy.
     pub fn positions(&self) -> impl Iterator<Item = (AccountId, InstrumentIdx, StrategyIdx, PositionView)> + '_ {
         self.books.iter().flat_map(|book| {
