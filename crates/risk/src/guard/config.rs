@@ -78,6 +78,9 @@ pub struct GuardConfig {
     pub leverage_band: Rate,
     /// Largest move of a mark within a minute that is believed without a second print or the book, as a fraction. 10 %.
     pub jump_max: Rate,
+    /// Age of a held instrument's price from which on no new risk is taken, in seconds. A run on longer candles widens it to twice their
+    /// interval. 300.
+    pub mark_age_max_s: u64,
     /// Fall of an asset within 60 minutes that is a black swan. 20 %.
     pub swan_asset_hour: Rate,
     /// Fall of an asset within 10 minutes that is a black swan. 10 %.
@@ -120,6 +123,7 @@ impl Default for GuardConfig {
             volatility_reference: percent(4),
             leverage_band: percent(5),
             jump_max: percent(10),
+            mark_age_max_s: 300,
             swan_asset_hour: percent(20),
             swan_asset_ten_minutes: percent(10),
             swan_portfolio_hour: percent(10),
@@ -155,7 +159,7 @@ impl Row {
 }
 
 impl GuardConfig {
-    fn rows(&self) -> [Row; 32] {
+    fn rows(&self) -> [Row; 33] {
         use Tighter::{Higher, Lower};
         let rate = |name, value: Rate, (low, high): (Rate, Rate), expected, tighter| Row {
             name,
@@ -214,6 +218,7 @@ impl GuardConfig {
             ratio("volatility_reference", self.volatility_reference, Lower),
             fraction("leverage_band", self.leverage_band, Lower),
             fraction("jump_max", self.jump_max, Lower),
+            days("mark_age_max_s", self.mark_age_max_s, Lower),
             fraction("swan_asset_hour", self.swan_asset_hour, Lower),
             fraction("swan_asset_ten_minutes", self.swan_asset_ten_minutes, Lower),
             fraction("swan_portfolio_hour", self.swan_portfolio_hour, Lower),
@@ -276,6 +281,17 @@ impl GuardConfig {
             return Err(LimitError { name: "swan_calm_s", value, expected });
         }
         Ok(self)
+    }
+
+    /// The same with prices that may be at least so old: a price of candles is as old as they are long.
+    #[must_use]
+    pub fn with_mark_age(mut self, seconds: u64) -> Self {
+        self.mark_age_max_s = self.mark_age_max_s.max(seconds);
+        self
+    }
+
+    pub(super) const fn mark_age_max(&self) -> Nanos {
+        Nanos::from_secs(self.mark_age_max_s)
     }
 
     pub(super) const fn check_interval(&self) -> Nanos {
@@ -355,7 +371,7 @@ mod tests {
             }
             tried += 1;
         }
-        assert_eq!(tried, 33);
+        assert_eq!(tried, 34);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Day {
         hour: &Ring,
         config: &GuardConfig,
     ) -> Option<Reached> {
-        if ts.day() != self.day {
+        if ts.day() > self.day {
             self.turn(ts, Some(equity));
         }
         self.equity = equity;
@@ -82,9 +82,11 @@ impl Day {
         None
     }
 
-    /// A new day begins with that equity, if it is known. Answers whether the old one's limit had been reached.
-    pub(super) fn turn(&mut self, ts: UnixNanos, equity: Option<Money>) -> bool {
-        let reached = self.step == Step::Limit;
+    /// A new day begins with that equity, if it is known. Nothing changes on a day that has begun, or is over.
+    pub(super) fn turn(&mut self, ts: UnixNanos, equity: Option<Money>) {
+        if ts.day() <= self.day {
+            return;
+        }
         *self = Self {
             day: ts.day(),
             base: equity,
@@ -92,7 +94,6 @@ impl Day {
             equity: equity.unwrap_or(self.equity),
             ..Self::default()
         };
-        reached
     }
 
     /// A transfer made equity `after` of `before`.

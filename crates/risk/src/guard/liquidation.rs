@@ -280,3 +280,6 @@ impl Margin {
 stored_struct!(Tier { notional_min, rate, deduction });
 stored_struct!(Margin { wallet, equity, maintenance });
 stored_struct!(Tiers { list });
+
+#[cfg(test)]
+mod tests;

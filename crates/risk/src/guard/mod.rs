@@ -104,6 +104,8 @@ pub enum Unknown {
     Mark(InstrumentIdx),
     /// A held instrument's price jumped, and nothing agrees with it yet.
     Jump(InstrumentIdx),
+    /// A held instrument's price is too old.
+    Stale(InstrumentIdx),
     /// Equity: a rate between currencies, or a sum that cannot be held.
     Equity,
     /// What a transfer was worth: until the account is re-armed.
@@ -287,9 +289,9 @@ impl Guard {
 
     /// A transfer was booked: `amount` is what came in (positive) or went out, in report currency. `None` where its worth is not known:
     /// then nothing measured before holds any more, and new risk is denied until the account is re-armed.
-    pub fn on_transfer(&mut self, scene: &Scene<'_>, account: AccountId, amount: Option<Money>, out: &mut Vec<Action>) {
+    pub fn on_transfer(&mut self, account: AccountId, amount: Option<Money>, out: &mut Vec<Action>) {
         let at = self.account_at(account);
-        self.accounts[at].on_transfer(scene, amount, out);
+        self.accounts[at].on_transfer(amount, out);
     }
 
     /// A UTC day begins.

@@ -45,6 +45,28 @@ pub(super) struct Shared<'a> {
 pub(super) struct Scratch {
     held: Vec<Held>,
     wallets: Vec<Wallet>,
+    /// Which instruments turn which asset into report currency, by asset; for how many instruments it was found.
+    rates: Vec<(AssetIdx, InstrumentIdx)>,
+    rated: usize,
+}
+
+impl Scratch {
+    fn find_rates(&mut self, scene: &Scene<'_>) {
+        if self.rated == scene.table.len() {
+            return;
+        }
+        self.rated = scene.table.len();
+        let report = scene.portfolio.report_currency();
+        self.rates.clear();
+        for rules in scene.table.instruments() {
+            match (rules.base == report, rules.quote == report) {
+                (false, true) => self.rates.push((rules.base, rules.idx)),
+                (true, false) => self.rates.push((rules.quote, rules.idx)),
+                _ => {}
+            }
+        }
+        self.rates.sort_unstable();
+    }
 }
 
 /// What is held in one instrument, at its last believed mark, in quote.
@@ -182,12 +204,12 @@ impl AccountWatch {
             }
         }
         self.looked = Some(ts);
-        let unknown = self.gather(shared, scratch, scene, out);
+        let (unknown, stale) = self.gather(shared, scratch, scene, out);
         if scratch.held.is_empty() && !self.due && !forced {
             return;
         }
         self.due = false;
-        self.weigh(unknown, shared.config, scene, out);
+        self.weigh(unknown, stale, shared.config, scene, out);
         self.want_for_swans(shared, scratch);
         self.margin(shared, scratch, scene, out);
         self.leverage(shared, scratch, scene, out);
@@ -199,14 +221,14 @@ impl AccountWatch {
         self.announce(shared.config, scene, out);
     }
 
-    /// Goes through what is held: marks, and what each position is worth. Answers what is not known.
+    /// Goes through what is held: marks, and what each position is worth. Answers what is not known, and what is known of long ago only.
     fn gather(
         &mut self,
         shared: &mut Shared<'_>,
         scratch: &mut Scratch,
         scene: &Scene<'_>,
         out: &mut Vec<Action>,
-    ) -> Option<Unknown> {
+    ) -> (Option<Unknown>, Option<Unknown>) {
         scratch.held.clear();
         for (account, instrument, _, position) in scene.portfolio.positions() {
             if account != self.account {
@@ -221,7 +243,7 @@ impl AccountWatch {
                 _ => scratch.held.push(Held::new(instrument, size)),
             }
         }
-        let mut unknown = None;
+        let (mut unknown, mut stale) = (None, None);
         let timeout = shared.config.action_timeout();
         scratch.held.retain_mut(|held| {
             let idx = held.instrument;
@@ -238,6 +260,9 @@ impl AccountWatch {
                 Mark::Good(mark) => {
                     if let Some(rose) = shared.assets.push(scene.ts, idx, mark, shared.config) {
                         out.push(swan_alert(self.account, Some(idx), &rose));
+                    }
+                    if scene.ts.since(view.ts) > shared.config.mark_age_max() {
+                        stale = stale.or(Some(Unknown::Stale(idx)));
                     }
                     Some(mark)
                 }
@@ -272,19 +297,41 @@ impl AccountWatch {
                 watch.see(scene.ts, None, Quantity::ZERO, Quantity::ZERO, timeout);
             }
         }
-        unknown
+        // Equity rests on the rates of other assets as well.
+        scratch.find_rates(scene);
+        let report = scene.portfolio.report_currency();
+        for (account, asset, _) in scene.portfolio.balances() {
+            if account != self.account || asset == report {
+                continue;
+            }
+            let first = scratch.rates.partition_point(|rate| rate.0 < asset);
+            for (_, idx) in scratch.rates.iter().skip(first).take_while(|rate| rate.0 == asset) {
+                let mark = shared.marks.look(*idx, &scene.view.get(*idx), || None, shared.config.jump_max);
+                if matches!(mark, Mark::Suspect(_)) {
+                    unknown = unknown.or(Some(Unknown::Jump(*idx)));
+                }
+            }
+        }
+        (unknown, stale)
     }
 
     /// Equity: drawdown, the day, the black swan of the account.
-    fn weigh(&mut self, unknown: Option<Unknown>, config: &GuardConfig, scene: &Scene<'_>, out: &mut Vec<Action>) {
+    fn weigh(
+        &mut self,
+        unknown: Option<Unknown>,
+        stale: Option<Unknown>,
+        config: &GuardConfig,
+        scene: &Scene<'_>,
+        out: &mut Vec<Action>,
+    ) {
         let equity = match unknown {
             None => scene.portfolio.equity(self.account, scene.table, scene.view),
             Some(_) => None,
         };
-        let unknown = unknown.or_else(|| equity.is_none().then_some(Unknown::Equity));
+        let unknown = unknown.or_else(|| equity.is_none().then_some(Unknown::Equity)).or(stale);
         if let Some(what) = unknown.filter(|_| self.unknown.is_none()) {
             let instrument = match what {
-                Unknown::Mark(idx) | Unknown::Jump(idx) => Some(idx),
+                Unknown::Mark(idx) | Unknown::Jump(idx) | Unknown::Stale(idx) => Some(idx),
                 Unknown::Equity | Unknown::Transfer | Unknown::Loss => None,
             };
             out.push(self.alert(AlertKind::InputUnknown, instrument, None, None));
@@ -322,31 +369,34 @@ impl AccountWatch {
 
     /// Both ladders of liquidation, and margin calls.
     fn margin(&mut self, shared: &Shared<'_>, scratch: &mut Scratch, scene: &Scene<'_>, out: &mut Vec<Action>) {
-        let Scratch { held, wallets } = scratch;
+        let Scratch { held, wallets, .. } = scratch;
         self.fill_wallets(held, wallets, scene);
         let (mut near, mut calm) = (false, true);
-        for wallet in wallets.iter_mut().filter(|wallet| wallet.known) {
-            let mut cross = self.ratio_ladder(wallet.settle, None, wallet.margin, held, shared.config, out);
-            for at in 0..held.len() {
-                let Some(isolated) = held[at].isolated.filter(|_| held[at].settle == wallet.settle) else { continue };
-                let Some(worth) = held[at].worth else { continue };
-                let equity = isolated.checked_add(worth.unrealised).unwrap_or(Money::ZERO);
-                let margin = Margin { wallet: isolated, equity, maintenance: worth.maintenance };
-                let room = self.can_add(&held[at], wallet, shared.config);
-                let own = self.ratio_ladder(wallet.settle, Some((at, room)), margin, held, shared.config, out);
-                if own.1 {
-                    wallet.given = wallet.given.checked_add(held[at].add).unwrap_or(Money::ZERO);
+        for wallet in wallets.iter_mut() {
+            if wallet.known {
+                let step = self.ratio_ladder(wallet.settle, None, wallet.margin, held, shared.config, out);
+                near |= step >= RatioStep::Act;
+                calm &= step == RatioStep::Calm;
+                // Initial margin that is not covered is a margin call: positions shrink until it is.
+                let (initial, equity) = (wallet.initial.to_f64(), wallet.margin.equity.to_f64());
+                if let Some(share) = leverage::excess(initial, equity, shared.config.leverage_band) {
+                    let cross = held.iter_mut().filter(|h| h.is_cross(wallet.settle));
+                    cross.for_each(|h| h.share = h.share.max(share));
                 }
-                cross.0 = cross.0.max(own.0);
             }
-            near |= cross.0 >= RatioStep::Act;
-            calm &= cross.0 == RatioStep::Calm;
-            // Initial margin that is not covered is a margin call: positions shrink until it is.
-            if let Some(share) =
-                leverage::excess(wallet.initial.to_f64(), wallet.margin.equity.to_f64(), shared.config.leverage_band)
-            {
-                let cross = held.iter_mut().filter(|h| h.is_cross(wallet.settle));
-                cross.for_each(|h| h.share = h.share.max(share));
+            for at in 0..held.len() {
+                let Some(own) = held.get(at).filter(|h| h.settle == wallet.settle && !h.net.is_zero()) else {
+                    continue;
+                };
+                let (Some(isolated), Some(worth)) = (own.isolated, own.worth) else { continue };
+                let Some(equity) = isolated.checked_add(worth.unrealised) else { continue };
+                let margin = Margin { wallet: isolated, equity, maintenance: worth.maintenance };
+                let room = self.can_add(own, wallet, shared.config);
+                let step = self.ratio_ladder(wallet.settle, Some((at, room)), margin, held, shared.config, out);
+                near |= step >= RatioStep::Act;
+                calm &= step == RatioStep::Calm;
+                let added = held.get(at).map_or(Money::ZERO, |h| h.add);
+                wallet.given = wallet.given.checked_add(added).unwrap_or(wallet.given);
             }
         }
         for held in held.iter_mut().filter(|h| h.is_perpetual && !h.net.is_zero()) {
@@ -393,7 +443,7 @@ impl AccountWatch {
     }
 
     /// The ladder of margin ratios: of the cross positions of a settle asset, or of the isolated position at `own`, to which so much could be
-    /// added. Answers the step, and whether margin is to be added.
+    /// added. Answers the step.
     fn ratio_ladder(
         &mut self,
         settle: AssetIdx,
@@ -402,7 +452,7 @@ impl AccountWatch {
         held: &mut [Held],
         config: &GuardConfig,
         out: &mut Vec<Action>,
-    ) -> (RatioStep, bool) {
+    ) -> RatioStep {
         let is_member = |at: usize, h: &Held| match own {
             Some((own, _)) => at == own,
             None => h.is_cross(settle),
@@ -448,7 +498,7 @@ impl AccountWatch {
                 }
             }
         }
-        (step, measure == Measure::AddMargin)
+        step
     }
 
     /// The ladder of distances of one position.
@@ -613,7 +663,7 @@ impl AccountWatch {
         scene: &Scene<'_>,
         out: &mut Vec<Action>,
     ) {
-        let equity = scene.portfolio.equity(self.account, scene.table, scene.view).or(self.equity);
+        let equity = self.equity.or_else(|| scene.portfolio.equity(self.account, scene.table, scene.view));
         let (Some(pnl), Some(equity)) = (pnl, equity) else {
             if self.latched.is_none() {
                 out.push(self.alert(AlertKind::InputUnknown, None, None, None));
@@ -630,9 +680,8 @@ impl AccountWatch {
     }
 
     /// A transfer was booked.
-    pub(super) fn on_transfer(&mut self, scene: &Scene<'_>, amount: Option<Money>, out: &mut Vec<Action>) {
+    pub(super) fn on_transfer(&mut self, amount: Option<Money>, out: &mut Vec<Action>) {
         self.due = true;
-        let after = scene.portfolio.equity(self.account, scene.table, scene.view).filter(|_| self.unknown.is_none());
         let Some(amount) = amount else {
             if self.latched.is_none() {
                 out.push(self.alert(AlertKind::InputUnknown, None, None, None));
@@ -640,12 +689,10 @@ impl AccountWatch {
             self.latched = self.latched.or(Some(Unknown::Transfer));
             return;
         };
-        // Where equity is not known now, the last known one stands for what there was before.
-        let pair = match after {
-            Some(after) => after.checked_sub(amount).map(|before| (before, after)),
-            None => self.equity.and_then(|before| Some((before, before.checked_add(amount)?))),
+        // The last equity that was measured is the one before: it rests on believed marks, which the one of this moment may not.
+        let Some((before, after)) = self.equity.and_then(|before| Some((before, before.checked_add(amount)?))) else {
+            return;
         };
-        let Some((before, after)) = pair else { return };
         self.drawdown.transferred(before, after);
         self.day.transferred(before, after);
         if before > Money::ZERO && after > Money::ZERO {
@@ -703,6 +750,7 @@ impl AccountWatch {
             Some(Unknown::Equity) => 3,
             Some(Unknown::Transfer) => 4,
             Some(Unknown::Loss) => 5,
+            Some(Unknown::Stale(idx)) => 6 | u64::from(idx.0) << 8,
         };
         d.word(u64::from(self.account.0) | u64::from(self.said) << 32);
         d.word(self.looked.map_or(u64::MAX, |ts| ts.0));
@@ -801,6 +849,7 @@ stored_enum!(Unknown, "what the guard does not know" {
     3 => Equity,
     4 => Transfer,
     5 => Loss,
+    6 => Stale(idx),
 });
 stored_struct!(AccountWatch {
     account,
