@@ -201,13 +201,14 @@ pub struct AccountBreaker {
 }
 
 impl AccountBreaker {
-    /// A round trip brought `pnl` in report currency; `equity` is what is left. Answers whether the state changed.
+    /// A round trip brought `pnl` in report currency; `before` is the equity that there was before the losses that are added up. Answers
+    /// whether the state changed.
     pub(super) fn on_trip(
         &mut self,
         ts: UnixNanos,
         entered: UnixNanos,
         pnl: Money,
-        equity: Money,
+        before: Money,
         config: &GuardConfig,
     ) -> bool {
         self.switch.tick(ts);
@@ -223,9 +224,7 @@ impl AccountBreaker {
             return changed;
         }
         let loss = self.loss();
-        // Of the equity that there was before these losses.
-        let trips = loss > Money::ZERO
-            && equity.checked_add(loss).is_none_or(|before| reaches_over(loss, before, config.breaker_loss_max));
+        let trips = loss > Money::ZERO && reaches_over(loss, before, config.breaker_loss_max);
         if trips {
             self.switch.open(ts, config);
         }
@@ -376,21 +375,20 @@ mod tests {
     #[test]
     fn an_account_opens_above_five_percent_only() {
         let config = GuardConfig::default();
-        let trip = |breaker: &mut AccountBreaker, pnl: &str, equity: &str| {
-            breaker.on_trip(at(1), at(0), testkit::money(pnl), testkit::money(equity), &config)
+        let trip = |breaker: &mut AccountBreaker, pnl: &str, before: &str| {
+            breaker.on_trip(at(1), at(0), testkit::money(pnl), testkit::money(before), &config)
         };
         let mut breaker = AccountBreaker::default();
-        assert!(!trip(&mut breaker, "-500", "9500"), "five percent are not more than five");
-        assert!(trip(&mut breaker, "-0.01", "9499.99"));
+        assert!(!trip(&mut breaker, "-500", "10000"), "five percent are not more than five");
+        assert!(trip(&mut breaker, "-0.01", "10000"));
         let mut breaker = AccountBreaker::default();
-        assert!(!trip(&mut breaker, "1000", "11000"));
-        assert!(!trip(&mut breaker, "-300", "10700"));
-        assert!(trip(&mut breaker, "-300", "10400"), "measured from the highest sum");
+        assert!(!trip(&mut breaker, "1000", "10000"));
+        assert!(!trip(&mut breaker, "-300", "11000"));
+        assert!(trip(&mut breaker, "-300", "11000"), "measured from the highest sum");
         assert_eq!(breaker.loss(), Money::from_units(600));
-        let mut breaker = AccountBreaker::default();
-        assert!(trip(&mut breaker, "-1", "0"), "nothing left");
-        let mut breaker = AccountBreaker::default();
-        assert!(trip(&mut breaker, "-1", "-100"), "less than nothing left");
+        for nothing in ["0", "-100"] {
+            assert!(trip(&mut AccountBreaker::default(), "-1", nothing), "nothing was there, and it was lost");
+        }
     }
 
     #[test]

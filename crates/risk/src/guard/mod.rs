@@ -29,6 +29,9 @@ mod position;
 mod ring;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use black_swan::Level;
 pub use breaker::Permit;
 pub use config::GuardConfig;

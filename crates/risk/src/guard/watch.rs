@@ -128,6 +128,8 @@ pub(super) struct AccountWatch {
     swan: Swan,
     /// The last known equity.
     equity: Option<Money>,
+    /// The same with what the account's breaker has counted as lost.
+    before_losses: Option<Money>,
     unknown: Option<Unknown>,
     /// What stays unknown until a re-arm.
     latched: Option<Unknown>,
@@ -155,6 +157,7 @@ impl AccountWatch {
             hour: Ring::default(),
             swan: Swan::default(),
             equity: None,
+            before_losses: None,
             unknown: None,
             latched: None,
             liquidation_near: false,
@@ -340,6 +343,7 @@ impl AccountWatch {
         let Some(equity) = equity else { return };
         let ts = scene.ts;
         self.equity = Some(equity);
+        self.before_losses = equity.checked_add(self.breaker.loss());
         self.hour.push(ts, equity.raw());
         if let Some(step) = self.drawdown.update(ts, equity, config) {
             let limit = if step == Step::Limit { config.drawdown_halt } else { config.drawdown_alert };
@@ -663,16 +667,17 @@ impl AccountWatch {
         scene: &Scene<'_>,
         out: &mut Vec<Action>,
     ) {
-        let equity = self.equity.or_else(|| scene.portfolio.equity(self.account, scene.table, scene.view));
-        let (Some(pnl), Some(equity)) = (pnl, equity) else {
+        // Without a look so far, what there is now with what was lost is what there was.
+        let live = || scene.portfolio.equity(self.account, scene.table, scene.view)?.checked_sub(pnl?.min(Money::ZERO));
+        let (Some(pnl), Some(before)) = (pnl, self.before_losses.or_else(live)) else {
             if self.latched.is_none() {
                 out.push(self.alert(AlertKind::InputUnknown, None, None, None));
             }
             self.latched = self.latched.or(Some(Unknown::Loss));
             return;
         };
-        if self.breaker.on_trip(ts, entered, pnl, equity, config) {
-            let loss = fraction(self.breaker.loss(), equity);
+        if self.breaker.on_trip(ts, entered, pnl, before, config) {
+            let loss = fraction(self.breaker.loss(), before);
             let value = if self.breaker.state() == State::Closed { None } else { loss };
             out.push(breaker_alert(self.account, None, value, Some(config.breaker_loss_max.to_f64())));
             self.announce(config, scene, out);
@@ -701,6 +706,7 @@ impl AccountWatch {
             self.hour = Ring::default();
         }
         self.equity = Some(after);
+        self.before_losses = after.checked_add(self.breaker.loss());
     }
 
     /// A UTC day begins.
@@ -763,6 +769,7 @@ impl AccountWatch {
         d.word(unknown(self.unknown));
         d.word(unknown(self.latched));
         d.wide(self.equity.map_or(i128::MIN, Money::raw));
+        d.wide(self.before_losses.map_or(i128::MIN, Money::raw));
         self.drawdown.digest(d);
         self.day.digest(d);
         self.breaker.digest(d);
@@ -861,6 +868,7 @@ stored_struct!(AccountWatch {
     hour,
     swan,
     equity,
+    before_losses,
     unknown,
     latched,
     liquidation_near,
