@@ -6,6 +6,7 @@
 mod catalogue;
 mod data;
 mod engine_run;
+mod guard;
 mod journal;
 mod loading;
 mod measure;
@@ -48,6 +49,8 @@ enum What {
     Combined,
     /// Time of single steps with risk on: median, p99, p99.9.
     Step,
+    /// The guard: a look at an account with 1, 10 and 100 positions.
+    Guard,
     /// A snapshot of engine and venue: its size, how long saving and loading take, and appending one command to a journal.
     Snapshot {
         /// How many instruments.
@@ -96,6 +99,7 @@ fn main() {
         What::Engine { only, bars } => engine_run::all(cli.npy.as_deref(), cli.runs, only, *bars),
         What::Combined => engine_run::combined(cli.runs),
         What::Step => step_time::run(),
+        What::Guard => guard::run(cli.runs),
         What::Snapshot { instruments, orders } => snapshot::run(cli.runs, *instruments, *orders),
         What::Recorded { dir } => recorded::run(dir.as_deref(), cli.runs),
         What::Journal { dir } => journal::run(dir.as_deref(), cli.runs),

@@ -28,7 +28,7 @@ pub use command::{Command, CommandRecord, Decision};
 pub use deny_reason::{DenyReason, Refusal};
 pub use exposure::Reservation;
 pub use gate::{EntryIntent, Gate, Scene};
-pub use guard::{Action, Guard, GuardConfig, Standing};
+pub use guard::{Action, Guard, GuardConfig, Stance};
 pub use limits::{LimitError, Limits, Profile, StandardLimits};
 pub use mode::ModeMachine;
 pub use restore::Restorer;

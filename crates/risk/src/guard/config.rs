@@ -332,7 +332,7 @@ mod tests {
     fn the_defaults_are_the_hard_values() {
         let hard = GuardConfig::default();
         hard.validate().unwrap();
-        assert_eq!(hard.clone().tightened(), Ok(hard.clone()));
+        assert_eq!(hard.tightened(), Ok(hard));
         let shown = |rate: Rate| rate.to_string();
         assert_eq!((shown(hard.drawdown_alert), shown(hard.drawdown_halt)), ("0.1".into(), "0.15".into()));
         assert_eq!((shown(hard.margin_ratio_alert), shown(hard.margin_ratio_act)), ("0.8".into(), "0.9".into()));
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn every_number_can_be_tightened_and_none_loosened() {
         let hard = GuardConfig::default();
-        let json = serde_json::to_value(&hard).unwrap();
+        let json = serde_json::to_value(hard).unwrap();
         let names: Vec<String> = json.as_object().unwrap().keys().cloned().collect();
         assert_eq!(names.len(), hard.rows().len() + 1, "every field has its row, and the one beside them");
         let mut tried = 0;
@@ -378,15 +378,15 @@ mod tests {
     fn numbers_that_are_none_are_named() {
         let hard = GuardConfig::default();
         for (bad, name) in [
-            (GuardConfig { drawdown_halt: Rate::ZERO, ..hard.clone() }, "drawdown_halt"),
-            (GuardConfig { drawdown_alert: percent(16), ..hard.clone() }, "drawdown_alert"),
-            (GuardConfig { check_interval_ms: 0, ..hard.clone() }, "check_interval_ms"),
-            (GuardConfig { breaker_losses: 0, ..hard.clone() }, "breaker_losses"),
-            (GuardConfig { margin_cut: Rate::from_raw(-1), ..hard.clone() }, "margin_cut"),
-            (GuardConfig { distance_close: percent(6), ..hard.clone() }, "distance_close"),
-            (GuardConfig { leverage_crisis: times(4), ..hard.clone() }, "leverage_crisis"),
-            (GuardConfig { breaker_cool_down_s: 86_401, ..hard.clone() }, "breaker_cool_down_s"),
-            (GuardConfig { swan_calm_s: 0, ..hard.clone() }, "swan_calm_s"),
+            (GuardConfig { drawdown_halt: Rate::ZERO, ..hard }, "drawdown_halt"),
+            (GuardConfig { drawdown_alert: percent(16), ..hard }, "drawdown_alert"),
+            (GuardConfig { check_interval_ms: 0, ..hard }, "check_interval_ms"),
+            (GuardConfig { breaker_losses: 0, ..hard }, "breaker_losses"),
+            (GuardConfig { margin_cut: Rate::from_raw(-1), ..hard }, "margin_cut"),
+            (GuardConfig { distance_close: percent(6), ..hard }, "distance_close"),
+            (GuardConfig { leverage_crisis: times(4), ..hard }, "leverage_crisis"),
+            (GuardConfig { breaker_cool_down_s: 86_401, ..hard }, "breaker_cool_down_s"),
+            (GuardConfig { swan_calm_s: 0, ..hard }, "swan_calm_s"),
         ] {
             assert_eq!(bad.validate().unwrap_err().name, name);
         }

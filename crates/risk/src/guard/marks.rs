@@ -129,8 +129,11 @@ mod tests {
 
     const A: InstrumentIdx = InstrumentIdx(0);
 
-    /// Looks once per step: seconds since the beginning, last trade, book.
-    fn looks(steps: &[(u64, Option<i64>, Option<(i64, i64)>)]) -> Vec<Mark> {
+    /// Seconds since the beginning, last trade, book.
+    type Step = (u64, Option<i64>, Option<(i64, i64)>);
+
+    /// Looks once per step.
+    fn looks(steps: &[Step]) -> Vec<Mark> {
         let mut marks = Marks::default();
         (steps.iter())
             .map(|&(second, last, best)| {

@@ -1,7 +1,7 @@
 //! The guard: watches the account while it trades, and says what must happen to keep it.
 //!
 //! In:  the world after market events and by the minute; fills, round trips, transfers; the turn of the day; re-arms by key holders.
-//! Out: [`Action`]s, which the engine carries out; a [`Standing`] per strategy, which the gate's checks read.
+//! Out: [`Action`]s, which the engine carries out; a [`Stance`] per strategy, which the gate's checks read.
 //! It owns no order and sends nothing.
 //!
 //! | monitor | watches | says |
@@ -13,7 +13,7 @@
 //! | [`leverage`] | gross exposure over equity | a cap for entries; reductions above it |
 //! | [`black_swan`] | falls within minutes | alert, nothing new, halve, close |
 //!
-//! What is not known (a missing mark, a jump that nothing agrees with, equity) denies new risk through the standing and raises an alert; it
+//! What is not known (a missing mark, a jump that nothing agrees with, equity) denies new risk through the stance and raises an alert; it
 //! never keeps a reduction from leaving and never closes anything. Of several things wanted for one position the most severe is asked for,
 //! once, until the position shows it or it has taken too long.
 
@@ -119,7 +119,7 @@ pub enum Unknown {
 
 /// What the guard says to a new position of a strategy. The gate refuses what it does not allow.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Standing {
+pub struct Stance {
     /// Something is not known: no new risk.
     pub unknown: Option<Unknown>,
     /// What the loss breakers allow: the stricter of the strategy's and the account's.
@@ -144,7 +144,7 @@ pub struct Standing {
     pub black_swan: Level,
 }
 
-impl Standing {
+impl Stance {
     /// Whether nothing stands against new risk (of the size that `size_factor` and `leverage_cap` leave).
     #[must_use]
     pub fn allows_new_risk(&self) -> bool {
@@ -320,7 +320,7 @@ impl Guard {
 
     /// What a strategy may do in an account now.
     #[must_use]
-    pub fn standing(&self, ts: UnixNanos, account: AccountId, strategy: StrategyIdx) -> Standing {
+    pub fn stance(&self, ts: UnixNanos, account: AccountId, strategy: StrategyIdx) -> Stance {
         let config = &self.config;
         let watch = self.account(account);
         let of_strategy = self.strategies.get(strategy.index()).map_or(Permit::Full, |b| b.permit(ts, config));
@@ -331,7 +331,7 @@ impl Guard {
             Permit::Probe { taken: true, .. } | Permit::Refused { .. } => Rate::ZERO,
         };
         let black_swan = self.assets.worst_fall().max(watch.map_or(Level::Calm, AccountWatch::swan_level));
-        Standing {
+        Stance {
             unknown: watch.and_then(AccountWatch::unknown),
             breaker,
             size_factor,

@@ -113,8 +113,8 @@ impl World {
         std::mem::take(out)
     }
 
-    fn standing(&self) -> Standing {
-        self.guard.standing(self.stage.ts, ACCOUNT, StrategyIdx(0))
+    fn stance(&self) -> Stance {
+        self.guard.stance(self.stage.ts, ACCOUNT, StrategyIdx(0))
     }
 }
 
@@ -192,7 +192,7 @@ fn drawdown_alerts_at_ten_and_stops_everything_at_fifteen_percent() {
     world.at(btc, "85.1");
     let halt = Action::Mode { to: Mode::Emergency, cause: Cause::Drawdown, flatten: true };
     assert!(world.acts(btc, "85").contains(&halt));
-    assert!(world.standing().halted && !world.standing().allows_new_risk());
+    assert!(world.stance().halted && !world.stance().allows_new_risk());
     assert_eq!(world.acts(btc, "85"), [halt], "again, while the mode is milder");
     world.stage.mode = Mode::Emergency;
     assert_eq!(world.acts(btc, "84.9"), []);
@@ -200,7 +200,7 @@ fn drawdown_alerts_at_ten_and_stops_everything_at_fifteen_percent() {
     world.stage.mode = Mode::Normal;
     assert!(world.guard.rearm(world.stage.ts, ACCOUNT, Rearm::Account));
     assert_eq!(world.acts(btc, "84.9"), []);
-    assert_eq!((world.standing().halted, world.standing().drawdown), (false, Some(0.0)));
+    assert_eq!((world.stance().halted, world.stance().drawdown), (false, Some(0.0)));
 }
 
 #[test]
@@ -212,13 +212,13 @@ fn a_lost_day_takes_no_new_risk_until_the_next() {
     assert_eq!(world.acts(btc, "97"), [reduced(Cause::DailyLoss)], "three percent within the hour");
     world.stage.mode = Mode::Reduced;
     assert_eq!(world.acts(btc, "99"), []);
-    assert!(world.standing().day_over && !world.standing().allows_new_risk());
+    assert!(world.stance().day_over && !world.stance().allows_new_risk());
     assert_eq!(world.day(), [], "the day has not turned");
     world.stage.ts = UnixNanos::start_of_day(world.stage.ts.day() + 1);
     assert_eq!(world.day(), [Action::Cleared { cause: Cause::DailyLoss }]);
     world.stage.mode = Mode::Normal;
     assert_eq!(world.acts(btc, "99"), []);
-    assert!(world.standing().allows_new_risk());
+    assert!(world.stance().allows_new_risk());
 }
 
 #[test]
@@ -230,8 +230,8 @@ fn transfers_are_neither_profit_nor_loss() {
         world.at(btc, "95");
         world.transfer(amount);
         assert_eq!(acts(world.at(btc, "95")), [], "{amount}");
-        let standing = world.standing();
-        for fraction in [standing.drawdown, standing.day_loss, standing.hour_loss] {
+        let stance = world.stance();
+        for fraction in [stance.drawdown, stance.day_loss, stance.hour_loss] {
             testkit::assert_close(fraction.unwrap(), 0.01, 0.0, 1e-9);
         }
     }
@@ -240,9 +240,9 @@ fn transfers_are_neither_profit_nor_loss() {
     world.at(btc, "100");
     world.guard.on_transfer(ACCOUNT, None, &mut world.out);
     assert_eq!(alerts(&world.check()), [AlertKind::InputUnknown]);
-    assert_eq!(world.standing().unknown, Some(Unknown::Transfer));
+    assert_eq!(world.stance().unknown, Some(Unknown::Transfer));
     assert!(world.guard.rearm(world.stage.ts, ACCOUNT, Rearm::Account));
-    assert!(world.standing().allows_new_risk());
+    assert!(world.stance().allows_new_risk());
 }
 
 #[test]
@@ -255,10 +255,10 @@ fn one_price_a_thousand_times_off_closes_nothing() {
             let said = world.at(btc, wrong);
             assert_eq!(alerts(&said), [AlertKind::InputUnknown], "{wrong}");
             assert_eq!(acts(said), [], "{wrong}");
-            assert_eq!(world.standing().unknown, Some(Unknown::Jump(btc)));
-            assert!(!world.standing().allows_new_risk());
+            assert_eq!(world.stance().unknown, Some(Unknown::Jump(btc)));
+            assert!(!world.stance().allows_new_risk());
             assert_eq!(world.at(btc, "100"), []);
-            assert!(world.standing().allows_new_risk(), "{wrong}");
+            assert!(world.stance().allows_new_risk(), "{wrong}");
         }
     }
 }
@@ -283,14 +283,14 @@ fn a_missing_price_denies_and_closes_nothing() {
     world.buy(eth, "50", "100");
     let said = world.check();
     assert_eq!((alerts(&said), acts(said)), (vec![AlertKind::InputUnknown], vec![]));
-    assert_eq!(world.standing().unknown, Some(Unknown::Mark(eth)));
+    assert_eq!(world.stance().unknown, Some(Unknown::Mark(eth)));
     world.print(eth, "100");
     assert_eq!(world.check(), []);
-    assert!(world.standing().allows_new_risk());
+    assert!(world.stance().allows_new_risk());
     // Old prices deny as well.
     world.wait(301 * NANOS_PER_SECOND);
     assert_eq!(alerts(&world.check()), [AlertKind::InputUnknown]);
-    assert_eq!(world.standing().unknown, Some(Unknown::Stale(btc)));
+    assert_eq!(world.stance().unknown, Some(Unknown::Stale(btc)));
 }
 
 #[test]
@@ -305,10 +305,10 @@ fn a_rate_that_jumps_moves_no_equity() {
     world.at(btc, "100");
     world.print(bnb, "500000");
     assert_eq!(acts(world.at(btc, "100")), []);
-    assert_eq!(world.standing().unknown, Some(Unknown::Jump(bnb)));
+    assert_eq!(world.stance().unknown, Some(Unknown::Jump(bnb)));
     world.print(bnb, "500");
     assert_eq!(acts(world.at(btc, "100")), []);
-    assert_eq!(world.standing().drawdown, Some(0.0), "no peak was made of it");
+    assert_eq!(world.stance().drawdown, Some(0.0), "no peak was made of it");
 }
 
 #[test]
@@ -320,8 +320,8 @@ fn equity_of_nothing_and_less_halts_and_is_not_divided_by() {
         world.at(btc, price);
     }
     world.at(btc, "40");
-    assert!(world.standing().drawdown.unwrap() > 1.0);
-    assert!(world.standing().halted && !world.standing().allows_new_risk());
+    assert!(world.stance().drawdown.unwrap() > 1.0);
+    assert!(world.stance().halted && !world.stance().allows_new_risk());
 }
 
 #[test]
@@ -537,12 +537,12 @@ fn too_much_leverage_is_reduced_to_below_its_cap() {
     let said = world.acts(btc, "100");
     let [Action::Reduce { fraction, .. }] = said[..] else { panic!("{said:?}") };
     testkit::assert_close(fraction.to_f64(), 1.0 - 0.95 / 2.0, 0.0, 1e-9);
-    assert_eq!(world.standing().leverage_cap, Some(Rate::ONE));
+    assert_eq!(world.stance().leverage_cap, Some(Rate::ONE));
     // Unknown denies, and reduces nothing.
     world.guard.set_regime(Input::Unknown);
     world.wait(10 * NANOS_PER_SECOND);
     assert_eq!(world.at(btc, "100"), []);
-    assert_eq!((world.standing().leverage_cap, world.standing().allows_new_risk()), (None, false));
+    assert_eq!((world.stance().leverage_cap, world.stance().allows_new_risk()), (None, false));
 }
 
 #[test]
@@ -559,17 +559,17 @@ fn three_losing_trips_let_a_strategy_probe_after_an_hour() {
     assert_eq!(trip(&mut world, 0, "99"), []);
     assert_eq!(trip(&mut world, 0, "99"), [AlertKind::Breaker]);
     let until = UnixNanos(world.stage.ts.0 + 3_600 * NANOS_PER_SECOND);
-    assert_eq!((world.standing().breaker, world.standing().size_factor), (Permit::Refused { until }, Rate::ZERO));
-    let other = world.guard.standing(world.stage.ts, ACCOUNT, StrategyIdx(1));
+    assert_eq!((world.stance().breaker, world.stance().size_factor), (Permit::Refused { until }, Rate::ZERO));
+    let other = world.guard.stance(world.stage.ts, ACCOUNT, StrategyIdx(1));
     assert_eq!((other.breaker, other.allows_new_risk()), (Permit::Full, true), "it is the strategy's own");
     world.stage.ts = until;
     assert_eq!(alerts(&world.sample()), [AlertKind::Breaker]);
-    assert_eq!((world.standing().size_factor, world.standing().allows_new_risk()), (rate("0.25"), true));
+    assert_eq!((world.stance().size_factor, world.stance().allows_new_risk()), (rate("0.25"), true));
     world.trade_of(0, btc, Side::Buy, "1", "100");
-    assert!(!world.standing().allows_new_risk(), "one probe at a time");
+    assert!(!world.stance().allows_new_risk(), "one probe at a time");
     world.wait(NANOS_PER_SECOND);
     world.trade_of(0, btc, Side::Sell, "1", "101");
-    assert_eq!((world.standing().breaker, world.standing().size_factor), (Permit::Full, Rate::ONE));
+    assert_eq!((world.stance().breaker, world.stance().size_factor), (Permit::Full, Rate::ONE));
 }
 
 #[test]
@@ -582,17 +582,17 @@ fn an_account_that_lost_five_percent_probes_after_an_hour() {
     let said = world.check();
     assert_eq!((alerts(&said), acts(said)), (vec![AlertKind::Breaker], vec![reduced(Cause::Breaker)]), "510 of 10,000");
     world.stage.mode = Mode::Reduced;
-    let other = world.guard.standing(world.stage.ts, ACCOUNT, StrategyIdx(7));
+    let other = world.guard.stance(world.stage.ts, ACCOUNT, StrategyIdx(7));
     assert!(matches!(other.breaker, Permit::Refused { .. }), "for every strategy");
     world.wait(3_600 * NANOS_PER_SECOND);
     let said = world.sample();
     assert!(said.contains(&Action::Cleared { cause: Cause::Breaker }), "half-open is in mode normal: {said:?}");
     world.stage.mode = Mode::Normal;
-    assert_eq!(world.standing().size_factor, rate("0.25"));
+    assert_eq!(world.stance().size_factor, rate("0.25"));
     world.buy(btc, "1", "100");
     world.wait(NANOS_PER_SECOND);
     world.sell(btc, "1", "99");
-    assert!(matches!(world.standing().breaker, Permit::Refused { .. }), "a losing probe");
+    assert!(matches!(world.stance().breaker, Permit::Refused { .. }), "a losing probe");
 }
 
 #[test]
@@ -621,8 +621,8 @@ fn an_asset_that_falls_is_halved_then_closed_and_over_after_an_hour_of_calm() {
     assert_eq!(fall("79"), [reduce(btc, "0.5")], "nobody did so within five seconds");
     assert_eq!(fall("75"), [close(btc)]);
     world.sell(btc, "10", "75");
-    let standing = world.standing();
-    assert_eq!((standing.black_swan, standing.leverage_cap), (Level::Close, Some(rate("100"))));
+    let stance = world.stance();
+    assert_eq!((stance.black_swan, stance.leverage_cap), (Level::Close, Some(rate("100"))));
     let mut cleared = None;
     for minute in 1..=200 {
         world.wait(NANOS_PER_MINUTE);
@@ -636,7 +636,7 @@ fn an_asset_that_falls_is_halved_then_closed_and_over_after_an_hour_of_calm() {
     // The fall leaves the window after an hour, then an hour of calm.
     assert!(cleared.is_some_and(|minute| (110..=125).contains(&minute)), "{cleared:?}");
     world.stage.mode = Mode::Normal;
-    assert!(world.standing().allows_new_risk());
+    assert!(world.stance().allows_new_risk());
 }
 
 #[test]
@@ -658,7 +658,7 @@ fn an_account_that_falls_within_the_hour_is_halved_then_stopped() {
     world.stage.mode = Mode::Normal;
     assert!(world.guard.rearm(world.stage.ts, ACCOUNT, Rearm::Account));
     assert_eq!(world.acts(btc, "93.7"), [Action::Cleared { cause: Cause::BlackSwan }]);
-    assert!(world.standing().allows_new_risk());
+    assert!(world.stance().allows_new_risk());
 }
 
 #[test]
@@ -877,8 +877,8 @@ proptest! {
                 }
             }
             // What is not known never allows new risk.
-            let standing = world.standing();
-            prop_assert!(standing.unknown.is_none() || !standing.allows_new_risk());
+            let stance = world.stance();
+            prop_assert!(stance.unknown.is_none() || !stance.allows_new_risk());
         }
     }
 
