@@ -15,6 +15,8 @@ use crate::time::UnixNanos;
 pub struct InstrumentView {
     /// Last traded price (a candle's close counts), a mantissa.
     pub last: Option<i64>,
+    /// The traded price before that one.
+    pub before: Option<i64>,
     /// Best bid and ask, mantissas.
     pub best: Option<(i64, i64)>,
     /// When any of it was last known to be so, engine time.
@@ -84,6 +86,7 @@ impl MarketView {
             if flags.has(MarketFlags::SYNTHETIC) {
                 return;
             }
+            view.before = view.last;
             view.last = Some(price);
             view.ts = ts;
         }
@@ -110,6 +113,7 @@ impl Digestible for MarketView {
     fn digest(&self, d: &mut Digest) {
         for view in &self.instruments {
             d.int(view.last.unwrap_or(i64::MIN));
+            d.int(view.before.unwrap_or(i64::MIN));
             d.int(view.best.map_or(i64::MIN, |b| b.0));
             d.int(view.best.map_or(i64::MIN, |b| b.1));
             d.word(view.ts.0);

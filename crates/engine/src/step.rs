@@ -10,7 +10,7 @@ use domain::{
 };
 use execution::{Alarm, Desk, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
-use risk::{Command, Decision, DenyReason, Gate, ModeMachine, Refusal, Scene};
+use risk::{Command, Decision, DenyReason, Gate, ModeMachine, Refusal, Scene, Standing};
 use std::sync::Arc;
 use strategy::{Context, Strategy};
 
@@ -183,6 +183,12 @@ impl Engine {
             self.on_market(ts, &event.body, instrument, flags, out, observer);
         }
         if out.len() != first {
+            for command in out.iter().skip(first) {
+                if let Command::Cancel { account, .. } = command {
+                    self.gate.count_message(*account, ts);
+                }
+            }
+            out.extend(self.gate.take_alerts().map(|alert| Command::Record(Decision::Alert(alert))));
             out.iter().skip(first).for_each(|command| command.digest(&mut self.digest));
         }
     }
@@ -609,7 +615,7 @@ pub(crate) fn scene<'a>(
     portfolio: &'a Portfolio,
     mode: Mode,
 ) -> Scene<'a> {
-    Scene { ts, table, view, portfolio, mode }
+    Scene { ts, table, view, portfolio, mode, standing: Standing::CALM_REF }
 }
 
 /// An instrument's definition as an event body.

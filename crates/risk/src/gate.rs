@@ -5,18 +5,22 @@
 //! Nothing approved outlives the step that approved it: orders that wait are kept unapproved and come here again.
 
 use crate::approved::Approved;
-use crate::check::{self, Bench, Holdings, OwnOrders, Subject};
+use crate::budget::MessageBudget;
+use crate::check::{self, Bench, Entering, Holdings, OwnOrders, Restricted, Subject};
 use crate::correlation::CorrelationTracker;
 use crate::deny_reason::{DenyReason, Refusal};
 use crate::exposure::{Exposure, Reservation};
-use crate::limits::Profile;
+use crate::limits::{Profile, TightenError};
+use crate::measure::{self, Of};
 use crate::sizing::{self, Means};
+use crate::standing::Standing;
+use crate::throttle::Throttle;
 use crate::validate::Validated;
 use domain::observe::SizeSeen;
 use domain::{
-    Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, MarketView, Mode,
-    Money, Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side,
-    SizeRequest, StopLevel, StopPlan, UnixNanos,
+    AccountId, Alert, AlertKind, Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable,
+    Intent, LimitKey, MarketView, Mode, Money, Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price,
+    Quantity, Rounding, Side, SizeRequest, StopLevel, StopPlan, StrategyIdx, UnixNanos,
 };
 use portfolio::Portfolio;
 
@@ -33,6 +37,8 @@ pub struct Scene<'a> {
     pub portfolio: &'a Portfolio,
     /// The mode in force.
     pub mode: Mode,
+    /// How the account stands; [`Standing::CALM_REF`] where nobody watches.
+    pub standing: &'a Standing,
 }
 
 /// How long an approval may wait before it must be asked for again.
@@ -61,17 +67,35 @@ pub struct ApprovedEntry {
 /// The pre-trade gate.
 #[derive(Debug)]
 pub struct Gate {
-    profile: Profile,
-    exposure: Exposure,
-    correlation: CorrelationTracker,
-    sharers: Vec<u32>,
+    /// What it was made with.
+    pub(crate) configured: Profile,
+    /// The limits in force: those, or tighter.
+    pub(crate) profile: Profile,
+    pub(crate) exposure: Exposure,
+    pub(crate) correlation: CorrelationTracker,
+    pub(crate) sharers: Vec<u32>,
+    pub(crate) restricted: Restricted,
+    pub(crate) budget: MessageBudget,
+    pub(crate) throttle: Throttle,
+    /// What is to be told, until somebody takes it.
+    pub(crate) alerts: Vec<Alert>,
 }
 
 impl Gate {
     /// A gate with the limits of `profile`.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
-        Self { profile, exposure: Exposure::default(), correlation: CorrelationTracker::default(), sharers: Vec::new() }
+        Self {
+            configured: profile,
+            profile,
+            exposure: Exposure::default(),
+            correlation: CorrelationTracker::default(),
+            sharers: Vec::new(),
+            restricted: Restricted::default(),
+            budget: MessageBudget::default(),
+            throttle: Throttle::default(),
+            alerts: Vec::with_capacity(8),
+        }
     }
 
     /// Makes room for one more instrument.
@@ -109,14 +133,59 @@ impl Gate {
         self.exposure.release(reservation);
     }
 
-    /// What changes while it runs, for saving.
-    pub(crate) const fn parts(&self) -> (&Exposure, &CorrelationTracker, &Vec<u32>) {
-        (&self.exposure, &self.correlation, &self.sharers)
+    /// Makes a limit tighter; see [`Limits::tighten`](crate::Limits::tighten).
+    ///
+    /// # Errors
+    /// [`TightenError`]; then nothing changed.
+    pub fn tighten(&mut self, key: LimitKey, to: i128) -> Result<(f64, f64), TightenError> {
+        self.profile.tighten(key, to)
     }
 
-    /// What changes while it runs, for loading.
-    pub(crate) const fn parts_mut(&mut self) -> (&mut Exposure, &mut CorrelationTracker, &mut Vec<u32>) {
-        (&mut self.exposure, &mut self.correlation, &mut self.sharers)
+    /// Puts instruments or accounts on the restricted list, from which nothing is taken off while running.
+    pub fn restrict(&mut self, add: impl FnOnce(&mut Restricted)) {
+        add(&mut self.restricted);
+    }
+
+    /// The restricted list.
+    #[must_use]
+    pub const fn restricted(&self) -> &Restricted {
+        &self.restricted
+    }
+
+    /// Enables a strategy again that the throttle disabled. Whether it was.
+    pub fn rearm(&mut self, strategy: StrategyIdx) -> bool {
+        self.throttle.rearm(strategy)
+    }
+
+    /// Which strategies repeat themselves, and which are disabled for it.
+    #[must_use]
+    pub const fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    /// Messages sent.
+    #[must_use]
+    pub const fn budget(&self) -> &MessageBudget {
+        &self.budget
+    }
+
+    /// A message leaves that the gate does not see: a cancel or an amend.
+    pub fn count_message(&mut self, account: AccountId, ts: UnixNanos) {
+        let Some(limits) = self.profile.limits() else { return };
+        let max = limits.messages_max;
+        let before = self.budget.used(account, ts, limits);
+        self.budget.add(account, ts, limits, 1);
+        let after = self.budget.used(account, ts, limits);
+        if before < max && after >= max {
+            let (value, limit) = (Some(f64::from(after)), Some(f64::from(max)));
+            let kind = AlertKind::MessageBudget;
+            self.alerts.push(Alert { kind, account, instrument: None, strategy: None, value, limit });
+        }
+    }
+
+    /// Takes what is to be told: strategies that were disabled, a message budget that is used up.
+    pub fn take_alerts(&mut self) -> impl Iterator<Item = Alert> + '_ {
+        self.alerts.drain(..)
     }
 
     /// Pending exposure, for this crate's tests.
@@ -169,11 +238,17 @@ impl Gate {
         let sharers = self.sharers.get(spec.instrument.index()).copied().unwrap_or(0);
         let holdings = self.measure(&spec, signal.size, instrument, scene);
         let (price, fills_at) = prices(signal.entry, spec.side, instrument, scene.view);
+        let bench = self.bench(scene, &holdings, sharers);
+        let room = self.profile.limits().zip(price).and_then(|(limits, price)| {
+            let (account, strategy, side) = (spec.account, spec.strategy, spec.side);
+            check::room(limits, &Entering { account, strategy, instrument, side, price }, &bench)
+        });
+        // What is not known leaves no room: the check that cannot know it says so.
+        let room = self.profile.limits().map(|_| room.unwrap_or(Money::ZERO));
         // Without a price nothing can be sized; the check of what must be known says so in its turn.
         let sized = match price {
             None => Err(Refusal::because(DenyReason::PriceUnknown)),
             Some(price) => {
-                let room = self.profile.limits().and_then(|limits| check::room(limits, &holdings, sharers));
                 let means = Means { equity: holdings.equity, free: holdings.free, room };
                 let limit = matches!(signal.entry, Entry::Limit(_));
                 sizing::entry_quantity(signal.size, spec.side, instrument, price, limit, &means)
@@ -204,17 +279,18 @@ impl Gate {
                 held_instrument: holdings.gross_instrument.filter(|_| limits_on),
                 held_strategy: holdings.gross_strategy.filter(|_| limits_on),
                 sharers,
-                room: self.profile.limits().and_then(|limits| check::room(limits, &holdings, sharers)),
+                room,
             };
             observer.checking(scene.ts, &spec, OrderClass::Entry, Some(&seen));
         }
-        let bench = self.bench(scene, &holdings, sharers);
         check::run(&subject, false, self.profile.limits(), &bench, observer)?;
         let (notional, funds) = (notional.unwrap_or(Money::ZERO), funds.unwrap_or(Money::ZERO));
         let reservation = self
             .exposure
-            .reserve((spec.account, spec.instrument, spec.strategy), instrument.settle, notional, funds)
+            .reserve((spec.account, spec.instrument, spec.strategy), instrument.settle, spec.side, notional, funds)
             .ok_or(Refusal::because(DenyReason::Overflow))?;
+        self.count_message(spec.account, scene.ts);
+        self.count_execution(&spec, scene.ts);
         let approved = Approved::new(spec, OrderClass::Entry, &self.profile, scene.ts.saturating_add(APPROVAL_VALID));
         Ok(ApprovedEntry { approved, spec, reservation })
     }
@@ -235,17 +311,8 @@ impl Gate {
             return Err(Refusal::because(DenyReason::Oversell));
         }
         let instrument = scene.table.get(spec.instrument).ok_or(Refusal::because(DenyReason::InstrumentUnknown))?;
-        let holdings = Holdings {
-            equity: None,
-            gross: None,
-            gross_instrument: None,
-            gross_strategy: None,
-            positions: 0,
-            held_already: true,
-            free: Money::ZERO,
-            own_position: scene.portfolio.position(spec.account, spec.instrument, spec.strategy).quantity,
-            net_position: Quantity::ZERO,
-        };
+        let own_position = scene.portfolio.position(spec.account, spec.instrument, spec.strategy).quantity;
+        let holdings = Holdings::of_reduction(own_position);
         let subject = Subject {
             spec: &spec,
             instrument,
@@ -263,6 +330,7 @@ impl Gate {
         }
         let bench = self.bench(scene, &holdings, 1);
         check::run(&subject, true, self.profile.limits(), &bench, observer)?;
+        self.count_message(spec.account, scene.ts);
         Ok(Approved::new(spec, OrderClass::Reducing, &self.profile, scene.ts.saturating_add(APPROVAL_VALID)))
     }
 
@@ -275,9 +343,29 @@ impl Gate {
             correlation: &self.correlation,
             exposure: &self.exposure,
             mode: scene.mode,
+            standing: scene.standing,
+            restricted: &self.restricted,
+            budget: &self.budget,
+            throttle: &self.throttle,
             sharers,
             holdings,
         }
+    }
+
+    /// Counts an approved entry of its strategy.
+    fn count_execution(&mut self, spec: &OrderSpec, ts: UnixNanos) {
+        let Some(limits) = self.profile.limits() else { return };
+        let Some((count, max)) = self.throttle.record(spec.strategy, spec.instrument, spec.side, ts, limits) else {
+            return;
+        };
+        self.alerts.push(Alert {
+            kind: AlertKind::Disabled,
+            account: spec.account,
+            instrument: Some(spec.instrument),
+            strategy: Some(spec.strategy),
+            value: Some(f64::from(count)),
+            limit: Some(f64::from(max)),
+        });
     }
 
     /// Measures the account once for all checks, as far as the checks that will be made need it. What is not known stays `None`.
@@ -285,29 +373,35 @@ impl Gate {
     /// Limits are fractions of equity, which is in the report currency: an instrument that is not quoted in it has no known equity here.
     fn measure(&self, spec: &OrderSpec, size: SizeRequest, instrument: &Instrument, scene: &Scene<'_>) -> Holdings {
         let (account, strategy, portfolio) = (spec.account, spec.strategy, scene.portfolio);
+        let of = Of { account, strategy, instrument };
+        let zero = Some(Money::ZERO);
         let mut holdings = Holdings {
-            equity: None,
-            gross: Some(Money::ZERO),
-            gross_instrument: Some(Money::ZERO),
-            gross_strategy: Some(Money::ZERO),
-            positions: 0,
+            gross: zero,
+            gross_instrument: zero,
+            gross_strategy: zero,
+            long: zero,
+            short: zero,
             held_already: false,
-            free: Money::ZERO,
-            own_position: portfolio.position(account, spec.instrument, strategy).quantity,
+            held_by_strategy: false,
             net_position: portfolio.net_quantity(account, spec.instrument),
+            ..Holdings::of_reduction(portfolio.position(account, spec.instrument, strategy).quantity)
         };
-        let limits_on = self.profile.limits().is_some();
-        if limits_on {
-            self.count(&mut holdings, spec, instrument, scene);
+        let limits = self.profile.limits();
+        if let Some(limits) = limits {
+            measure::count(&mut holdings, of, &self.exposure, scene);
+            if limits.deployment().is_some() {
+                holdings.venues_after = measure::venues_after(of, &self.exposure, scene);
+            }
         }
-        if (limits_on || matches!(size, SizeRequest::EquityFraction(_)))
+        if (limits.is_some() || matches!(size, SizeRequest::EquityFraction(_)))
             && instrument.quote == portfolio.report_currency()
         {
             holdings.equity = portfolio.equity(account, scene.table, scene.view);
         }
-        if limits_on || !matches!(size, SizeRequest::Base(_)) {
+        if limits.is_some() || !matches!(size, SizeRequest::Base(_)) {
             // Margin that positions bind is not free; profit that is not realised may cover it, and buys nothing on spot.
-            let margin = portfolio.margin(account, instrument.settle, scene.table, scene.view).and_then(|m| m.free());
+            let view = portfolio.margin(account, instrument.settle, scene.table, scene.view);
+            let margin = view.and_then(|m| m.free());
             let available = match instrument.kind {
                 InstrumentKind::Spot => margin.map(|free| free.min(portfolio.balance(account, instrument.quote))),
                 InstrumentKind::LinearPerpetual => margin,
@@ -315,56 +409,11 @@ impl Gate {
             let reserved = self.exposure.reserved(account, instrument.settle);
             let free = available.and_then(|a| a.checked_sub(reserved));
             holdings.free = free.unwrap_or(Money::ZERO).max(Money::ZERO);
+            if limits.is_some() {
+                holdings.margin = view.and_then(|view| measure::margined(of, view, &self.exposure, scene));
+            }
         }
         holdings
-    }
-
-    /// Adds up positions and entries on their way: gross amounts, and instruments in use. The same instrument on another venue belongs to
-    /// the instrument's amount; what is too small to trade has an amount, and is no position.
-    fn count(&self, h: &mut Holdings, spec: &OrderSpec, instrument: &Instrument, scene: &Scene<'_>) {
-        let add = |sum: &mut Option<Money>, value: Option<Money>| {
-            *sum = sum.and_then(|s| value.and_then(|v| s.checked_add(v)));
-        };
-        let mut last_counted = None;
-        for (of, held_in, by, position) in scene.portfolio.positions() {
-            if of != spec.account {
-                continue;
-            }
-            let rules = scene.table.get(held_in).filter(|rules| rules.quote == scene.portfolio.report_currency());
-            let value = rules.zip(scene.view.mark(held_in)).and_then(|(rules, mark)| {
-                rules.notional(rules.price(mark), position.quantity.checked_abs()?, Rounding::Up)
-            });
-            add(&mut h.gross, value);
-            if check::same_market(held_in, instrument, scene.table) {
-                add(&mut h.gross_instrument, value);
-                if by == spec.strategy {
-                    add(&mut h.gross_strategy, value);
-                }
-            }
-            if check::is_dust(held_in, position.quantity, scene.table, scene.view) {
-                continue;
-            }
-            h.held_already |= held_in == spec.instrument;
-            // Positions come ordered by instrument, so strategies that share one are neighbours.
-            if last_counted != Some(held_in) {
-                h.positions += 1;
-                last_counted = Some(held_in);
-            }
-        }
-        add(&mut h.gross, Some(self.exposure.pending_total(spec.account)));
-        for pending in self.exposure.pending_instruments(spec.account) {
-            if check::same_market(pending, instrument, scene.table) {
-                add(&mut h.gross_instrument, Some(self.exposure.pending_in(spec.account, pending).0));
-                add(&mut h.gross_strategy, Some(self.exposure.pending_of(spec.account, pending, spec.strategy)));
-            }
-            h.held_already |= pending == spec.instrument;
-            let counted = scene.portfolio.positions().any(|(of, held_in, _, position)| {
-                of == spec.account
-                    && held_in == pending
-                    && !check::is_dust(held_in, position.quantity, scene.table, scene.view)
-            });
-            h.positions += u32::from(!counted);
-        }
     }
 }
 
@@ -385,7 +434,7 @@ fn prices(entry: Entry, side: Side, instrument: &Instrument, view: &MarketView) 
 
 /// Notional and funds of an order at a price, both rounded up; `None` without a price or on overflow.
 fn cost(spec: &OrderSpec, instrument: &Instrument, price: Option<Price>) -> (Option<Money>, Option<Money>) {
-    let fee = instrument.fee_taker.max(instrument.fee_maker).max(Rate::ZERO);
+    let fee = measure::fee(instrument);
     match spec.quantity {
         OrderQuantity::QuoteAmount(amount) => (Some(amount), Some(amount)),
         OrderQuantity::Base(quantity) | OrderQuantity::Contracts(quantity) => {
@@ -429,9 +478,13 @@ pub fn stop_price(plan: Option<StopPlan>, side: Side, price: Price, instrument: 
 
 impl Digestible for Gate {
     fn digest(&self, d: &mut Digest) {
+        self.profile.digest(d);
         self.exposure.digest(d);
         self.correlation.digest(d);
         self.sharers.iter().for_each(|&n| d.word(u64::from(n)));
+        self.restricted.digest(d);
+        self.budget.digest(d);
+        self.throttle.digest(d);
     }
 }
 

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod approved;
+pub mod budget;
 pub mod check;
 pub mod command;
 pub mod correlation;
@@ -15,12 +16,16 @@ pub mod exposure;
 pub mod gate;
 pub mod guard;
 pub mod limits;
+mod measure;
 pub mod mode;
 pub mod restore;
 pub mod sizing;
 #[cfg(test)]
 mod stage;
+pub mod standing;
+pub mod throttle;
 pub mod validate;
+pub mod window;
 
 pub use approved::{Approved, ReleaseError, VenueKind};
 pub use check::{CHECKS, Check};
@@ -29,7 +34,8 @@ pub use deny_reason::{DenyReason, Refusal};
 pub use exposure::Reservation;
 pub use gate::{EntryIntent, Gate, Scene};
 pub use guard::{Action, Guard, GuardConfig, Stance};
-pub use limits::{LimitError, Limits, Profile, StandardLimits};
+pub use limits::{LimitError, Limits, Profile, StandardLimits, TightenError};
 pub use mode::ModeMachine;
 pub use restore::Restorer;
+pub use standing::{Breaker, Reading, Standing};
 pub use validate::Validated;

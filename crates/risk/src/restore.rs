@@ -7,25 +7,32 @@
 //! exposure counts, each once, and a signal is validated again before it is [`Validated`] again. An [`Approved`](crate::Approved) is never
 //! saved, for none outlives its step; neither of the three can be read by the codec otherwise.
 
+use crate::check::Restricted;
 use crate::exposure::{Exposure, Reservation};
 use crate::gate::Gate;
-use crate::limits::Profile;
+use crate::limits::{Limits, Profile};
 use crate::validate::{Validated, validate};
 use domain::codec::{CodecError, Reader, Stored, put_bytes, put_version};
 use domain::{Money, Signal};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const WHAT: &str = "the gate";
 
 impl Gate {
     /// Appends the gate to a snapshot: its limits, for comparison, and its state.
     pub fn save(&self, out: &mut Vec<u8>) {
         put_version(VERSION, out);
-        save_profile(self.profile(), out);
-        let (exposure, correlation, sharers) = self.parts();
-        exposure.save(out);
-        correlation.save(out);
-        sharers.put(out);
+        save_profile(&self.configured, out);
+        if let Some(limits) = self.profile.limits() {
+            limits.put(out);
+        }
+        self.exposure.save(out);
+        self.correlation.save(out);
+        self.sharers.put(out);
+        self.restricted.put(out);
+        self.budget.put(out);
+        self.throttle.put(out);
+        self.alerts.put(out);
     }
 
     /// Takes over a saved gate, and hands out the restorer for what orders hold of it. After an error this one must not be used any more.
@@ -35,22 +42,33 @@ impl Gate {
     /// those of no gate.
     pub fn load(&mut self, from: &mut Reader<'_>) -> Result<Restorer, CodecError> {
         from.version(WHAT, VERSION)?;
-        compare_profile(self.profile(), from)?;
-        let (exposure, correlation, sharers) = self.parts_mut();
-        if !exposure.is_unused() {
+        compare_profile(&self.configured, from)?;
+        if !self.exposure.is_unused() {
             return Err(CodecError::Invalid {
                 what: "a fresh gate: this one has approved orders, which a load would forget",
             });
         }
-        *exposure = Exposure::load(from)?;
-        correlation.load(from)?;
+        if self.configured.limits().is_some() {
+            let tighter = self.configured.with_tighter(Limits::take(from)?);
+            self.profile = tighter.ok_or(CodecError::Invalid { what: "the limits in force" })?;
+        }
+        self.exposure = Exposure::load(from)?;
+        self.correlation.load(from)?;
         let saved = Vec::<u32>::take(from)?;
         // Strategies joined before loading, instruments may be defined after it: what is there must agree.
-        if saved.len() < sharers.len() || sharers.iter().zip(&saved).any(|(mine, theirs)| mine != theirs) {
+        if saved.len() < self.sharers.len() || self.sharers.iter().zip(&saved).any(|(mine, theirs)| mine != theirs) {
             return Err(CodecError::Parameter { what: "which strategies trade which instruments" });
         }
-        *sharers = saved;
-        Ok(Restorer { unclaimed: exposure.clone(), next: 0 })
+        self.sharers = saved;
+        let restricted = Restricted::take(from)?;
+        if !restricted.covers(&self.restricted) {
+            return Err(CodecError::Parameter { what: "the restricted list" });
+        }
+        self.restricted = restricted;
+        self.budget = Stored::take(from)?;
+        self.throttle = Stored::take(from)?;
+        self.alerts = Stored::take(from)?;
+        Ok(Restorer { unclaimed: self.exposure.clone(), next: 0 })
     }
 }
 
@@ -100,14 +118,9 @@ impl Restorer {
 
 fn save_profile(profile: &Profile, out: &mut Vec<u8>) {
     put_bytes(profile.name().as_bytes(), out);
-    let Some(l) = profile.limits() else { return };
-    l.position_fraction_max.put(out);
-    l.positions_max.put(out);
-    l.correlation_max.put(out);
-    l.stop_required.put(out);
-    l.leverage_max.put(out);
-    l.correlation_samples_min.put(out);
-    l.price_age_max_s.put(out);
+    if let Some(limits) = profile.limits() {
+        limits.put(out);
+    }
 }
 
 /// Compares the limits field by field, so that the error can name the one that differs.
@@ -115,14 +128,7 @@ fn compare_profile(profile: &Profile, from: &mut Reader<'_>) -> Result<(), Codec
     if from.bytes()? != profile.name().as_bytes() {
         return Err(CodecError::Parameter { what: "the profile of the limits" });
     }
-    let Some(l) = profile.limits() else { return Ok(()) };
-    from.same(&l.position_fraction_max, "limit position_fraction_max")?;
-    from.same(&l.positions_max, "limit positions_max")?;
-    from.same(&l.correlation_max, "limit correlation_max")?;
-    from.same(&l.stop_required, "limit stop_required")?;
-    from.same(&l.leverage_max, "limit leverage_max")?;
-    from.same(&l.correlation_samples_min, "limit correlation_samples_min")?;
-    from.same(&l.price_age_max_s, "limit price_age_max_s")
+    profile.limits().map_or(Ok(()), |limits| limits.same(from))
 }
 
 impl Exposure {
@@ -135,7 +141,6 @@ impl Exposure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
     use crate::stage::Stage;
     use domain::{InstrumentIdx, Intent, SizeRequest};
 

@@ -4,6 +4,7 @@ use crate::check::OwnOrders;
 use crate::deny_reason::Refusal;
 use crate::gate::{ApprovedEntry, EntryIntent, Gate, Scene};
 use crate::limits::Profile;
+use crate::standing::Standing;
 use crate::validate::validate;
 use domain::{
     AccountId, AssetIdx, ClientOrderId, Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentTable, Intent,
@@ -22,6 +23,7 @@ pub(crate) struct Stage {
     pub gate: Gate,
     pub ts: UnixNanos,
     pub mode: Mode,
+    pub standing: Standing,
     orders: u64,
 }
 
@@ -40,6 +42,7 @@ impl Stage {
             gate: Gate::new(profile),
             ts,
             mode: Mode::Normal,
+            standing: Standing::CALM,
             orders: 0,
         }
     }
@@ -87,8 +90,9 @@ impl Stage {
         self.portfolio.define(&instrument);
     }
 
-    /// The instrument trades at a whole price, now.
+    /// The instrument trades at a whole price, now, and once more, so that it is believed.
     pub fn mark(&mut self, idx: InstrumentIdx, price: i64) {
+        self.print(idx, price * 1_000_000, MarketFlags::default());
         self.print(idx, price * 1_000_000, MarketFlags::default());
     }
 
@@ -100,17 +104,30 @@ impl Stage {
 
     /// A strategy trades, without a fee.
     pub fn trade(&mut self, strategy: u16, idx: InstrumentIdx, side: Side, quantity: &str, price: i64) {
+        self.trade_of(ACCOUNT, strategy, idx, side, quantity, price);
+    }
+
+    /// The same in any account.
+    pub fn trade_of(
+        &mut self,
+        account: AccountId,
+        strategy: u16,
+        idx: InstrumentIdx,
+        side: Side,
+        quantity: &str,
+        price: i64,
+    ) {
         let rules = self.table.get(idx).unwrap();
         self.orders += 1;
         let fill = Fill {
-            client_id: ClientOrderId::new(ACCOUNT, 9, self.orders),
+            client_id: ClientOrderId::new(account, 9, self.orders),
             fee_amount: Money::ZERO,
             venue_id: VenueOrderId(1),
             trade_id: self.orders,
             price: price * 1_000_000,
             quantity: rules.quantity_mantissa(testkit::quantity(quantity)).unwrap(),
             instrument: idx,
-            account: ACCOUNT,
+            account,
             strategy: StrategyIdx(strategy),
             fee_asset: USDT,
             side,
@@ -179,14 +196,14 @@ impl Stage {
             Entry::Limit(price) => OrderType::Limit { price },
         };
         let spec = OrderSpec { strategy: signal.strategy, ..self.order(signal.instrument, side, kind, "0") };
-        let Self { table, view, portfolio, gate, ts, mode, .. } = self;
-        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode };
+        let Self { table, view, portfolio, gate, ts, mode, standing, .. } = self;
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode, standing };
         gate.check_entry(&validated, EntryIntent { spec, own }, &scene, &mut NoObserver)
     }
 
     pub fn reduce(&mut self, spec: OrderSpec, own: OwnOrders) -> Result<crate::Approved, Refusal> {
-        let Self { table, view, portfolio, gate, ts, mode, .. } = self;
-        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode };
+        let Self { table, view, portfolio, gate, ts, mode, standing, .. } = self;
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode, standing };
         gate.check_reduction(spec, own, &scene, &mut NoObserver)
     }
 

@@ -296,7 +296,7 @@ stored_struct!(Candle { ts_open, ts_recv, open, high, low, close, volume, interv
 stored_struct!(Trade { ts_event, ts_recv, price, quantity, trade_id, instrument, flags, aggressor });
 stored_struct!(Quote { ts_event, ts_recv, bid, bid_quantity, ask, ask_quantity, instrument, flags });
 stored_struct!(BookDelta { ts_event, ts_recv, sequence, price, quantity, instrument, flags, side });
-stored_struct!(InstrumentView { last, best, ts, warmup });
+stored_struct!(InstrumentView { last, before, best, ts, warmup });
 
 stored_struct!(Asset { code, decimals });
 // Not held to the rules of a definition: an event that the engine refuses is an event all the same. A table checks what it takes in.

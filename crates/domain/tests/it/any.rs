@@ -78,7 +78,7 @@ fields! {
     Trade { ts_event, ts_recv, price, quantity, trade_id, instrument, flags, aggressor }
     Quote { ts_event, ts_recv, bid, bid_quantity, ask, ask_quantity, instrument, flags }
     BookDelta { ts_event, ts_recv, sequence, price, quantity, instrument, flags, side }
-    InstrumentView { last, best, ts, warmup }
+    InstrumentView { last, before, best, ts, warmup }
     Asset { code, decimals }
     Instrument {
         idx, venue, symbol, kind, base, quote, settle, multiplier, price_decimals, quantity_decimals, tick, lot, min_quantity,

@@ -9,7 +9,7 @@ use domain::{
 };
 use execution::{Alarm, Desk, Key, StopPolicy, World};
 use portfolio::Portfolio;
-use risk::{Command, Decision, Gate, Limits, Profile, Refusal, Scene, VenueKind};
+use risk::{Command, Decision, Gate, Limits, Profile, Refusal, Scene, Standing, VenueKind};
 
 pub const ACCOUNT: AccountId = AccountId(0);
 pub const SPOT: InstrumentIdx = InstrumentIdx(0);
@@ -32,14 +32,7 @@ pub struct Floor {
 
 /// Limits wide enough that only the stop is demanded.
 pub fn wide() -> Profile {
-    let many = Rate::from_raw(1_000 * Rate::ONE.raw());
-    Profile::Research(Limits {
-        position_fraction_max: many,
-        leverage_max: many,
-        correlation_max: 1.0,
-        correlation_samples_min: 2,
-        ..Limits::default()
-    })
+    Profile::Research(Limits { stop_required: true, ..Limits::relaxed() })
 }
 
 impl Floor {
@@ -150,7 +143,7 @@ impl Floor {
 
     pub fn act<T>(&mut self, act: impl FnOnce(&mut Desk, &mut World<'_, '_, NoObserver>) -> T) -> T {
         let Self { table, view, portfolio, gate, desk, ts, mode, out, .. } = self;
-        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode };
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode, standing: Standing::CALM_REF };
         act(desk, &mut World { scene, gate, out, observer: &mut NoObserver })
     }
 

@@ -17,12 +17,11 @@ mod tests {
     use crate::deny_reason::DenyReason;
     use crate::limits::{Limits, Profile};
     use crate::stage::{ACCOUNT, Stage, USDT};
-    use domain::{Intent, Money, OrderQuantity, Rate, Side, SizeRequest};
+    use domain::{Intent, Money, OrderQuantity, Side, SizeRequest};
 
     /// Limits so wide that only funds are left.
     fn wide() -> Stage {
-        let many = Rate::from_raw(1_000 * Rate::ONE.raw());
-        Stage::new(Profile::Research(Limits { position_fraction_max: many, leverage_max: many, ..Limits::default() }))
+        Stage::new(Profile::Research(Limits::relaxed()))
     }
 
     #[test]

@@ -4,23 +4,41 @@
 //! Out: nothing, or the [`Refusal`] of the first check that stands against it.
 //! What a check cannot know it refuses; a reduction is never refused for stale data or limits.
 
+mod breaker;
+mod capital;
+mod collar;
 mod correlation;
+mod deployment;
 mod funds;
 mod known;
 mod leverage;
+mod liquidation;
+mod loss;
+mod margin;
+mod message_rate;
+pub(crate) mod order_size;
 mod own_orders;
 mod position_count;
 mod position_size;
+mod repeated;
+mod restricted;
 mod stop;
+mod var;
 mod venue_rules;
 
+pub use crate::measure::{Holdings, Margined};
+pub use restricted::Restricted;
+
+use crate::budget::MessageBudget;
 use crate::correlation::CorrelationTracker;
 use crate::deny_reason::Refusal;
 use crate::limits::Limits;
+use crate::standing::{Breaker, Standing};
+use crate::throttle::Throttle;
 use domain::observe::CheckSeen;
 use domain::{
-    Instrument, InstrumentIdx, InstrumentTable, MarketView, Mode, Money, Observer, OrderSpec, Price, Quantity,
-    UnixNanos,
+    AccountId, Instrument, InstrumentIdx, InstrumentTable, MarketView, Mode, Money, Observer, OrderSpec, Price,
+    Quantity, Side, StrategyIdx, UnixNanos,
 };
 use portfolio::Portfolio;
 
@@ -41,6 +59,12 @@ pub enum Check {
     SelfMatch,
     /// It does not oppose another strategy's position.
     OpposesOwnPosition,
+    /// Instrument and account are permitted.
+    Restricted,
+    /// No loss breaker is open; a half-open one allows a probe.
+    Breaker,
+    /// The strategy is not disabled for repeating itself.
+    RepeatedExecution,
     /// The position stays within its fraction of equity.
     PositionSize,
     /// The number of positions stays within its limit.
@@ -51,8 +75,40 @@ pub enum Check {
     Stop,
     /// Funds or margin cover it.
     Funds,
-    /// Gross exposure stays within its multiple of equity.
+    /// Margin covers it with its buffer.
+    MarginBuffer,
+    /// Liquid funds cover what is bound.
+    LiquidityRatio,
+    /// No position comes too near to its liquidation.
+    LiquidationDistance,
+    /// Gross exposure stays within its multiple of equity, or what the leverage controller makes of it.
     Leverage,
+    /// Gross exposure stays within its limit.
+    GrossExposure,
+    /// Net exposure stays within its limit.
+    NetExposure,
+    /// Long exposure stays within its limit.
+    LongExposure,
+    /// Short exposure stays within its limit.
+    ShortExposure,
+    /// The capital at stake stays below the thresholds of the account and of all accounts.
+    CapitalThreshold,
+    /// The losses of the day and of a shorter window are below their limits.
+    DailyLoss,
+    /// Drawdown is below its halt.
+    Drawdown,
+    /// The value at risk stays within its budget.
+    VarBudget,
+    /// Its price is near what is known of the market.
+    PriceCollar,
+    /// It is worth no more than one order may be.
+    OrderValue,
+    /// It is for no more than one order may be for.
+    OrderVolume,
+    /// Entries have messages left.
+    MessageRate,
+    /// It stays within the step of deployment.
+    Deployment,
     /// Prices are multiples of the tick.
     Tick,
     /// The quantity is a multiple of the lot and within its range.
@@ -85,6 +141,25 @@ impl Check {
             Self::Lot => "lot",
             Self::MinNotional => "min_notional",
             Self::Oversell => "oversell",
+            Self::Restricted => "restricted",
+            Self::Breaker => "breaker",
+            Self::RepeatedExecution => "repeated_execution",
+            Self::MarginBuffer => "margin_buffer",
+            Self::LiquidityRatio => "liquidity_ratio",
+            Self::LiquidationDistance => "liquidation_distance",
+            Self::GrossExposure => "gross_exposure",
+            Self::NetExposure => "net_exposure",
+            Self::LongExposure => "long_exposure",
+            Self::ShortExposure => "short_exposure",
+            Self::CapitalThreshold => "capital_threshold",
+            Self::DailyLoss => "daily_loss",
+            Self::Drawdown => "drawdown",
+            Self::VarBudget => "var_budget",
+            Self::PriceCollar => "price_collar",
+            Self::OrderValue => "order_value",
+            Self::OrderVolume => "order_volume",
+            Self::MessageRate => "message_rate",
+            Self::Deployment => "deployment",
         }
     }
 }
@@ -106,13 +181,17 @@ const fn row(check: Check, entries: bool, reductions: bool, without_limits: bool
     Row { check, entries, reductions, without_limits }
 }
 
-/// The checks by direction, in the order in which they are made.
-pub const CHECKS: [Row; 17] = [
+/// The checks by direction, in the order in which they are made: what must be known, the breaker, size, correlation, stop, margin, distance
+/// to liquidation, the remaining limits, and what the venue itself would refuse.
+pub const CHECKS: [Row; 36] = [
     //                              entries reductions without limits
     row(Check::Paused, true, false, true),
+    row(Check::Restricted, true, false, true),
     row(Check::Warmup, true, false, true),
     row(Check::Price, true, false, true),
     row(Check::Equity, true, false, false),
+    row(Check::Breaker, true, false, false),
+    row(Check::RepeatedExecution, true, false, false),
     row(Check::Duplicate, true, true, true),
     row(Check::SelfMatch, true, true, false),
     row(Check::OpposesOwnPosition, true, false, true),
@@ -121,7 +200,23 @@ pub const CHECKS: [Row; 17] = [
     row(Check::Correlation, true, false, false),
     row(Check::Stop, true, false, true),
     row(Check::Funds, true, false, false),
+    row(Check::MarginBuffer, true, false, false),
+    row(Check::LiquidityRatio, true, false, false),
+    row(Check::LiquidationDistance, true, false, false),
     row(Check::Leverage, true, false, false),
+    row(Check::GrossExposure, true, false, false),
+    row(Check::NetExposure, true, false, false),
+    row(Check::LongExposure, true, false, false),
+    row(Check::ShortExposure, true, false, false),
+    row(Check::CapitalThreshold, true, false, false),
+    row(Check::DailyLoss, true, false, false),
+    row(Check::Drawdown, true, false, false),
+    row(Check::VarBudget, true, false, false),
+    row(Check::PriceCollar, true, false, false),
+    row(Check::OrderValue, true, false, false),
+    row(Check::OrderVolume, true, false, false),
+    row(Check::MessageRate, true, false, false),
+    row(Check::Deployment, true, false, false),
     row(Check::Tick, true, true, true),
     row(Check::Lot, true, true, true),
     row(Check::MinNotional, true, false, true),
@@ -165,29 +260,6 @@ pub struct Subject<'a> {
     pub own: OwnOrders,
 }
 
-/// What the account holds, measured once for all checks. Amounts are in quote at the last price, rounded up.
-#[derive(Clone, Copy, Debug)]
-pub struct Holdings {
-    /// Equity in the report currency; `None` if it is not known or no check needs it.
-    pub equity: Option<Money>,
-    /// Gross exposure of all positions and entries on their way; `None` if a price is missing.
-    pub gross: Option<Money>,
-    /// The part of that in this instrument, on this venue and others.
-    pub gross_instrument: Option<Money>,
-    /// The part of that which is this strategy's.
-    pub gross_strategy: Option<Money>,
-    /// Instruments with a position or an entry on its way.
-    pub positions: u32,
-    /// Whether this instrument is one of them.
-    pub held_already: bool,
-    /// Quote (or settle) currency that no order has reserved; for perpetuals what margin does not bind.
-    pub free: Money,
-    /// This strategy's position.
-    pub own_position: Quantity,
-    /// The account's position in the instrument, all strategies together.
-    pub net_position: Quantity,
-}
-
 /// Everything a check may look at.
 #[derive(Clone, Copy)]
 pub struct Bench<'a> {
@@ -205,6 +277,14 @@ pub struct Bench<'a> {
     pub exposure: &'a crate::exposure::Exposure,
     /// The mode in force.
     pub mode: Mode,
+    /// How the account stands.
+    pub standing: &'a Standing,
+    /// Instruments and accounts that are not permitted.
+    pub restricted: &'a Restricted,
+    /// Messages sent.
+    pub budget: &'a MessageBudget,
+    /// Strategies that repeat themselves.
+    pub throttle: &'a Throttle,
     /// How many strategies share the instrument's position limit.
     pub sharers: u32,
     /// What the account holds.
@@ -253,30 +333,101 @@ const PASSED: Measured = Measured { value: f64::NAN, limit: f64::NAN };
 fn one(check: Check, s: &Subject<'_>, limits: Option<&Limits>, b: &Bench<'_>) -> Result<Measured, Refusal> {
     match (check, limits) {
         (Check::Paused, _) => known::mode_allows(b),
+        (Check::Restricted, _) => restricted::check(s, b),
         (Check::Warmup, _) => known::not_warmup(s, b),
         (Check::Price, _) => known::price(s, limits, b),
         (Check::Equity, _) => known::equity(b),
         (Check::Duplicate, _) => own_orders::duplicate(s),
         (Check::SelfMatch, _) => own_orders::self_match(s),
         (Check::OpposesOwnPosition, _) => own_orders::opposes(s, b),
+        (Check::Stop, _) => stop::check(s, limits),
         (Check::Tick, _) => venue_rules::tick(s),
         (Check::Lot, _) => venue_rules::lot(s),
         (Check::MinNotional, _) => venue_rules::min_notional(s),
         (Check::Oversell, _) => venue_rules::oversell(s, b),
+        (Check::Breaker, Some(limits)) => breaker::check(s, limits, b),
+        (Check::RepeatedExecution, Some(limits)) => repeated::check(s, limits, b),
         (Check::PositionSize, Some(limits)) => position_size::check(s, limits, b),
         (Check::PositionCount, Some(limits)) => position_count::check(limits, b),
         (Check::Correlation, Some(limits)) => correlation::check(s, limits, b),
-        (Check::Stop, _) => stop::check(s, limits),
         (Check::Funds, Some(_)) => funds::check(s, b),
-        (Check::Leverage, Some(limits)) => leverage::check(s, limits, b),
+        (Check::MarginBuffer, Some(limits)) => margin::buffer(s, limits, b),
+        (Check::LiquidityRatio, Some(limits)) => margin::liquidity(s, limits, b),
+        (Check::LiquidationDistance, Some(limits)) => liquidation::check(s, limits, b),
+        (Check::Leverage, Some(limits)) => leverage::leverage(s, limits, b),
+        (Check::GrossExposure, Some(limits)) => leverage::gross(s, limits, b),
+        (Check::NetExposure, Some(limits)) => leverage::net(s, limits, b),
+        (Check::LongExposure, Some(limits)) => leverage::long(s, limits, b),
+        (Check::ShortExposure, Some(limits)) => leverage::short(s, limits, b),
+        (Check::CapitalThreshold, Some(limits)) => capital::check(s, limits, b),
+        (Check::DailyLoss, Some(limits)) => loss::daily(limits, b),
+        (Check::Drawdown, Some(limits)) => loss::drawdown(limits, b),
+        (Check::VarBudget, Some(limits)) => var::check(s, limits, b),
+        (Check::PriceCollar, Some(limits)) => collar::check(s, limits, b),
+        (Check::OrderValue, Some(limits)) => order_size::value(s, limits),
+        (Check::OrderVolume, Some(limits)) => order_size::volume(s, limits),
+        (Check::MessageRate, Some(limits)) => message_rate::check(s, limits, b),
+        (Check::Deployment, Some(limits)) => deployment::check(s, limits, b),
         // `run` never asks for these without limits.
-        (Check::PositionSize | Check::PositionCount | Check::Correlation | Check::Funds | Check::Leverage, None) => {
-            Ok(PASSED)
-        }
+        (
+            Check::Breaker
+            | Check::RepeatedExecution
+            | Check::PositionSize
+            | Check::PositionCount
+            | Check::Correlation
+            | Check::Funds
+            | Check::MarginBuffer
+            | Check::LiquidityRatio
+            | Check::LiquidationDistance
+            | Check::Leverage
+            | Check::GrossExposure
+            | Check::NetExposure
+            | Check::LongExposure
+            | Check::ShortExposure
+            | Check::CapitalThreshold
+            | Check::DailyLoss
+            | Check::Drawdown
+            | Check::VarBudget
+            | Check::PriceCollar
+            | Check::OrderValue
+            | Check::OrderVolume
+            | Check::MessageRate
+            | Check::Deployment,
+            None,
+        ) => Ok(PASSED),
     }
 }
 
-pub use position_size::room;
+/// What all limits that are held by size still allow to an entry, in quote: what [`SizeRequest::Cap`](domain::SizeRequest::Cap) asks for.
+/// `None` if something needed is unknown; zero where nothing is left. Funds are not among them.
+#[must_use]
+pub(crate) fn room(limits: &Limits, e: &Entering<'_>, b: &Bench<'_>) -> Option<Money> {
+    let h = b.holdings;
+    let mut least = position_size::room(limits, h, b.sharers)?;
+    if let Breaker::HalfOpen { probe_free: true } = b.standing.breaker(e.strategy) {
+        let probe = breaker::cap(limits, h.equity?, b.sharers)?;
+        least = least.min(probe.checked_sub(h.gross_strategy?)?);
+    }
+    least = least.min(margin::room(limits, e.instrument, h.margin.as_ref()?)?);
+    least = least.min(liquidation::room(limits, e.instrument, e.side, h.margin.as_ref()?)?);
+    least = least.min(leverage::room(limits, h, b.standing, e.side)?);
+    least = least.min(capital::room(limits, h)?);
+    least = least.min(var::room(limits, e.account, e.instrument.idx, b)?);
+    least = least.min(order_size::room(limits, e.instrument, e.price)?);
+    if let Some(step) = limits.deployment() {
+        least = least.min(deployment::room(step, h)?);
+    }
+    Some(least.max(Money::ZERO))
+}
+
+/// Who enters, in what, which way, measured at which price.
+pub(crate) struct Entering<'a> {
+    pub account: AccountId,
+    pub strategy: StrategyIdx,
+    pub instrument: &'a Instrument,
+    pub side: Side,
+    pub price: Price,
+}
 
 /// Whether two instruments are the same one, on one venue or on two.
 pub(crate) fn same_market(other: InstrumentIdx, instrument: &Instrument, table: &InstrumentTable) -> bool {
@@ -297,7 +448,8 @@ mod tests {
     use crate::deny_reason::DenyReason;
     use crate::limits::{Limits, Profile};
     use crate::stage::{ACCOUNT, Stage};
-    use domain::{Entry, MarketFlags, OrderType, Rate, Side, Signal, StopPlan, StrategyIdx};
+    use crate::standing::Reading;
+    use domain::{Entry, MarketFlags, OrderType, Rate, Signal, StopPlan};
 
     const BTC: InstrumentIdx = InstrumentIdx(0);
 
@@ -322,16 +474,86 @@ mod tests {
 
     /// The sound case with the one thing that a check stands against, and what it says.
     fn spoilt(check: Check, off: bool) -> (Case, DenyReason) {
+        let hard = Limits::default();
+        let little = Rate::from_bps(140);
         let limits = match check {
-            Check::PositionCount => Limits { positions_max: 1, ..Limits::default() },
-            Check::Leverage => Limits { leverage_max: Rate::from_bps(140), ..Limits::default() },
-            _ => Limits::default(),
+            Check::PositionCount => Limits { positions_max: 1, ..hard },
+            Check::Leverage => Limits { leverage_max: little, ..hard },
+            Check::RepeatedExecution => Limits { repeats_max: 1, ..hard },
+            Check::MarginBuffer => Limits { margin_buffer_min: Rate::from_raw(5_000 * Rate::ONE.raw()), ..hard },
+            Check::LiquidityRatio => Limits { liquidity_ratio_min: Rate::from_raw(5_000 * Rate::ONE.raw()), ..hard },
+            Check::LiquidationDistance => {
+                Limits { liquidation_distance_min: Rate::from_raw(100 * Rate::ONE.raw()), ..hard }
+            }
+            Check::GrossExposure => Limits { gross_exposure_max: little, ..hard },
+            Check::NetExposure => Limits { net_exposure_max: little, ..hard },
+            Check::LongExposure => Limits { long_exposure_max: little, ..hard },
+            Check::ShortExposure => Limits { short_exposure_max: Rate::from_bps(40), ..hard },
+            Check::CapitalThreshold => Limits { capital_max: Money::from_units(140), ..hard },
+            Check::OrderValue => Limits { order_value_max: Money::from_units(40), ..hard },
+            Check::MessageRate => Limits { entry_messages_max: 1, ..hard },
+            Check::Deployment => Limits { deployment_step: 1, ..hard },
+            Check::Lot => Limits { order_volume_max: Rate::from_raw(10 * Rate::ONE.raw()), ..hard },
+            _ => hard,
         };
         let mut c = sound(if off { Profile::Off } else { Profile::Research(limits) });
         let reason = match check {
             Check::Paused => {
                 c.stage.mode = Mode::Reduced;
                 DenyReason::Paused
+            }
+            Check::Restricted => {
+                c.stage.gate.restrict(|list| list.add_instrument(BTC));
+                DenyReason::Restricted
+            }
+            Check::Breaker => {
+                c.stage.standing.strategies = vec![Breaker::Open];
+                DenyReason::BreakerOpen
+            }
+            Check::RepeatedExecution => {
+                c.stage.enter(&c.entry).map(|e| c.stage.gate.release(e.reservation)).unwrap();
+                DenyReason::RepeatedExecution
+            }
+            Check::MarginBuffer => DenyReason::MarginBuffer,
+            Check::LiquidityRatio => DenyReason::LiquidityRatio,
+            Check::LiquidationDistance => DenyReason::LiquidationDistance,
+            Check::GrossExposure => DenyReason::GrossExposure,
+            Check::NetExposure => DenyReason::NetExposure,
+            Check::LongExposure => DenyReason::LongExposure,
+            Check::ShortExposure => {
+                c.entry = c.stage.short(BTC, "0.5");
+                DenyReason::ShortExposure
+            }
+            Check::CapitalThreshold => DenyReason::CapitalThreshold,
+            Check::DailyLoss => {
+                c.stage.standing.day_loss = Reading::Is(0.03);
+                DenyReason::DailyLoss
+            }
+            Check::Drawdown => {
+                c.stage.standing.drawdown = Reading::Is(0.2);
+                DenyReason::Drawdown
+            }
+            Check::VarBudget => {
+                c.stage.standing.var_rates = vec![Reading::Unknown];
+                DenyReason::VarUnknown
+            }
+            Check::PriceCollar => {
+                c.entry.entry = Entry::Limit(testkit::price("94"));
+                DenyReason::PriceCollar
+            }
+            Check::OrderValue => DenyReason::OrderValue,
+            Check::OrderVolume => {
+                c.stage.rules(BTC, |i| i.max_quantity = testkit::quantity("0.9"));
+                c.reduction.quantity = domain::OrderQuantity::Base(testkit::quantity("0.9"));
+                DenyReason::OrderVolume
+            }
+            Check::MessageRate => {
+                c.stage.gate.count_message(ACCOUNT, c.stage.ts);
+                DenyReason::MessageRate
+            }
+            Check::Deployment => {
+                c.stage.trade(1, BTC, Side::Buy, "0.1", 100);
+                DenyReason::Deployment
             }
             Check::Warmup => {
                 c.stage.print(BTC, 100_000_000, MarketFlags::WARMUP);
@@ -381,7 +603,9 @@ mod tests {
             Check::Funds => {
                 let key = (ACCOUNT, BTC, StrategyIdx(9));
                 let all = Money::from_units(9_994);
-                assert!(c.stage.gate.exposure_mut().reserve(key, crate::stage::USDT, Money::ZERO, all).is_some());
+                assert!(
+                    c.stage.gate.exposure_mut().reserve(key, crate::stage::USDT, Side::Buy, Money::ZERO, all).is_some()
+                );
                 DenyReason::InsufficientFunds
             }
             Check::Leverage => DenyReason::Leverage,
@@ -445,8 +669,9 @@ mod tests {
             }
         }
         let (c, _) = spoilt(Check::PositionSize, false);
-        let Stage { table, view, portfolio, mut gate, ts, .. } = c.stage;
-        let scene = crate::Scene { ts, table: &table, view: &view, portfolio: &portfolio, mode: Mode::Normal };
+        let Stage { table, view, portfolio, mut gate, ts, standing, .. } = c.stage;
+        let (table, view, portfolio, standing) = (&table, &view, &portfolio, &standing);
+        let scene = crate::Scene { ts, table, view, portfolio, mode: Mode::Normal, standing };
         let spec = OrderSpec { side: Side::Buy, ..c.reduction };
         let validated = crate::validate::validate(&c.entry).unwrap();
         let mut heard = Heard::default();

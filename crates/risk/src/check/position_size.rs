@@ -2,20 +2,26 @@
 //!
 //! Strategies that share an instrument share its limit in equal parts.
 
-use super::{Bench, Holdings, Measured, Subject};
+use super::{Bench, Measured, Subject};
 use crate::deny_reason::{DenyReason, Refusal};
 use crate::limits::Limits;
-use domain::{Money, Rounding};
+use crate::measure::Holdings;
+use domain::{Money, Rate, Rounding};
 
 /// What the limit still allows in this instrument to this strategy, in quote; `None` if something needed is unknown.
 #[must_use]
 pub fn room(limits: &Limits, holdings: &Holdings, sharers: u32) -> Option<Money> {
     let equity = holdings.equity?;
     let cap = equity.times(limits.position_fraction_max, Rounding::Down)?;
-    let share = equity.times(limits.position_fraction_max.divided_by(sharers.max(1))?, Rounding::Down)?;
+    let share = equity.times(share(limits, sharers)?, Rounding::Down)?;
     let left = cap.checked_sub(holdings.gross_instrument?)?;
     let own_left = share.checked_sub(holdings.gross_strategy?)?;
     Some(left.min(own_left).max(Money::ZERO))
+}
+
+/// The part of the limit that each of the strategies has which share an instrument.
+pub(super) fn share(limits: &Limits, sharers: u32) -> Option<Rate> {
+    limits.position_fraction_max.divided_by(sharers.max(1))
 }
 
 pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<Measured, Refusal> {

@@ -29,7 +29,7 @@ mod tests {
     use crate::deny_reason::DenyReason;
     use crate::limits::{Limits, Profile};
     use crate::stage::Stage;
-    use domain::{Entry, InstrumentIdx, Signal, StopPlan};
+    use domain::{Entry, InstrumentIdx, Rate, Signal, StopPlan};
 
     const BTC: InstrumentIdx = InstrumentIdx(0);
 
@@ -96,7 +96,9 @@ mod tests {
 
     #[test]
     fn a_limit_order_that_the_market_fills_better_is_protected_from_where_it_fills() {
-        let mut stage = Stage::limited();
+        let mut stage = Stage::new(Profile::Research(Limits { price_collar_max: Rate::ONE, ..Limits::default() }));
+        let btc = stage.perpetual("BTCUSDT");
+        stage.mark(btc, 100);
         // A buy at 150 fills at 100: a stop at 120 would be above it.
         let buy = Signal { entry: Entry::Limit(testkit::price("150")), stop: at("120"), ..stage.long(BTC, "0.1") };
         assert_eq!(stage.enter(&buy).unwrap_err().reason, DenyReason::StopInvalid);

@@ -67,7 +67,7 @@ fn fee(i: &Instrument) -> Rate {
 }
 
 /// The quantity that would trade: the order's own, or the lots that its amount buys with the fee in quote. `None` on overflow.
-fn sent(s: &Subject<'_>) -> Option<Quantity> {
+pub(super) fn sent(s: &Subject<'_>) -> Option<Quantity> {
     match s.spec.quantity {
         OrderQuantity::Base(quantity) | OrderQuantity::Contracts(quantity) => Some(quantity),
         OrderQuantity::QuoteAmount(amount) => {

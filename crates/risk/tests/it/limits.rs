@@ -8,7 +8,7 @@ use domain::{
 use portfolio::Portfolio;
 use proptest::prelude::*;
 use risk::check::OwnOrders;
-use risk::{EntryIntent, Gate, Limits, Profile, Reservation, Scene};
+use risk::{EntryIntent, Gate, Limits, Profile, Reservation, Scene, Standing};
 
 const ACCOUNT: AccountId = AccountId(0);
 
@@ -118,8 +118,14 @@ impl World {
             reduce_only: false,
         };
         let validated = risk::validate::validate(&signal).unwrap();
-        let scene =
-            Scene { ts: self.ts, table: &self.table, view: &self.view, portfolio: &self.portfolio, mode: Mode::Normal };
+        let scene = Scene {
+            ts: self.ts,
+            table: &self.table,
+            view: &self.view,
+            portfolio: &self.portfolio,
+            mode: Mode::Normal,
+            standing: Standing::CALM_REF,
+        };
         let intent = EntryIntent { spec, own: OwnOrders::default() };
         let Ok(entry) = self.gate.check_entry(&validated, intent, &scene, &mut NoObserver) else { return };
         let measured = match limit {
@@ -199,6 +205,7 @@ impl World {
             view: &self.view,
             portfolio: &self.portfolio,
             mode: Mode::Reduced,
+            standing: Standing::CALM_REF,
         };
         self.gate.check_reduction(spec, OwnOrders::default(), &scene, &mut NoObserver).unwrap();
         let mantissa = rules.quantity_mantissa(quantity).unwrap();
