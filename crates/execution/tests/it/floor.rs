@@ -138,7 +138,14 @@ impl Floor {
     }
 
     pub fn scene(&self) -> Scene<'_> {
-        Scene { ts: self.ts, table: &self.table, view: &self.view, portfolio: &self.portfolio, mode: self.mode }
+        Scene {
+            ts: self.ts,
+            table: &self.table,
+            view: &self.view,
+            portfolio: &self.portfolio,
+            mode: self.mode,
+            standing: Standing::CALM_REF,
+        }
     }
 
     pub fn act<T>(&mut self, act: impl FnOnce(&mut Desk, &mut World<'_, '_, NoObserver>) -> T) -> T {

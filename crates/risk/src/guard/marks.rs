@@ -138,7 +138,7 @@ mod tests {
         (steps.iter())
             .map(|&(second, last, best)| {
                 let ts = UnixNanos(testkit::T0.0 + second * 1_000_000_000);
-                let view = InstrumentView { last, best, ts, warmup: false };
+                let view = InstrumentView { last, before: None, best, ts, warmup: false };
                 marks.look(A, &view, || None, Rate::from_bps(1_000))
             })
             .collect()
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_first_mark_is_held_against_the_entry() {
         let look = |entry| {
-            let view = InstrumentView { last: Some(1_000_000), best: None, ts: testkit::T0, warmup: false };
+            let view = InstrumentView { last: Some(1_000_000), ts: testkit::T0, ..InstrumentView::default() };
             Marks::default().look(A, &view, || entry, Rate::from_bps(1_000))
         };
         assert_eq!(look(Some(1_000)), Mark::Suspect(None));

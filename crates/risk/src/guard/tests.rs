@@ -120,7 +120,7 @@ impl World {
 
 fn scene(stage: &Stage) -> Scene<'_> {
     let Stage { table, view, portfolio, ts, mode, .. } = stage;
-    Scene { ts: *ts, table, view, portfolio, mode: *mode }
+    Scene { ts: *ts, table, view, portfolio, mode: *mode, standing: crate::Standing::CALM_REF }
 }
 
 fn acts(said: Vec<Action>) -> Vec<Action> {
