@@ -16,6 +16,7 @@ use crate::sizing::{self, Means};
 use crate::standing::Standing;
 use crate::throttle::Throttle;
 use crate::validate::Validated;
+use crate::verify::Breaches;
 use domain::observe::SizeSeen;
 use domain::{
     AccountId, Alert, AlertKind, Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable,
@@ -77,6 +78,7 @@ pub struct Gate {
     pub(crate) restricted: Restricted,
     pub(crate) budget: MessageBudget,
     pub(crate) throttle: Throttle,
+    pub(crate) breaches: Breaches,
     /// What is to be told, until somebody takes it.
     pub(crate) alerts: Vec<Alert>,
 }
@@ -94,6 +96,7 @@ impl Gate {
             restricted: Restricted::default(),
             budget: MessageBudget::default(),
             throttle: Throttle::default(),
+            breaches: Breaches::default(),
             alerts: Vec::with_capacity(8),
         }
     }
@@ -334,7 +337,7 @@ impl Gate {
         Ok(Approved::new(spec, OrderClass::Reducing, &self.profile, scene.ts.saturating_add(APPROVAL_VALID)))
     }
 
-    fn bench<'a>(&'a self, scene: &Scene<'a>, holdings: &'a Holdings, sharers: u32) -> Bench<'a> {
+    pub(crate) fn bench<'a>(&'a self, scene: &Scene<'a>, holdings: &'a Holdings, sharers: u32) -> Bench<'a> {
         Bench {
             ts: scene.ts,
             table: scene.table,
@@ -369,49 +372,26 @@ impl Gate {
     }
 
     /// Measures the account once for all checks, as far as the checks that will be made need it. What is not known stays `None`.
-    ///
-    /// Limits are fractions of equity, which is in the report currency: an instrument that is not quoted in it has no known equity here.
     fn measure(&self, spec: &OrderSpec, size: SizeRequest, instrument: &Instrument, scene: &Scene<'_>) -> Holdings {
         let (account, strategy, portfolio) = (spec.account, spec.strategy, scene.portfolio);
         let of = Of { account, strategy, instrument };
-        let zero = Some(Money::ZERO);
-        let mut holdings = Holdings {
-            gross: zero,
-            gross_instrument: zero,
-            gross_strategy: zero,
-            long: zero,
-            short: zero,
-            held_already: false,
-            held_by_strategy: false,
-            net_position: portfolio.net_quantity(account, spec.instrument),
-            ..Holdings::of_reduction(portfolio.position(account, spec.instrument, strategy).quantity)
-        };
-        let limits = self.profile.limits();
-        if let Some(limits) = limits {
-            measure::count(&mut holdings, of, &self.exposure, scene);
+        if let Some(limits) = self.profile.limits() {
+            let mut holdings = measure::all(of, &self.exposure, scene);
             if limits.deployment().is_some() {
                 holdings.venues_after = measure::venues_after(of, &self.exposure, scene);
             }
+            return holdings;
         }
-        if (limits.is_some() || matches!(size, SizeRequest::EquityFraction(_)))
-            && instrument.quote == portfolio.report_currency()
-        {
+        let mut holdings = Holdings {
+            net_position: portfolio.net_quantity(account, spec.instrument),
+            ..Holdings::of_reduction(portfolio.position(account, spec.instrument, strategy).quantity)
+        };
+        if matches!(size, SizeRequest::EquityFraction(_)) && instrument.quote == portfolio.report_currency() {
             holdings.equity = portfolio.equity(account, scene.table, scene.view);
         }
-        if limits.is_some() || !matches!(size, SizeRequest::Base(_)) {
-            // Margin that positions bind is not free; profit that is not realised may cover it, and buys nothing on spot.
+        if !matches!(size, SizeRequest::Base(_)) {
             let view = portfolio.margin(account, instrument.settle, scene.table, scene.view);
-            let margin = view.and_then(|m| m.free());
-            let available = match instrument.kind {
-                InstrumentKind::Spot => margin.map(|free| free.min(portfolio.balance(account, instrument.quote))),
-                InstrumentKind::LinearPerpetual => margin,
-            };
-            let reserved = self.exposure.reserved(account, instrument.settle);
-            let free = available.and_then(|a| a.checked_sub(reserved));
-            holdings.free = free.unwrap_or(Money::ZERO).max(Money::ZERO);
-            if limits.is_some() {
-                holdings.margin = view.and_then(|view| measure::margined(of, view, &self.exposure, scene));
-            }
+            holdings.free = measure::free(of, view, &self.exposure, scene);
         }
         holdings
     }
@@ -485,6 +465,7 @@ impl Digestible for Gate {
         self.restricted.digest(d);
         self.budget.digest(d);
         self.throttle.digest(d);
+        self.breaches.digest(d);
     }
 }
 

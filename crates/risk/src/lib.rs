@@ -25,6 +25,7 @@ mod stage;
 pub mod standing;
 pub mod throttle;
 pub mod validate;
+pub mod verify;
 pub mod window;
 
 pub use approved::{Approved, ReleaseError, VenueKind};
@@ -39,3 +40,4 @@ pub use mode::ModeMachine;
 pub use restore::Restorer;
 pub use standing::{Breaker, Reading, Standing};
 pub use validate::Validated;
+pub use verify::Breach;

@@ -108,6 +108,44 @@ pub(crate) struct Of<'a> {
     pub instrument: &'a Instrument,
 }
 
+/// Measures an account with an eye on one instrument and one strategy. Limits are fractions of equity, which is in the report currency: an
+/// instrument that is not quoted in it has no known equity here.
+pub(crate) fn all(of: Of<'_>, exposure: &Exposure, scene: &Scene<'_>) -> Holdings {
+    let (account, portfolio) = (of.account, scene.portfolio);
+    let zero = Some(Money::ZERO);
+    let mut h = Holdings {
+        gross: zero,
+        gross_instrument: zero,
+        gross_strategy: zero,
+        long: zero,
+        short: zero,
+        held_already: false,
+        held_by_strategy: false,
+        net_position: portfolio.net_quantity(account, of.instrument.idx),
+        ..Holdings::of_reduction(portfolio.position(account, of.instrument.idx, of.strategy).quantity)
+    };
+    count(&mut h, of, exposure, scene);
+    if of.instrument.quote == portfolio.report_currency() {
+        h.equity = portfolio.equity(account, scene.table, scene.view);
+    }
+    let view = portfolio.margin(account, of.instrument.settle, scene.table, scene.view);
+    h.margin = view.and_then(|view| margined(of, view, exposure, scene));
+    h.free = free(of, view, exposure, scene);
+    h
+}
+
+/// What no order has reserved and no margin binds. Margin that positions bind is not free; profit that is not realised may cover it, and
+/// buys nothing on spot.
+pub(crate) fn free(of: Of<'_>, view: Option<MarginView>, exposure: &Exposure, scene: &Scene<'_>) -> Money {
+    let margin = view.and_then(|m| m.free());
+    let available = match of.instrument.kind {
+        InstrumentKind::Spot => margin.map(|free| free.min(scene.portfolio.balance(of.account, of.instrument.quote))),
+        InstrumentKind::LinearPerpetual => margin,
+    };
+    let free = available.and_then(|a| a.checked_sub(exposure.reserved(of.account, of.instrument.settle)));
+    free.unwrap_or(Money::ZERO).max(Money::ZERO)
+}
+
 /// Adds to a sum that is known, what is known.
 fn add(sum: &mut Option<Money>, value: Option<Money>) {
     *sum = sum.and_then(|s| value.and_then(|v| s.checked_add(v)));
@@ -311,4 +349,22 @@ fn worth(idx: InstrumentIdx, quantity: Quantity, rounding: Rounding, scene: &Sce
 fn worth_of(rules: &Instrument, quantity: Quantity, rounding: Rounding, scene: &Scene<'_>) -> Option<Money> {
     let mark = scene.view.mark(rules.idx)?;
     rules.notional(rules.price(mark), quantity.checked_abs()?, rounding)
+}
+
+/// What an account holds and has on its way in an instrument, on this venue and others, rounded up. `None` where a price is missing.
+pub(crate) fn in_market(
+    account: AccountId,
+    instrument: &Instrument,
+    exposure: &Exposure,
+    scene: &Scene<'_>,
+) -> Option<Money> {
+    let same = |idx: InstrumentIdx| check::same_market(idx, instrument, scene.table);
+    let mut sum = Some(Money::ZERO);
+    for (_, idx, _, position) in scene.portfolio.positions().filter(|(of, idx, ..)| *of == account && same(*idx)) {
+        add(&mut sum, worth(idx, position.quantity, Rounding::Up, scene));
+    }
+    for (_, part) in exposure.parts(account).filter(|(idx, _)| same(*idx)) {
+        add(&mut sum, part.buys.checked_add(part.sells));
+    }
+    sum
 }

@@ -32,6 +32,7 @@ impl Gate {
         self.restricted.put(out);
         self.budget.put(out);
         self.throttle.put(out);
+        self.breaches.put(out);
         self.alerts.put(out);
     }
 
@@ -67,6 +68,7 @@ impl Gate {
         self.restricted = restricted;
         self.budget = Stored::take(from)?;
         self.throttle = Stored::take(from)?;
+        self.breaches = Stored::take(from)?;
         self.alerts = Stored::take(from)?;
         Ok(Restorer { unclaimed: self.exposure.clone(), next: 0 })
     }

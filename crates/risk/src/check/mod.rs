@@ -33,7 +33,7 @@ use crate::budget::MessageBudget;
 use crate::correlation::CorrelationTracker;
 use crate::deny_reason::Refusal;
 use crate::limits::Limits;
-use crate::standing::{Breaker, Standing};
+use crate::standing::{Breaker, Reading, Standing};
 use crate::throttle::Throttle;
 use domain::observe::CheckSeen;
 use domain::{
@@ -420,6 +420,11 @@ pub(crate) fn room(limits: &Limits, e: &Entering<'_>, b: &Bench<'_>) -> Option<M
     Some(least.max(Money::ZERO))
 }
 
+/// One-day value at risk of what an account holds and has on its way, in quote: the sum that the check holds to its budget.
+pub(crate) fn var_used(account: AccountId, b: &Bench<'_>) -> Reading {
+    if b.standing.var_rates.is_empty() { Reading::NotConfigured } else { Reading::known(var::used(account, b)) }
+}
+
 /// Who enters, in what, which way, measured at which price.
 pub(crate) struct Entering<'a> {
     pub account: AccountId,
@@ -448,7 +453,6 @@ mod tests {
     use crate::deny_reason::DenyReason;
     use crate::limits::{Limits, Profile};
     use crate::stage::{ACCOUNT, Stage};
-    use crate::standing::Reading;
     use domain::{Entry, MarketFlags, OrderType, Rate, Signal, StopPlan};
 
     const BTC: InstrumentIdx = InstrumentIdx(0);

@@ -40,7 +40,7 @@ pub(super) fn room(limits: &Limits, account: AccountId, instrument: InstrumentId
 }
 
 /// Positions and entries on their way, in quote.
-fn used(account: AccountId, b: &Bench<'_>) -> Option<f64> {
+pub(crate) fn used(account: AccountId, b: &Bench<'_>) -> Option<f64> {
     let rate = |idx: InstrumentIdx| match b.standing.var_rate(idx) {
         Reading::Is(rate) => Some(rate),
         Reading::Unknown | Reading::NotConfigured => None,
