@@ -6,6 +6,7 @@
 
 use crate::approved::Approved;
 use crate::budget::MessageBudget;
+use crate::cached::CachedGate;
 use crate::check::{self, Bench, Entering, Holdings, OwnOrders, Restricted, Subject};
 use crate::correlation::CorrelationTracker;
 use crate::deny_reason::{DenyReason, Refusal};
@@ -81,6 +82,8 @@ pub struct Gate {
     pub(crate) breaches: Breaches,
     /// What is to be told, until somebody takes it.
     pub(crate) alerts: Vec<Alert>,
+    /// Worked out ahead of orders; not part of the state, for nothing is decided by it.
+    pub(crate) cached: CachedGate,
 }
 
 impl Gate {
@@ -98,11 +101,13 @@ impl Gate {
             throttle: Throttle::default(),
             breaches: Breaches::default(),
             alerts: Vec::with_capacity(8),
+            cached: CachedGate::default(),
         }
     }
 
     /// Makes room for one more instrument.
     pub fn add_instrument(&mut self, idx: InstrumentIdx) {
+        self.cached.invalidate();
         self.correlation.add_instrument(idx);
         if self.sharers.len() <= idx.index() {
             self.sharers.resize(idx.index() + 1, 0);
@@ -123,16 +128,19 @@ impl Gate {
 
     /// Takes a sample for correlations. Called by a timer, a little after each minute.
     pub fn sample(&mut self, ts: UnixNanos, view: &MarketView) {
+        self.cached.invalidate();
         self.correlation.sample(ts, view);
     }
 
     /// A fill used part of a reservation: what became a position no longer counts as pending.
     pub fn use_part(&mut self, reservation: &mut Reservation, notional: Money) {
+        self.cached.invalidate();
         self.exposure.use_part(reservation, notional);
     }
 
     /// An order ended: what is left of its reservation is free again.
     pub fn release(&mut self, reservation: Reservation) {
+        self.cached.invalidate();
         self.exposure.release(reservation);
     }
 
@@ -141,11 +149,13 @@ impl Gate {
     /// # Errors
     /// [`TightenError`]; then nothing changed.
     pub fn tighten(&mut self, key: LimitKey, to: i128) -> Result<(f64, f64), TightenError> {
+        self.cached.invalidate();
         self.profile.tighten(key, to)
     }
 
     /// Puts instruments or accounts on the restricted list, from which nothing is taken off while running.
     pub fn restrict(&mut self, add: impl FnOnce(&mut Restricted)) {
+        self.cached.invalidate();
         add(&mut self.restricted);
     }
 
@@ -157,6 +167,7 @@ impl Gate {
 
     /// Enables a strategy again that the throttle disabled. Whether it was.
     pub fn rearm(&mut self, strategy: StrategyIdx) -> bool {
+        self.cached.invalidate();
         self.throttle.rearm(strategy)
     }
 
@@ -174,6 +185,7 @@ impl Gate {
 
     /// A message leaves that the gate does not see: a cancel or an amend.
     pub fn count_message(&mut self, account: AccountId, ts: UnixNanos) {
+        self.cached.invalidate();
         let Some(limits) = self.profile.limits() else { return };
         let max = limits.messages_max;
         let before = self.budget.used(account, ts, limits);
@@ -241,13 +253,15 @@ impl Gate {
         let sharers = self.sharers.get(spec.instrument.index()).copied().unwrap_or(0);
         let holdings = self.measure(&spec, signal.size, instrument, scene);
         let (price, fills_at) = prices(signal.entry, spec.side, instrument, scene.view);
-        let bench = self.bench(scene, &holdings, sharers);
-        let room = self.profile.limits().zip(price).and_then(|(limits, price)| {
-            let (account, strategy, side) = (spec.account, spec.strategy, spec.side);
-            check::room(limits, &Entering { account, strategy, instrument, side, price }, &bench)
-        });
-        // What is not known leaves no room: the check that cannot know it says so.
-        let room = self.profile.limits().map(|_| room.unwrap_or(Money::ZERO));
+        let room = {
+            let bench = self.bench(scene, &holdings, sharers);
+            self.profile.limits().map(|limits| {
+                let (account, strategy, side) = (spec.account, spec.strategy, spec.side);
+                let of = |price| Entering { account, strategy, instrument, side, price };
+                // What is not known leaves no room: the check that cannot know it says so.
+                price.and_then(|price| check::room(limits, &of(price), &bench)).unwrap_or(Money::ZERO)
+            })
+        };
         // Without a price nothing can be sized; the check of what must be known says so in its turn.
         let sized = match price {
             None => Err(Refusal::because(DenyReason::PriceUnknown)),
@@ -286,6 +300,7 @@ impl Gate {
             };
             observer.checking(scene.ts, &spec, OrderClass::Entry, Some(&seen));
         }
+        let bench = self.bench(scene, &holdings, sharers);
         check::run(&subject, false, self.profile.limits(), &bench, observer)?;
         let (notional, funds) = (notional.unwrap_or(Money::ZERO), funds.unwrap_or(Money::ZERO));
         let reservation = self
@@ -372,7 +387,13 @@ impl Gate {
     }
 
     /// Measures the account once for all checks, as far as the checks that will be made need it. What is not known stays `None`.
-    fn measure(&self, spec: &OrderSpec, size: SizeRequest, instrument: &Instrument, scene: &Scene<'_>) -> Holdings {
+    pub(crate) fn measure(
+        &self,
+        spec: &OrderSpec,
+        size: SizeRequest,
+        instrument: &Instrument,
+        scene: &Scene<'_>,
+    ) -> Holdings {
         let (account, strategy, portfolio) = (spec.account, spec.strategy, scene.portfolio);
         let of = Of { account, strategy, instrument };
         if let Some(limits) = self.profile.limits() {
@@ -413,7 +434,7 @@ fn prices(entry: Entry, side: Side, instrument: &Instrument, view: &MarketView) 
 }
 
 /// Notional and funds of an order at a price, both rounded up; `None` without a price or on overflow.
-fn cost(spec: &OrderSpec, instrument: &Instrument, price: Option<Price>) -> (Option<Money>, Option<Money>) {
+pub(crate) fn cost(spec: &OrderSpec, instrument: &Instrument, price: Option<Price>) -> (Option<Money>, Option<Money>) {
     let fee = measure::fee(instrument);
     match spec.quantity {
         OrderQuantity::QuoteAmount(amount) => (Some(amount), Some(amount)),

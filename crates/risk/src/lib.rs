@@ -8,6 +8,7 @@
 
 pub mod approved;
 pub mod budget;
+pub mod cached;
 pub mod check;
 pub mod command;
 pub mod correlation;
@@ -29,6 +30,7 @@ pub mod verify;
 pub mod window;
 
 pub use approved::{Approved, ReleaseError, VenueKind};
+pub use cached::{Ask, Quick};
 pub use check::{CHECKS, Check};
 pub use command::{Command, CommandRecord, Decision};
 pub use deny_reason::{DenyReason, Refusal};

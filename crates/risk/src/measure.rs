@@ -7,6 +7,7 @@
 use crate::check;
 use crate::exposure::Exposure;
 use crate::gate::Scene;
+use crate::standing::Reading;
 use domain::{
     AccountId, AssetIdx, Instrument, InstrumentIdx, InstrumentKind, Money, Quantity, Rate, Rounding, Side, StrategyIdx,
     VenueIdx,
@@ -48,6 +49,8 @@ pub struct Holdings {
     pub free: Money,
     /// What binds the settle asset.
     pub margin: Option<Margined>,
+    /// One-day value at risk of the account with the order, as a fraction of equity, where somebody estimates that.
+    pub var_after: Reading,
     /// This strategy's position.
     pub own_position: Quantity,
     /// The account's position in the instrument, all strategies together.
@@ -70,6 +73,8 @@ pub struct Margined {
     pub surplus: Money,
     /// The size of this instrument's net position with what is on its way.
     pub own_size: Money,
+    /// Whether that may be short.
+    pub own_short: bool,
     /// The largest other position, as what a move of its price by one (100 %) changes in the surplus.
     pub other_leg: Money,
 }
@@ -94,6 +99,7 @@ impl Holdings {
             venues_after: 0,
             free: Money::ZERO,
             margin: None,
+            var_after: Reading::NotConfigured,
             own_position,
             net_position: Quantity::ZERO,
         }
@@ -251,6 +257,7 @@ pub(crate) fn margined(of: Of<'_>, view: MarginView, exposure: &Exposure, scene:
         to_bind: Money::ZERO,
         surplus: view.equity()?.checked_sub(view.maintenance)?,
         own_size: Money::ZERO,
+        own_short: false,
         other_leg: Money::ZERO,
     };
     // Net positions, each instrument once: they come ordered by instrument.
@@ -266,13 +273,9 @@ pub(crate) fn margined(of: Of<'_>, view: MarginView, exposure: &Exposure, scene:
             continue;
         }
         m.bound = true;
-        let pending = pending_size(idx, of.account, exposure)?;
+        let (pending, sells) = pending_size(idx, of.account, exposure)?;
         let size = worth_of(rules, net, Rounding::Up, scene)?.checked_add(pending)?;
-        m.enlarge(
-            idx == of.instrument.idx,
-            size,
-            leg(size, rules, if net < Quantity::ZERO { Side::Sell } else { Side::Buy })?,
-        );
+        m.enlarge(idx == of.instrument.idx, size, rules, net < Quantity::ZERO || sells)?;
     }
     for (idx, part) in exposure.parts(of.account) {
         let Some(rules) = scene.table.get(idx).filter(|rules| rules.settle == settle) else { continue };
@@ -286,22 +289,29 @@ pub(crate) fn margined(of: Of<'_>, view: MarginView, exposure: &Exposure, scene:
         m.to_bind = m.to_bind.checked_add(part.funds)?;
         m.surplus = m.surplus.checked_sub(all.times(upkeep(rules)?, Rounding::Up)?)?;
         if scene.portfolio.net_quantity(of.account, idx).is_zero() {
-            // Which of both directions counts more is the short one's.
-            let size = pending_size(idx, of.account, exposure)?;
-            let side = if part.sells > Money::ZERO { Side::Sell } else { Side::Buy };
-            m.enlarge(idx == of.instrument.idx, size, leg(size, rules, side)?);
+            let (size, sells) = pending_size(idx, of.account, exposure)?;
+            m.enlarge(idx == of.instrument.idx, size, rules, sells)?;
         }
     }
     Some(m)
 }
 
 impl Margined {
-    fn enlarge(&mut self, own: bool, size: Money, leg: Money) {
+    /// Where both directions are on their way the short one counts: it is the nearer.
+    fn enlarge(&mut self, own: bool, size: Money, rules: &Instrument, short: bool) -> Option<()> {
         if own {
             self.own_size = self.own_size.max(size);
+            self.own_short |= short;
         } else {
-            self.other_leg = self.other_leg.max(leg);
+            let side = if short { Side::Sell } else { Side::Buy };
+            self.other_leg = self.other_leg.max(leg(size, rules, side)?);
         }
+        Some(())
+    }
+
+    /// The direction of this instrument's position with an entry of a side.
+    pub(crate) const fn side_with(&self, side: Side) -> Side {
+        if self.own_short { Side::Sell } else { side }
     }
 }
 
@@ -334,9 +344,12 @@ fn perpetual<'a>(idx: InstrumentIdx, settle: AssetIdx, scene: &Scene<'a>) -> Opt
     scene.table.get(idx).filter(|i| i.kind == InstrumentKind::LinearPerpetual && i.settle == settle)
 }
 
-fn pending_size(idx: InstrumentIdx, account: AccountId, exposure: &Exposure) -> Option<Money> {
+/// What is on its way in an instrument, and whether some of it sells.
+fn pending_size(idx: InstrumentIdx, account: AccountId, exposure: &Exposure) -> Option<(Money, bool)> {
     let parts = exposure.parts(account).filter(|(instrument, _)| *instrument == idx);
-    parts.map(|(_, part)| part).try_fold(Money::ZERO, |sum, p| sum.checked_add(p.buys.checked_add(p.sells)?))
+    parts.map(|(_, part)| part).try_fold((Money::ZERO, false), |(sum, sells), p| {
+        Some((sum.checked_add(p.buys.checked_add(p.sells)?)?, sells || p.sells > Money::ZERO))
+    })
 }
 
 /// What a position is worth at the last price, without sign. Limits are held in the report currency, so what is quoted in another one has

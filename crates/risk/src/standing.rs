@@ -5,6 +5,7 @@
 //! the value at risk of a unit of each instrument.
 //! Nothing here refuses: the checks hold it against the limits.
 
+use crate::deny_reason::DenyReason;
 use domain::{InstrumentIdx, Rate, StrategyIdx};
 
 /// A number that somebody watches.
@@ -51,6 +52,8 @@ pub enum Breaker {
 /// How the account stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Standing {
+    /// What is not known to the guard and new risk would rest on, as the refusal says it.
+    pub unknown: Option<DenyReason>,
     /// The breaker of the whole account.
     pub account: Breaker,
     /// The breakers of strategies, by number; a strategy beyond the end has a closed one.
@@ -59,8 +62,14 @@ pub struct Standing {
     pub day_loss: Reading,
     /// What was lost within the window of the intraday monitor, as a fraction of the equity at its start.
     pub intraday_loss: Reading,
+    /// The limit of the day was reached, and holds to the end of the day whatever the loss is now.
+    pub day_over: bool,
     /// How far equity is below its peak, as a fraction of the peak.
     pub drawdown: Reading,
+    /// The drawdown reached its halt and nobody re-armed since, whatever it is now.
+    pub halted: bool,
+    /// A position of the account is on the ladder towards its liquidation.
+    pub liquidation_near: bool,
     /// Gross exposure over equity that the leverage controller allows now, if that is less than the limit.
     pub leverage_max: Option<Rate>,
     /// One-day value at risk of one unit of notional, as a positive fraction, by instrument. Empty: nobody estimates it. An instrument beyond
@@ -71,11 +80,15 @@ pub struct Standing {
 impl Standing {
     /// Nobody watches anything, and nothing is wrong.
     pub const CALM: Self = Self {
+        unknown: None,
         account: Breaker::Closed,
         strategies: Vec::new(),
         day_loss: Reading::NotConfigured,
         intraday_loss: Reading::NotConfigured,
+        day_over: false,
         drawdown: Reading::NotConfigured,
+        halted: false,
+        liquidation_near: false,
         leverage_max: None,
         var_rates: Vec::new(),
     };

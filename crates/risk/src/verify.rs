@@ -12,8 +12,7 @@ use crate::limits::Limits;
 use crate::measure::{self, Holdings, Of};
 use crate::standing::Reading;
 use domain::{
-    AccountId, Alert, AlertKind, Digest, Digestible, InstrumentIdx, Money, Quantity, Rate, Side, StrategyIdx,
-    stored_struct,
+    AccountId, Alert, AlertKind, Digest, Digestible, InstrumentIdx, Money, Rate, Side, StrategyIdx, stored_struct,
 };
 
 /// How far the size of something that was within its limit may drift over it before it is told.
@@ -193,8 +192,7 @@ impl Gate {
         found.at_most(Check::PositionCount, None, count, max, max);
         let m = h.margin?;
         if m.bound {
-            let side = if h.net_position < Quantity::ZERO { Side::Sell } else { Side::Buy };
-            let leg = measure::leg(m.own_size, of.instrument, side)?.max(m.other_leg);
+            let leg = measure::leg(m.own_size, of.instrument, m.side_with(Side::Buy))?.max(m.other_leg);
             if leg > Money::ZERO {
                 let (distance, least) = (m.surplus.to_f64() / leg.to_f64(), limits.liquidation_distance_min.to_f64());
                 found.at_least(Check::LiquidationDistance, distance, least);

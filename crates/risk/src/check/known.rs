@@ -37,7 +37,11 @@ pub(super) fn price(s: &Subject<'_>, limits: Option<&Limits>, b: &Bench<'_>) -> 
     Ok(Measured { value, limit })
 }
 
+/// Equity is known and positive, and whoever watches the account knows what that rests on.
 pub(super) fn equity(b: &Bench<'_>) -> Result<Measured, Refusal> {
+    if let Some(unknown) = b.standing.unknown {
+        return Err(Refusal::because(unknown));
+    }
     match b.holdings.equity {
         Some(equity) if equity > Money::ZERO => Ok(Measured { value: equity.to_f64(), limit: 0.0 }),
         Some(equity) => Err(Refusal::over(DenyReason::EquityUnknown, equity.to_f64(), 0.0)),
@@ -134,6 +138,14 @@ mod tests {
         stage.portfolio.transfer(ACCOUNT, USDT, Money::from_units(-10_000)).unwrap();
         let refusal = stage.enter(&signal).unwrap_err();
         assert_eq!((refusal.reason, refusal.value), (DenyReason::EquityUnknown, Some(0.0)));
+    }
+
+    #[test]
+    fn what_the_guard_does_not_know_denies_as_it_says() {
+        let mut stage = Stage::limited();
+        stage.standing.unknown = Some(DenyReason::PriceStale);
+        let signal = stage.long(BTC, "1");
+        assert_eq!(reason(&mut stage, &signal), Some(DenyReason::PriceStale));
     }
 
     #[test]

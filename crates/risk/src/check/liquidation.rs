@@ -22,6 +22,9 @@ use domain::{Instrument, InstrumentKind, Money, Rounding, Side};
 
 pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<Measured, Refusal> {
     let unknown = Refusal::because(DenyReason::LiquidationUnknown);
+    if b.standing.liquidation_near {
+        return Err(Refusal::because(DenyReason::LiquidationDistance));
+    }
     let m = b.holdings.margin.ok_or(unknown)?;
     let (surplus, nearest) = after(s, &m).ok_or(unknown)?;
     if nearest <= Money::ZERO {
@@ -43,7 +46,7 @@ fn after(s: &Subject<'_>, m: &Margined) -> Option<(Money, Money)> {
     }
     let notional = s.notional?;
     let surplus = m.surplus.checked_sub(notional.times(upkeep(s.instrument)?, Rounding::Up)?)?;
-    let own = leg(m.own_size.checked_add(notional)?, s.instrument, s.spec.side)?;
+    let own = leg(m.own_size.checked_add(notional)?, s.instrument, m.side_with(s.spec.side))?;
     Some((surplus, own.max(m.other_leg)))
 }
 
@@ -56,7 +59,10 @@ pub(super) fn room(limits: &Limits, i: &Instrument, side: Side, m: &Margined) ->
     }
     // Of the own leg: surplus - upkeep n >= distance k (size + n), with some units of 1e-12 for rounding.
     let moved = domain::Rate::from_raw(
-        i64::try_from(i128::from(leg_rate(i, side)?.raw()) * i128::from(distance.raw()) / domain::decimal::ONE).ok()?
+        i64::try_from(
+            i128::from(leg_rate(i, m.side_with(side))?.raw()) * i128::from(distance.raw()) / domain::decimal::ONE,
+        )
+        .ok()?
             + 1,
     );
     let own = m.surplus.checked_sub(m.own_size.times(moved, Rounding::Up)?)?.checked_sub(Money::from_raw(4))?;
@@ -158,6 +164,13 @@ mod tests {
         assert_eq!(refusal.reason, DenyReason::LiquidationDistance);
         testkit::assert_close(refusal.largest_safe.unwrap().to_f64(), 412.5 / 1.001, 1e-9, 0.0);
         stage.enter(&stage.long(SPOT, "4")).unwrap();
+    }
+
+    #[test]
+    fn while_a_position_is_near_its_liquidation_nothing_is_entered() {
+        let mut stage = stage();
+        stage.standing.liquidation_near = true;
+        assert_eq!(stage.enter(&stage.long(SPOT, "1")).unwrap_err().reason, DenyReason::LiquidationDistance);
     }
 
     #[test]

@@ -9,12 +9,19 @@ use domain::Rate;
 
 pub(super) fn daily(limits: &Limits, b: &Bench<'_>) -> Result<Measured, Refusal> {
     let day = held(b.standing.day_loss, limits.daily_loss_max, DenyReason::DailyLoss)?;
+    if b.standing.day_over {
+        return Err(Refusal { limit: Some(limits.daily_loss_max.to_f64()), ..Refusal::because(DenyReason::DailyLoss) });
+    }
     held(b.standing.intraday_loss, limits.intraday_loss_max, DenyReason::DailyLoss)?;
     Ok(day)
 }
 
 pub(super) fn drawdown(limits: &Limits, b: &Bench<'_>) -> Result<Measured, Refusal> {
-    held(b.standing.drawdown, limits.drawdown_max, DenyReason::Drawdown)
+    let now = held(b.standing.drawdown, limits.drawdown_max, DenyReason::Drawdown)?;
+    if b.standing.halted {
+        return Err(Refusal { limit: Some(limits.drawdown_max.to_f64()), ..Refusal::because(DenyReason::Drawdown) });
+    }
+    Ok(now)
 }
 
 /// A loss that reached its limit is over it. One that is watched and not known is one of an equity that is not known.
@@ -60,5 +67,16 @@ mod tests {
                 assert_eq!(at(unknown), Err((DenyReason::EquityUnknown, None, None)));
             }
         }
+    }
+
+    #[test]
+    fn a_day_that_is_over_and_a_halt_hold_whatever_is_measured_now() {
+        let mut stage = Stage::limited();
+        let signal = stage.long(InstrumentIdx(0), "0.1");
+        stage.standing.day_over = true;
+        assert_eq!(stage.enter(&signal).unwrap_err().reason, DenyReason::DailyLoss);
+        stage.standing.day_over = false;
+        stage.standing.halted = true;
+        assert_eq!(stage.enter(&signal).unwrap_err().reason, DenyReason::Drawdown);
     }
 }

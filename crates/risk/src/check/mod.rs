@@ -425,6 +425,11 @@ pub(crate) fn var_used(account: AccountId, b: &Bench<'_>) -> Reading {
     if b.standing.var_rates.is_empty() { Reading::NotConfigured } else { Reading::known(var::used(account, b)) }
 }
 
+/// The notional that funds cover, fee included; `None` on overflow.
+pub(crate) fn funds_room(instrument: &Instrument, free: Money) -> Option<Money> {
+    margin::notional_of(free, instrument)
+}
+
 /// Who enters, in what, which way, measured at which price.
 pub(crate) struct Entering<'a> {
     pub account: AccountId,

@@ -1,6 +1,7 @@
 //! The one-day value at risk with this order stays within its budget.
 //!
-//! Held is the undiversified value at risk: the sum over instruments of `|notional| x` the value at risk of one unit, positions, entries on
+//! Where somebody estimates the value at risk of the account with the order, that is held to the budget. And where somebody says what one
+//! unit of each instrument has at risk, held is the undiversified value at risk: the sum over instruments of `|notional| x` the value at risk of one unit, positions, entries on
 //! their way and this order together. It is the bound that the value at risk of the whole never exceeds as long as that is subadditive
 //! (Jorion, Value at Risk, 3rd edition, section 7.1: perfect correlation), so no entry hides behind a hedge that may fail.
 
@@ -12,15 +13,22 @@ use domain::{AccountId, InstrumentIdx, Money};
 
 pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<Measured, Refusal> {
     let unknown = Refusal { limit: Some(limits.var_fraction_max.to_f64()), ..Refusal::because(DenyReason::VarUnknown) };
+    let limit = limits.var_fraction_max.to_f64();
+    let of_account = match b.holdings.var_after {
+        Reading::NotConfigured => PASSED,
+        Reading::Is(value) if value <= limit => Measured { value, limit },
+        Reading::Is(value) if value > limit => return Err(Refusal::over(DenyReason::VarBudget, value, limit)),
+        Reading::Unknown | Reading::Is(_) => return Err(unknown),
+    };
     let rate = match b.standing.var_rate(s.spec.instrument) {
-        Reading::NotConfigured => return Ok(PASSED),
+        Reading::NotConfigured => return Ok(of_account),
         Reading::Unknown => return Err(unknown),
         Reading::Is(rate) => rate,
     };
     let equity = b.holdings.equity.ok_or(Refusal::because(DenyReason::EquityUnknown))?.to_f64();
     let used = used(s.spec.account, b).ok_or(unknown)?;
     let notional = s.notional.ok_or(Refusal::because(DenyReason::PriceUnknown))?.to_f64();
-    let (value, limit) = ((used + notional * rate) / equity, limits.var_fraction_max.to_f64());
+    let value = (used + notional * rate) / equity;
     if !(value <= limit) || used >= limit * equity {
         let safe = left(limit * equity - used, rate).unwrap_or(Money::ZERO);
         return Err(Refusal::over(DenyReason::VarBudget, value, limit).with_safe(safe));

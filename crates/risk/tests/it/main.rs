@@ -5,4 +5,5 @@
 
 mod door;
 mod guard_allocation;
+mod joint;
 mod limits;
