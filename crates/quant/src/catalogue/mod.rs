@@ -1,7 +1,7 @@
 //! Every function of this crate by name: what it is called, what it takes, what it answers, and the call itself.
 //!
 //! In:  a name, [`Params`] and input columns; out: named [`Outputs`]. The binary's `calc` command reads and writes JSON or CSV
-//! around it. The table is data: one entry per function in `averages`, `ranges` and `statistics`.
+//! around it. The table is data: one entry per function in `averages`, `ranges`, `statistics` and `risk`.
 //!
 //! Inputs must be finite: NaN and infinities are refused with their place, because a missing price is not a number.
 //! An indicator over fewer rows than its warm-up answers a series of `None`; a statistic over too few is an error.
@@ -10,6 +10,7 @@ mod averages;
 mod error;
 mod param;
 mod ranges;
+mod risk;
 mod statistics;
 mod stream;
 mod value;
@@ -64,7 +65,7 @@ pub struct Function {
 
 /// Every function, in the order of the table.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
-    [averages::TABLE, ranges::TABLE, statistics::TABLE].into_iter().flatten()
+    [averages::TABLE, ranges::TABLE, statistics::TABLE, risk::TABLE].into_iter().flatten()
 }
 
 /// The names of every function, aliases included, in the order of the table.

@@ -23,6 +23,8 @@ pub enum ParamKind {
     },
     /// What inputs are divided by: a positive number, or words that speak of percent, which are 100.
     Scale,
+    /// One or more of these numbers: a list, one number, or words that name them between commas.
+    Choice(&'static [f64]),
 }
 
 /// A parameter of a function.
@@ -63,8 +65,27 @@ impl Param {
         Self { name, aliases: &[], kind: ParamKind::Scale, default: Some(1.0) }
     }
 
+    /// One or more of `of`; all of them by default.
+    #[must_use]
+    pub const fn choice(name: &'static str, aliases: &'static [&'static str], of: &'static [f64]) -> Self {
+        Self { name, aliases, kind: ParamKind::Choice(of), default: Some(of.len() as f64) }
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+    }
+
+    /// The numbers that a choice names.
+    fn chosen(&self, value: &Value) -> Result<Vec<f64>, CalcError> {
+        let ParamKind::Choice(of) = self.kind else { return Ok(Vec::new()) };
+        let wrong =
+            CalcError::Kind { parameter: self.name, expected: "numbers out of those that the list of functions shows" };
+        let given: Option<Vec<f64>> = match value {
+            Value::List(items) => items.iter().map(Value::as_number).collect(),
+            Value::Text(words) => words.split(',').map(|word| word.trim().parse().ok()).collect(),
+            other => other.as_number().map(|n| vec![n]),
+        };
+        given.filter(|chosen| !chosen.is_empty() && chosen.iter().all(|n| of.contains(n))).ok_or(wrong)
     }
 
     fn check(&self, value: &Value) -> Result<f64, CalcError> {
@@ -83,13 +104,18 @@ impl Param {
                 (Value::Text(words), None) if words.to_ascii_lowercase().contains("percent") => Ok(100.0),
                 _ => Err(wrong("a positive number, or words that say the inputs are in percent")),
             },
+            ParamKind::Choice(_) => Ok(self.chosen(value)?.len() as f64),
         }
     }
 }
 
 /// The arguments of one call: a checked value for every declared parameter.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Args(Vec<(&'static str, f64)>);
+pub struct Args {
+    numbers: Vec<(&'static str, f64)>,
+    /// Choices beside how many they are.
+    choices: Vec<(&'static str, Vec<f64>)>,
+}
 
 impl Args {
     /// Matches what was given with what is declared.
@@ -102,6 +128,7 @@ impl Args {
             return Err(CalcError::UnknownParameter { parameter: name.to_owned(), known });
         }
         let mut args = Vec::with_capacity(declared.len());
+        let mut choices = Vec::new();
         for param in declared {
             let mut matching = given.iter().filter(|(name, _)| param.is_called(name));
             let value = match (matching.next(), matching.next(), param.default) {
@@ -110,9 +137,13 @@ impl Args {
                 (None, None, Some(default)) => default,
                 (None, None, None) => return Err(CalcError::MissingParameter { parameter: param.name }),
             };
+            if let ParamKind::Choice(of) = param.kind {
+                let given = given.iter().find(|(name, _)| param.is_called(name));
+                choices.push((param.name, given.map_or_else(|| Ok(of.to_vec()), |(_, value)| param.chosen(value))?));
+            }
             args.push((param.name, value));
         }
-        Ok(Self(args))
+        Ok(Self { numbers: args, choices })
     }
 
     /// The value of a declared parameter.
@@ -120,8 +151,17 @@ impl Args {
     /// # Errors
     /// [`CalcError::MissingParameter`] for a name the function did not declare.
     pub fn number(&self, name: &'static str) -> Result<f64, CalcError> {
-        let found = self.0.iter().find(|(declared, _)| *declared == name);
+        let found = self.numbers.iter().find(|(declared, _)| *declared == name);
         found.map(|(_, value)| *value).ok_or(CalcError::MissingParameter { parameter: name })
+    }
+
+    /// The numbers of a declared choice.
+    ///
+    /// # Errors
+    /// As [`Args::number`].
+    pub fn chosen(&self, name: &'static str) -> Result<&[f64], CalcError> {
+        let found = self.choices.iter().find(|(declared, _)| *declared == name);
+        found.map(|(_, chosen)| chosen.as_slice()).ok_or(CalcError::MissingParameter { parameter: name })
     }
 
     /// The value of a declared whole-number parameter.
@@ -168,5 +208,21 @@ mod tests {
         assert_eq!(fails(v().with("period", 5.0).with("n", 5.0)), "parameter period was given more than once");
         assert_eq!(fails(Params::new().with("vfactor", "much")), "parameter vfactor: expected a number");
         assert!(fails(v().with("scale", "metres")).contains("percent"));
+    }
+
+    #[test]
+    fn a_choice_is_a_list_a_number_or_words() {
+        const CHOICE: &[Param] = &[Param::choice("alphas", &["alpha"], &[0.05, 0.01])];
+        let chosen = |value: Value| {
+            Args::resolve(CHOICE, &Params::new().with("alpha", value)).map(|a| a.chosen("alphas").unwrap().to_vec())
+        };
+        assert_eq!(chosen(Value::List(vec![0.01.into(), 0.05.into()])).unwrap(), [0.01, 0.05]);
+        assert_eq!(chosen(0.01.into()).unwrap(), [0.01]);
+        assert_eq!(chosen("0.05, 0.01".into()).unwrap(), [0.05, 0.01]);
+        assert_eq!(Args::resolve(CHOICE, &Params::new()).unwrap().chosen("alphas").unwrap(), [0.05, 0.01]);
+        for bad in ["0.02", "", "much"] {
+            assert!(chosen(bad.into()).unwrap_err().to_string().contains("alphas"), "{bad}");
+        }
+        assert!(chosen(Value::List(vec![])).is_err());
     }
 }
