@@ -18,6 +18,7 @@ pub mod gate;
 pub mod guard;
 pub mod limits;
 mod measure;
+pub mod metrics;
 pub mod mode;
 pub mod restore;
 pub mod sizing;

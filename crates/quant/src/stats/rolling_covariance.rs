@@ -168,6 +168,12 @@ impl RollingCovariance {
         if series < self.series { (self.ring(series), self.ring_seen(series)) } else { (&[], &[]) }
     }
 
+    /// All sums of products and of counts, the lower triangle row by row, for a fingerprint of the state.
+    #[must_use]
+    pub fn sums(&self) -> (&[f64], &[u16]) {
+        (&self.products, &self.counts)
+    }
+
     /// Places in [`RollingCovariance::values`] from the oldest row to the newest, those never written included.
     pub fn places(&self) -> impl DoubleEndedIterator<Item = usize> + use<> {
         (self.next..self.window).chain(0..self.next)
