@@ -8,13 +8,16 @@ use crate::approved::Approved;
 use crate::budget::MessageBudget;
 use crate::cached::CachedGate;
 use crate::check::{self, Bench, Entering, Holdings, OwnOrders, Restricted, Subject};
+use crate::clamp::entry::{Around, Clamps};
+use crate::clamp::{ClampConfig, Input};
 use crate::correlation::CorrelationTracker;
 use crate::deny_reason::{DenyReason, Refusal};
 use crate::exposure::{Exposure, Reservation};
 use crate::limits::{Profile, TightenError};
 use crate::measure::{self, Of};
+use crate::metrics::{Metrics, Stops};
 use crate::sizing::{self, Means};
-use crate::standing::Standing;
+use crate::standing::{Reading, Standing};
 use crate::throttle::Throttle;
 use crate::validate::Validated;
 use crate::verify::Breaches;
@@ -75,6 +78,7 @@ pub struct Gate {
     pub(crate) profile: Profile,
     pub(crate) exposure: Exposure,
     pub(crate) correlation: CorrelationTracker,
+    pub(crate) clamps: Clamps,
     pub(crate) sharers: Vec<u32>,
     pub(crate) restricted: Restricted,
     pub(crate) budget: MessageBudget,
@@ -87,7 +91,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate with the limits of `profile`.
+    /// A gate with the limits of `profile`, and the clamps that belong to it.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
         Self {
@@ -95,6 +99,7 @@ impl Gate {
             profile,
             exposure: Exposure::default(),
             correlation: CorrelationTracker::default(),
+            clamps: Clamps::new(ClampConfig::for_profile(&profile)),
             sharers: Vec::new(),
             restricted: Restricted::default(),
             budget: MessageBudget::default(),
@@ -105,10 +110,41 @@ impl Gate {
         }
     }
 
+    /// The same with other clamps. Without limits there are none.
+    #[must_use]
+    pub fn with_clamps(mut self, config: ClampConfig) -> Self {
+        self.clamps.set(config);
+        self
+    }
+
+    /// What the positions could lose.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.clamps.metrics
+    }
+
+    /// What the positions could lose, for measuring: that needs room which is kept.
+    #[must_use]
+    pub const fn metrics_mut(&mut self) -> &mut Metrics {
+        &mut self.clamps.metrics
+    }
+
+    /// Where the stops of positions are.
+    #[must_use]
+    pub const fn stops(&self) -> &Stops {
+        &self.clamps.stops
+    }
+
+    /// The desk says where a position's stop is now.
+    pub fn set_stop(&mut self, key: (AccountId, InstrumentIdx, StrategyIdx), level: Option<Price>) {
+        self.clamps.stops.set(key, level);
+    }
+
     /// Makes room for one more instrument.
     pub fn add_instrument(&mut self, idx: InstrumentIdx) {
         self.cached.invalidate();
         self.correlation.add_instrument(idx);
+        self.clamps.metrics.add_instrument(idx);
         if self.sharers.len() <= idx.index() {
             self.sharers.resize(idx.index() + 1, 0);
         }
@@ -126,10 +162,11 @@ impl Gate {
         &self.profile
     }
 
-    /// Takes a sample for correlations. Called by a timer, a little after each minute.
+    /// Takes a sample for correlations and metrics. Called by a timer, a little after each minute.
     pub fn sample(&mut self, ts: UnixNanos, view: &MarketView) {
         self.cached.invalidate();
         self.correlation.sample(ts, view);
+        self.clamps.metrics.sample(ts, view);
     }
 
     /// A fill used part of a reservation: what became a position no longer counts as pending.
@@ -251,7 +288,7 @@ impl Gate {
             return Err(Refusal::because(DenyReason::Oversell));
         }
         let sharers = self.sharers.get(spec.instrument.index()).copied().unwrap_or(0);
-        let holdings = self.measure(&spec, signal.size, instrument, scene);
+        let mut holdings = self.measure(&spec, signal.size, instrument, scene);
         let (price, fills_at) = prices(signal.entry, spec.side, instrument, scene.view);
         let room = {
             let bench = self.bench(scene, &holdings, sharers);
@@ -271,8 +308,28 @@ impl Gate {
                 sizing::entry_quantity(signal.size, spec.side, instrument, price, limit, &means)
             }
         };
-        let unsized_because = sized.as_ref().err().copied();
-        spec.quantity = sized.unwrap_or(OrderQuantity::Base(Quantity::ZERO));
+        // What was sized goes through the clamps, whatever way it was asked for.
+        let clamped = sized.and_then(|quantity| {
+            spec.quantity = quantity;
+            let (Some(limits), Some(amount), Some(fills_at)) =
+                (self.profile.limits(), cost(&spec, instrument, price).0, fills_at)
+            else {
+                return Ok(Input::NotConfigured);
+            };
+            let Self { exposure, correlation, clamps, .. } = self;
+            let around = Around { exposure, correlation, limits, holdings: &holdings, scene };
+            clamps.apply(&mut spec, amount, fills_at, signal, &around, observer)
+        });
+        let unsized_because = clamped.as_ref().err().copied();
+        if unsized_because.is_some() {
+            spec.quantity = OrderQuantity::Base(Quantity::ZERO);
+        }
+        holdings.var_after = match clamped {
+            _ if self.clamps.config.var.is_none() => Reading::NotConfigured,
+            Ok(Input::NotConfigured) => Reading::NotConfigured,
+            Ok(Input::Known(value)) => Reading::of(value),
+            Ok(Input::Unknown) | Err(_) => Reading::Unknown,
+        };
         let (notional, funds) = cost(&spec, instrument, price);
         let subject = Subject {
             spec: &spec,
@@ -482,6 +539,7 @@ impl Digestible for Gate {
         self.profile.digest(d);
         self.exposure.digest(d);
         self.correlation.digest(d);
+        self.clamps.digest(d);
         self.sharers.iter().for_each(|&n| d.word(u64::from(n)));
         self.restricted.digest(d);
         self.budget.digest(d);

@@ -28,6 +28,7 @@ impl Gate {
         }
         self.exposure.save(out);
         self.correlation.save(out);
+        self.clamps.save(out);
         self.sharers.put(out);
         self.restricted.put(out);
         self.budget.put(out);
@@ -55,6 +56,7 @@ impl Gate {
         }
         self.exposure = Exposure::load(from)?;
         self.correlation.load(from)?;
+        self.clamps.load(from)?;
         let saved = Vec::<u32>::take(from)?;
         // Strategies joined before loading, instruments may be defined after it: what is there must agree.
         if saved.len() < self.sharers.len() || self.sharers.iter().zip(&saved).any(|(mine, theirs)| mine != theirs) {

@@ -8,8 +8,8 @@ use crate::standing::Standing;
 use crate::validate::validate;
 use domain::{
     AccountId, AssetIdx, ClientOrderId, Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentTable, Intent,
-    Liquidity, MarketFlags, MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType, Quantity, Rate,
-    Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce, UnixNanos, VenueIdx, VenueOrderId,
+    Liquidity, MarketFlags, MarketView, Mode, Money, NoObserver, Observer, OrderQuantity, OrderSpec, OrderType,
+    Quantity, Rate, Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce, UnixNanos, VenueIdx, VenueOrderId,
 };
 use portfolio::Portfolio;
 
@@ -188,7 +188,26 @@ impl Stage {
         self.enter_beside(signal, OwnOrders::default())
     }
 
+    /// The same gate with other clamps.
+    pub fn clamped(&mut self, config: crate::ClampConfig) {
+        let fresh = Gate::new(*self.gate.profile());
+        self.gate = std::mem::replace(&mut self.gate, fresh).with_clamps(config);
+    }
+
     pub fn enter_beside(&mut self, signal: &Signal, own: OwnOrders) -> Result<ApprovedEntry, Refusal> {
+        self.ask(signal, own, &mut NoObserver)
+    }
+
+    pub fn enter_heard<O: Observer>(&mut self, signal: &Signal, observer: &mut O) -> Result<ApprovedEntry, Refusal> {
+        self.ask(signal, OwnOrders::default(), observer)
+    }
+
+    fn ask<O: Observer>(
+        &mut self,
+        signal: &Signal,
+        own: OwnOrders,
+        observer: &mut O,
+    ) -> Result<ApprovedEntry, Refusal> {
         let validated = validate(signal)?;
         let side = if signal.intent == Intent::EnterLong { Side::Buy } else { Side::Sell };
         let kind = match signal.entry {
@@ -198,7 +217,7 @@ impl Stage {
         let spec = OrderSpec { strategy: signal.strategy, ..self.order(signal.instrument, side, kind, "0") };
         let Self { table, view, portfolio, gate, ts, mode, standing, .. } = self;
         let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode, standing };
-        gate.check_entry(&validated, EntryIntent { spec, own }, &scene, &mut NoObserver)
+        gate.check_entry(&validated, EntryIntent { spec, own }, &scene, observer)
     }
 
     pub fn reduce(&mut self, spec: OrderSpec, own: OwnOrders) -> Result<crate::Approved, Refusal> {

@@ -18,7 +18,8 @@ pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<M
         Reading::NotConfigured => PASSED,
         Reading::Is(value) if value <= limit => Measured { value, limit },
         Reading::Is(value) if value > limit => return Err(Refusal::over(DenyReason::VarBudget, value, limit)),
-        Reading::Unknown | Reading::Is(_) => return Err(unknown),
+        // What is not known is at most all that is held: within the budget that passes, too, and what would go beyond it has to be known.
+        Reading::Unknown | Reading::Is(_) => everything(s, b, limit).ok_or(unknown)?,
     };
     let rate = match b.standing.var_rate(s.spec.instrument) {
         Reading::NotConfigured => return Ok(of_account),
@@ -34,6 +35,13 @@ pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<M
         return Err(Refusal::over(DenyReason::VarBudget, value, limit).with_safe(safe));
     }
     Ok(Measured { value, limit })
+}
+
+/// All that is held and on its way with this order, as a fraction of equity, where that is within the budget.
+fn everything(s: &Subject<'_>, b: &Bench<'_>, limit: f64) -> Option<Measured> {
+    let (gross, equity) = (b.holdings.gross?, b.holdings.equity?);
+    let value = gross.checked_add(s.notional?)?.to_f64() / equity.to_f64();
+    (value <= limit).then_some(Measured { value, limit })
 }
 
 /// What the budget still allows in an instrument; `None` where something needed is unknown.
@@ -118,6 +126,22 @@ mod tests {
         let entry = stage.enter(&stage.signal(Intent::EnterLong, ETH, SizeRequest::Cap)).unwrap();
         let OrderQuantity::Base(quantity) = entry.spec.quantity else { panic!("{:?}", entry.spec) };
         testkit::assert_close(quantity.to_f64(), 4_000.0 / 100.1, 1e-6, 0.0);
+    }
+
+    #[test]
+    fn what_is_not_known_counts_as_all_that_is_held() {
+        let mut stage = Stage::limited();
+        let quantity = |text| testkit::quantity(text);
+        // 2 % of the account is the largest position, and no more than the budget even if all of it were lost.
+        stage.trade(0, BTC, Side::Buy, "1", 100);
+        stage.enter(&stage.long(BTC, "1")).map(|e| stage.gate.release(e.reservation)).unwrap();
+        let eth = stage.perpetual("ETHUSDT");
+        stage.correlate(BTC, eth, 0.0, 90);
+        let more = stage.signal(Intent::EnterLong, eth, SizeRequest::Base(quantity("1.5")));
+        let refusal = stage.enter(&more).unwrap_err();
+        assert_eq!((refusal.reason, refusal.limit), (DenyReason::VarUnknown, Some(0.02)), "90 minutes are too few");
+        stage.correlate(BTC, eth, 0.0, 30);
+        stage.enter(&more).unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! Degrees of freedom are fitted one instrument a minute, in turn. A sum has the tail of its heaviest part, so a portfolio takes the
 //! strictest factor of its instruments, and never one below that of 4 degrees of freedom. Drawdown and limits by day are the guard's.
 
-mod book;
+pub(crate) mod book;
 mod crisis;
 mod report;
 mod stress;

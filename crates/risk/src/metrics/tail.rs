@@ -121,7 +121,7 @@ impl Metrics {
     }
 
     /// The tail with a part (0 to 1) of the order that was measured last.
-    fn at(&mut self, risk: &OrderRisk, part: f64) -> Result<Tail, Unknown> {
+    pub(crate) fn at(&mut self, risk: &OrderRisk, part: f64) -> Result<Tail, Unknown> {
         let [positions, both, order] = risk.variances;
         let variance = positions + 2.0 * part * both + part * part * order;
         let modelled = risk.factor.scaled((variance.max(0.0) * DAY_MINUTES).sqrt());

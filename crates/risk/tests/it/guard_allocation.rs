@@ -87,7 +87,8 @@ fn a_look_allocates_nothing() {
             let after =
                 if random.within(0, 500) == 0 { 1 } else { (before.max(100) + random.within(-100, 95)).max(100) };
             view.traded(ts, idx, after, MarketFlags::default());
-            let scene = Scene { ts, table: &table, view: &view, portfolio: &portfolio, mode: Mode::Normal };
+            let standing = risk::Standing::CALM_REF;
+            let scene = Scene { ts, table: &table, view: &view, portfolio: &portfolio, mode: Mode::Normal, standing };
             out.clear();
             if step % 86 == 0 {
                 guard.sample(&scene, &mut out);
