@@ -114,6 +114,8 @@ impl World {
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
             stops: engine::StopPolicy::AT_ONCE,
+            guard: Some(risk::GuardConfig::default()),
+            clamps: None,
         };
         let mut engine = Engine::new(config).map_err(|e| e.to_string())?;
         engine.define_assets(&table).map_err(|e| e.to_string())?;

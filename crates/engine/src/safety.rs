@@ -6,12 +6,12 @@
 
 use crate::step::{Engine, scene};
 use domain::{
-    AccountId, Alert, AlertKind, Cause, Control, Holder, InstrumentIdx, Mode, NotSent, Observer, Rearm, StrategyIdx,
-    UnixNanos,
+    AccountId, Alert, AlertKind, Cause, Control, Holder, InstrumentIdx, Mode, NotSent, Observer, Rearm, ReportBody,
+    Rounding, StrategyIdx, UnixNanos,
 };
 use execution::World;
 use risk::mode::Change;
-use risk::{Command, Decision};
+use risk::{Action, Command, Decision, TightenError};
 
 /// All orders may leave.
 const OPEN: u8 = 0;
@@ -50,7 +50,15 @@ impl Engine {
                 }
             }
             Control::Rearm { what, holder } => self.rearm(ts, what, holder, out, observer),
-            Control::Tighten { .. } => {}
+            Control::Tighten { limit, to, holder } => {
+                let (from, to) = match self.gate.tighten(limit, to) {
+                    Ok(change) => change,
+                    // It stays as it is, and the record says that it was asked for.
+                    Err(TightenError::Looser { from, .. } | TightenError::Invalid { from, .. }) => (from, from),
+                    Err(TightenError::Off { .. }) => return,
+                };
+                out.push(Command::Record(Decision::Limit { limit, from, to, holder }));
+            }
             Control::Gate { level } => {
                 if level > OPEN {
                     self.trip(ts, Cause::GateWord, false, false, out, observer);
@@ -82,7 +90,7 @@ impl Engine {
             self.each_account(ts, out, observer, |desk, account, world| desk.flatten(account, world));
         }
         let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
             gate: &mut self.gate,
             out,
             observer,
@@ -124,11 +132,21 @@ impl Engine {
                 let change = self.mode.rearm();
                 (change.is_some(), change)
             }
-            Rearm::Strategy(_) => (false, None),
+            Rearm::Strategy(strategy) => {
+                let throttled = self.gate.rearm(strategy);
+                let account = self.account;
+                let broken = self.guard.as_mut().is_some_and(|g| g.rearm(ts, account, what));
+                (throttled || broken, None)
+            }
         };
         out.push(Command::Record(Decision::Rearmed { what, holder, done }));
         self.changed(ts, change, Some(holder), out, observer);
         if change.is_some() {
+            for at in 0..self.config.accounts.len() {
+                if let (Some(guard), Some(account)) = (self.guard.as_mut(), self.config.accounts.get(at)) {
+                    guard.rearm(ts, *account, what);
+                }
+            }
             self.each_account(ts, out, observer, |desk, account, world| desk.end_emergency(account, world));
         }
     }
@@ -144,7 +162,7 @@ impl Engine {
         let account = stopped.orders.first().map_or_else(AccountId::default, |id| id.account());
         out.push(alert(AlertKind::NotSent, account, None, None, Some(stopped.orders.len() as f64), None));
         let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
             gate: &mut self.gate,
             out,
             observer,
@@ -168,10 +186,134 @@ impl Engine {
         }
     }
 
+    /// Lets the guard look at the accounts.
+    #[inline]
+    pub(crate) fn watch<O: Observer>(&mut self, ts: UnixNanos, out: &mut Vec<Command>, observer: &mut O) {
+        let Some(mut guard) = self.guard.take() else { return };
+        let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing);
+        for &account in &self.config.accounts {
+            guard.check(&scene, account, &mut self.actions);
+        }
+        self.guard = Some(guard);
+        if !self.actions.is_empty() {
+            self.carry_out(ts, out, observer);
+        }
+    }
+
+    /// How the account stands now, for the checks.
+    pub(crate) fn refresh_standing(&mut self, ts: UnixNanos) {
+        if let Some(guard) = &self.guard {
+            let strategies = u16::try_from(self.strategies.len()).unwrap_or(u16::MAX);
+            guard.write_standing(ts, self.account, strategies, &mut self.standing);
+        }
+    }
+
+    /// What a report did to the account, for the guard. It was booked.
+    pub(crate) fn told_to_guard(&mut self, ts: UnixNanos, body: &ReportBody) {
+        let Some(mut guard) = self.guard.take() else { return };
+        match body {
+            ReportBody::Filled { fill, .. } => {
+                if let Some(booked) = &self.booked {
+                    guard.on_fill(fill, &booked.effect);
+                    if let Some(trip) = &booked.trip {
+                        let mode = self.mode.mode();
+                        let scene = scene(ts, &self.table, &self.view, &self.portfolio, mode, &self.standing);
+                        guard.on_trip(ts, trip, &scene, &mut self.actions);
+                    }
+                }
+            }
+            ReportBody::Transfer { account, asset, amount } => {
+                let Self { table, view, portfolio, .. } = self;
+                let worth = portfolio.in_report_currency(*account, *asset, *amount, table, view, Rounding::Down);
+                guard.on_transfer(*account, worth, &mut self.actions);
+            }
+            _ => {}
+        }
+        self.guard = Some(guard);
+    }
+
+    /// Holds what is held against the limits, and tells of what is above them since it was looked at last.
+    pub(crate) fn verify(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
+        let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing);
+        for &account in &self.config.accounts {
+            self.gate.verify(account, &scene, &mut self.breaches);
+        }
+        out.extend(self.breaches.drain(..).map(|breach| Command::Record(Decision::Alert(breach.alert()))));
+    }
+
+    /// Does what the guard asked for. It owns no order; the desk does.
+    pub(crate) fn carry_out<O: Observer>(&mut self, ts: UnixNanos, out: &mut Vec<Command>, observer: &mut O) {
+        if self.actions.is_empty() {
+            return;
+        }
+        let mut actions = std::mem::take(&mut self.actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Alert(alert) => out.push(Command::Record(Decision::Alert(alert))),
+                Action::Cleared { cause } => {
+                    let change = self.mode.cleared(cause);
+                    self.changed(ts, change, None, out, observer);
+                }
+                Action::Mode { to: Mode::Emergency, cause, flatten } => {
+                    self.trip(ts, cause, flatten, false, out, observer);
+                }
+                Action::Mode { to, cause, flatten } => {
+                    let change = self.mode.restrict(to, cause);
+                    self.changed(ts, change, None, out, observer);
+                    if change.is_some() {
+                        // What rests could fill into a loss that has reached its limit.
+                        self.each_account(ts, out, observer, |desk, account, world| {
+                            desk.cancel_entries(account, world);
+                        });
+                    }
+                    if flatten {
+                        self.each_account(ts, out, observer, |desk, account, world| desk.flatten(account, world));
+                    }
+                }
+                Action::Close { account, instrument, strategy } => {
+                    let keys: Vec<_> = (self.portfolio.positions())
+                        .map(|(of, held_in, by, _)| (of, held_in, by))
+                        .filter(|key| (key.0, key.1) == (account, instrument) && strategy.is_none_or(|s| s == key.2))
+                        .collect();
+                    for key in keys {
+                        self.at_desk(ts, out, observer, |desk, world| desk.close(key, world));
+                    }
+                }
+                Action::Reduce { account, instrument, fraction } => {
+                    self.at_desk(ts, out, observer, |desk, world| {
+                        desk.reduce_part(account, instrument, fraction, world)
+                    });
+                }
+                // Positions share the account's margin; there is none of their own to add to.
+                Action::AddMargin { account, instrument, amount } => {
+                    let (kind, value) = (AlertKind::LiquidationDistance, Some(amount.to_f64()));
+                    out.push(alert(kind, account, Some(instrument), None, value, None));
+                }
+            }
+        }
+        self.actions = actions;
+    }
+
+    fn at_desk<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+        act: impl FnOnce(&mut execution::Desk, &mut World<'_, '_, O>),
+    ) {
+        let mut world = World {
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
+            gate: &mut self.gate,
+            out,
+            observer,
+        };
+        act(&mut self.desk, &mut world);
+    }
+
     /// Looks after positions that have come to be without protection, and whether everything is closed by now.
     pub(crate) fn look_after<O: Observer>(&mut self, ts: UnixNanos, out: &mut Vec<Command>, observer: &mut O) {
         let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
             gate: &mut self.gate,
             out,
             observer,
@@ -198,7 +340,7 @@ impl Engine {
     }
 
     fn is_quiet(&self, ts: UnixNanos) -> bool {
-        let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode());
+        let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing);
         self.config.accounts.iter().all(|account| self.desk.is_quiet(*account, &scene))
     }
 
@@ -212,7 +354,7 @@ impl Engine {
         for at in 0..self.config.accounts.len() {
             let Some(&account) = self.config.accounts.get(at) else { break };
             let mut world = World {
-                scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+                scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
                 gate: &mut self.gate,
                 out,
                 observer,

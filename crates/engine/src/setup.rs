@@ -3,7 +3,7 @@
 use crate::step::Engine;
 use domain::{AccountId, AssetIdx, Nanos};
 use execution::StopPolicy;
-use risk::{LimitError, Profile};
+use risk::{ClampConfig, GuardConfig, LimitError, Profile};
 use std::fmt;
 use strategy::Strategy;
 
@@ -24,6 +24,10 @@ pub struct EngineConfig {
     pub accounts: Vec<AccountId>,
     /// How the desk watches over stops.
     pub stops: StopPolicy,
+    /// What the guard of the account watches for; `None` for runs that take the losses as they come.
+    pub guard: Option<GuardConfig>,
+    /// The clamps of the size of entries; `None` for those that belong to the limits.
+    pub clamps: Option<ClampConfig>,
 }
 
 /// Why an engine cannot be made so.
@@ -68,6 +72,12 @@ impl EngineConfig {
     pub fn validate(&self) -> Result<(), EngineError> {
         if let Some(limits) = self.profile.limits() {
             limits.validate().map_err(EngineError::Limit)?;
+        }
+        if let Some(guard) = &self.guard {
+            guard.validate().map_err(EngineError::Limit)?;
+        }
+        if let Some(clamps) = &self.clamps {
+            clamps.validate().map_err(EngineError::Limit)?;
         }
         if self.correlation_every <= self.correlation_lateness {
             return Err(EngineError::Sampling { every: self.correlation_every, lateness: self.correlation_lateness });

@@ -10,7 +10,7 @@ use domain::codec::{CodecError, Reader, Stored, put_all, put_bytes, put_version}
 use domain::{InstrumentIdx, InstrumentTable, MarketView, UnixNanos, stored_enum};
 use strategy::Strategy;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const WHAT: &str = "an engine";
 
 impl Engine {
@@ -25,6 +25,9 @@ impl Engine {
         self.desk.save(out);
         for strategy in &self.strategies {
             sized(out, |out| strategy.save(out));
+        }
+        if let Some(guard) = &self.guard {
+            guard.save(out);
         }
         self.mode.put(out);
         (self.level, self.bare).put(out);
@@ -63,6 +66,9 @@ impl Engine {
             let bytes = from.bytes()?;
             load_strategy(number, strategy.as_mut(), bytes)?;
         }
+        if let Some(guard) = &mut self.guard {
+            guard.load(from)?;
+        }
         self.mode = Stored::take(from)?;
         (self.level, self.bare) = Stored::take(from)?;
         (self.sampler_armed, self.day_armed) = Stored::take(from)?;
@@ -89,6 +95,7 @@ impl Engine {
         config.correlation_every.put(out);
         config.correlation_lateness.put(out);
         config.accounts.put(out);
+        config.guard.is_some().put(out);
         put_all(&self.strategies, out, |strategy, out| {
             put_bytes(strategy.name().as_bytes(), out);
             put_version(strategy.version(), out);
@@ -105,6 +112,7 @@ impl Engine {
         from.same(&config.correlation_every, "how often correlations are sampled")?;
         from.same(&config.correlation_lateness, "how late correlations are sampled")?;
         from.same(&config.accounts, "the accounts")?;
+        from.same(&config.guard.is_some(), "whether the account is guarded")?;
         from.same(&(self.strategies.len() as u64), "the number of strategies")?;
         for (number, strategy) in (0..=u16::MAX).zip(&self.strategies) {
             let other = |what: &str, found: &str| CodecError::Strategy {

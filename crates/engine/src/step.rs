@@ -10,7 +10,8 @@ use domain::{
 };
 use execution::{Alarm, Desk, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
-use risk::{Command, Decision, DenyReason, Gate, ModeMachine, Refusal, Scene, Standing};
+use risk::verify::Breach;
+use risk::{Action, Command, Decision, DenyReason, Gate, Guard, ModeMachine, Refusal, Scene, Standing};
 use std::sync::Arc;
 use strategy::{Context, Strategy};
 
@@ -51,7 +52,7 @@ pub struct Engine {
     outputs: Vec<Output>,
     pub(crate) config: EngineConfig,
     /// The account that strategies trade: the first one configured.
-    account: AccountId,
+    pub(crate) account: AccountId,
     pub(crate) now: UnixNanos,
     pub(crate) clamped: u64,
     pub(crate) mode: ModeMachine,
@@ -59,6 +60,11 @@ pub struct Engine {
     pub(crate) level: u8,
     /// Whether stops were told to be taken off, too.
     pub(crate) bare: bool,
+    pub(crate) guard: Option<Box<Guard>>,
+    /// How the account stands, as the guard sees it: made anew before it is looked at.
+    pub(crate) standing: Standing,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) breaches: Vec<Breach>,
     pub(crate) sampler_armed: bool,
     pub(crate) day_armed: bool,
     pub(crate) faults: Vec<Fault>,
@@ -87,7 +93,7 @@ impl Engine {
             table: InstrumentTable::default(),
             view: MarketView::default(),
             portfolio: Portfolio::new(config.report_currency),
-            gate: Gate::new(config.profile),
+            gate: gate(&config),
             desk: Desk::new(config.epoch).with_stops(config.stops),
             strategies: Vec::new(),
             subscribers: Vec::new(),
@@ -98,6 +104,10 @@ impl Engine {
             mode: ModeMachine::default(),
             level: 0,
             bare: false,
+            guard: config.guard.map(|guard| Box::new(Guard::new(guard))),
+            standing: Standing::CALM,
+            actions: Vec::with_capacity(16),
+            breaches: Vec::with_capacity(16),
             sampler_armed: false,
             day_armed: false,
             faults: Vec::new(),
@@ -173,7 +183,7 @@ impl Engine {
             if self.desk.watches(instrument) {
                 // Protection first: what strategies say of this price comes after.
                 let mut world = World {
-                    scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+                    scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
                     gate: &mut self.gate,
                     out: &mut *out,
                     observer: &mut *observer,
@@ -257,6 +267,9 @@ impl Engine {
         out: &mut Vec<Command>,
         observer: &mut O,
     ) {
+        if self.guard.is_some() {
+            self.watch(ts, out, observer);
+        }
         if self.mode.mode() == Mode::Emergency {
             self.look_after(ts, out, observer);
         }
@@ -362,8 +375,9 @@ impl Engine {
             }
         };
         out.push(Command::Record(Decision::Signal(*signal)));
+        self.refresh_standing(ts);
         let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
             gate: &mut self.gate,
             out,
             observer,
@@ -401,9 +415,12 @@ impl Engine {
         };
         if let Err(error) = booked {
             self.fault(Fault::Ledger(error), out);
+        } else {
+            self.told_to_guard(ts, &report.body);
         }
+        self.refresh_standing(ts);
         let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
             gate: &mut self.gate,
             out,
             observer,
@@ -411,6 +428,10 @@ impl Engine {
         if let Some(alarm) = self.desk.on_report(&report.body, &mut world) {
             self.fault(Fault::Alarm(alarm), out);
         }
+        if matches!(report.body, ReportBody::Filled { .. }) {
+            self.verify(ts, out);
+        }
+        self.carry_out(ts, out, observer);
         if self.mode.mode() != Mode::Normal {
             self.settle_level(ts, out);
         }
@@ -431,9 +452,24 @@ impl Engine {
     fn on_timer<O: Observer>(&mut self, ts: UnixNanos, timer: TimerFired, out: &mut Vec<Command>, observer: &mut O) {
         match timer {
             // The turn of the trading day is an input like any other: it is in the digest, and limits by day will begin anew here.
-            TimerFired::Day => self.arm_day(ts, out),
+            TimerFired::Day => {
+                if let Some(mut guard) = self.guard.take() {
+                    let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing);
+                    guard.on_day(&scene, &mut self.actions);
+                    self.guard = Some(guard);
+                    self.carry_out(ts, out, observer);
+                }
+                self.arm_day(ts, out);
+            }
             TimerFired::Minute => {
                 self.gate.sample(ts, &self.view);
+                self.verify(ts, out);
+                if let Some(mut guard) = self.guard.take() {
+                    let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing);
+                    guard.sample(&scene, &mut self.actions);
+                    self.guard = Some(guard);
+                    self.carry_out(ts, out, observer);
+                }
                 self.sampler_armed = false;
                 self.arm_sampler(ts, out);
             }
@@ -442,7 +478,7 @@ impl Engine {
             }
             TimerFired::Desk => {
                 let mut world = World {
-                    scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode()),
+                    scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
                     gate: &mut self.gate,
                     out,
                     observer,
@@ -457,9 +493,10 @@ impl Engine {
         out.push(Command::Timer { at: UnixNanos::start_of_day(ts.day() + 1), timer: TimerFired::Day });
     }
 
-    /// Asks for the next correlation sample. A single instrument has nothing to correlate with, and no limits need none.
+    /// Asks for the next sample of prices. A single instrument has nothing to correlate with, but for the guard; no limits need none.
     fn arm_sampler(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
-        if self.sampler_armed || self.table.len() < 2 || self.config.profile.limits().is_none() {
+        let alone = self.table.len() < 2 && self.guard.is_none();
+        if self.sampler_armed || alone || self.config.profile.limits().is_none() {
             return;
         }
         self.sampler_armed = true;
@@ -539,6 +576,18 @@ impl Engine {
         &self.mode
     }
 
+    /// The guard of the account, where there is one.
+    #[must_use]
+    pub fn guard(&self) -> Option<&Guard> {
+        self.guard.as_deref()
+    }
+
+    /// The pre-trade gate.
+    #[must_use]
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// The limits in force, unless they are off.
     #[must_use]
     pub const fn limits(&self) -> Option<&risk::Limits> {
@@ -584,6 +633,9 @@ impl Engine {
         self.view.digest(&mut d);
         self.portfolio.digest(&mut d);
         self.gate.digest(&mut d);
+        if let Some(guard) = &self.guard {
+            guard.digest(&mut d);
+        }
         self.desk.digest(&mut d);
         let mut saved = Vec::new();
         for strategy in &self.strategies {
@@ -604,7 +656,21 @@ fn begin(config: &EngineConfig) -> Digest {
     d.word(u64::from(config.report_currency.0) | u64::from(config.epoch) << 16);
     d.word(config.correlation_every.0);
     d.word(config.correlation_lateness.0);
+    match &config.guard {
+        Some(guard) => guard.digest(&mut d),
+        None => d.word(0),
+    }
     d
+}
+
+/// The gate of a configuration.
+fn gate(config: &EngineConfig) -> Gate {
+    let mut gate = Gate::new(config.profile);
+    gate.set_sampling(config.correlation_every);
+    match config.clamps {
+        Some(clamps) => gate.with_clamps(clamps),
+        None => gate,
+    }
 }
 
 /// What gate and desk look at in this step.
@@ -614,8 +680,9 @@ pub(crate) fn scene<'a>(
     view: &'a MarketView,
     portfolio: &'a Portfolio,
     mode: Mode,
+    standing: &'a Standing,
 ) -> Scene<'a> {
-    Scene { ts, table, view, portfolio, mode, standing: Standing::CALM_REF }
+    Scene { ts, table, view, portfolio, mode, standing }
 }
 
 /// An instrument's definition as an event body.

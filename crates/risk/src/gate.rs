@@ -117,6 +117,11 @@ impl Gate {
         self
     }
 
+    /// How far apart the samples are that [`Gate::sample`] is told to take.
+    pub const fn set_sampling(&mut self, every: Nanos) {
+        self.clamps.metrics.set_sampling(every);
+    }
+
     /// What the positions could lose.
     #[must_use]
     pub const fn metrics(&self) -> &Metrics {

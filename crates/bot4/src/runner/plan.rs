@@ -9,7 +9,7 @@ use domain::{
     StrategyIdx, UnixNanos, VenueIdx,
 };
 use engine::{Engine, EngineConfig, StopPolicy};
-use risk::Profile;
+use risk::{GuardConfig, Profile};
 use sim::{Latency, Slippage, Venue, VenueConfig};
 use std::sync::Arc;
 use store::history::{DataKind, Series, SeriesReader};
@@ -183,6 +183,8 @@ impl Plan {
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
             stops: stops(&config.venue),
+            guard: guard(&profile),
+            clamps: None,
         };
         let mut engine = Engine::new(engine_config).map_err(fail)?;
         engine.define_assets(table).map_err(fail)?;
@@ -288,4 +290,11 @@ fn adapt(instrument: &Instrument, config: &RunConfig) -> Instrument {
     i.fee_maker = maker.unwrap_or(i.fee_maker);
     i.fee_taker = taker.unwrap_or(i.fee_taker);
     i
+}
+
+/// The guard that belongs to limits: the hard one for standard runs, with prices that may be as old as theirs. Research takes its losses as
+/// they come.
+fn guard(profile: &Profile) -> Option<GuardConfig> {
+    let limits = profile.limits().filter(|_| profile.is_standard())?;
+    Some(GuardConfig::default().with_mark_age(limits.price_age_max_s))
 }

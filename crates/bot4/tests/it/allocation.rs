@@ -200,6 +200,8 @@ fn steps_with_risk_on_allocate_nothing() {
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
+        guard: Some(risk::GuardConfig::default()),
+        clamps: None,
     };
     let mut engine = Engine::new(config).unwrap();
     engine.define_assets(&table).unwrap();

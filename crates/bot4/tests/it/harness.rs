@@ -37,6 +37,8 @@ pub fn session(
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
+        guard: None,
+        clamps: None,
     };
     let mut engine = Engine::new(config).unwrap();
     engine.define_assets(table).unwrap();

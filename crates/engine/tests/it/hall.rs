@@ -99,6 +99,8 @@ pub fn config(profile: Profile) -> EngineConfig {
         correlation_lateness: Nanos::from_secs(5),
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
+        guard: None,
+        clamps: None,
     }
 }
 

@@ -50,6 +50,9 @@ fn recipe(r: &mut Seeded, seed: u64) -> (Recipe, Vec<Instrument>) {
     let profile = *r.pick(&[Profile::standard(), Profile::Research(wide), Profile::Research(wide)]);
     let mut recipe = Recipe::new(table, venue, profile);
     recipe.leverage_bps = 30_000;
+    if r.chance(50) {
+        recipe.config.guard = Some(risk::GuardConfig::default());
+    }
     (recipe, instruments)
 }
 

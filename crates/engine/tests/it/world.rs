@@ -165,6 +165,8 @@ impl Recipe {
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
             stops: engine::StopPolicy::AT_ONCE,
+            guard: profile.is_standard().then(risk::GuardConfig::default),
+            clamps: None,
         };
         let rules = vec![("donchian", "entry=7,exit=4,bar=3m", "atr:5:3"), ("ema-cross", "fast=3,slow=8", "pct:2")];
         Self { table, venue, config, percent: 25, leverage_bps: 3_000, rules }

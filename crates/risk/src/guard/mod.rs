@@ -39,6 +39,7 @@ pub use leverage::{Input, Regime};
 pub use liquidation::{Tier, TierError, Tiers};
 
 use crate::gate::Scene;
+use crate::standing::{Breaker, Reading, Standing};
 use black_swan::Assets;
 use breaker::{State, StrategyBreaker};
 use domain::codec::{CodecError, Reader, Stored, put_version};
@@ -344,6 +345,32 @@ impl Guard {
             liquidation_near: watch.is_some_and(AccountWatch::is_liquidation_near),
             black_swan,
         }
+    }
+
+    /// Writes down how an account stands, for the checks. Allocates where a strategy is new.
+    ///
+    /// What is not known is the drawdown, so that nothing new is opened on it. A position near its liquidation and a black swan leave no room
+    /// under the cap of leverage.
+    pub fn write_standing(&self, ts: UnixNanos, account: AccountId, strategies: u16, out: &mut Standing) {
+        let breaker = |permit| match permit {
+            Permit::Full => Breaker::Closed,
+            Permit::Probe { taken, .. } => Breaker::HalfOpen { probe_free: !taken },
+            Permit::Refused { .. } => Breaker::Open,
+        };
+        out.strategies.clear();
+        for number in 0..strategies {
+            let of = self.strategies.get(usize::from(number)).map_or(Permit::Full, |b| b.permit(ts, &self.config));
+            out.strategies.push(breaker(of));
+        }
+        // What is the account's is the same for each of its strategies.
+        let stance = self.stance(ts, account, StrategyIdx(u16::MAX));
+        out.account = breaker(self.account(account).map_or(Permit::Full, |w| w.breaker.permit(ts, &self.config)));
+        let watched = |value: Option<f64>| value.map_or(Reading::NotConfigured, Reading::of);
+        out.day_loss = watched(stance.day_loss);
+        out.intraday_loss = watched(stance.hour_loss);
+        out.drawdown = if stance.unknown.is_some() { Reading::Unknown } else { watched(stance.drawdown) };
+        let nothing_new = stance.liquidation_near || stance.black_swan >= Level::NoNewRisk;
+        out.leverage_max = if nothing_new { Some(Rate::ZERO) } else { Some(stance.leverage_cap.unwrap_or(Rate::ZERO)) };
     }
 
     /// The drawdown of an account, once it was looked at.

@@ -23,7 +23,7 @@ pub use stress::{SCENARIOS, Scenario, Shock, StressLoss};
 pub use tail::{OrderRisk, TailRisk};
 
 use domain::codec::{CodecError, Reader, Stored, put_bytes};
-use domain::{Digest, Digestible, InstrumentIdx, MarketView, UnixNanos};
+use domain::{Digest, Digestible, InstrumentIdx, MarketView, Nanos, UnixNanos};
 use quant::state::State as _;
 use quant::stats::value_at_risk::{normal_tail, standardised_student_tail};
 use quant::stats::{RollingCovariance, Tail, student};
@@ -88,6 +88,8 @@ pub struct Metrics {
     /// Whose fit is next.
     turn: usize,
     crisis: CrisisDetector,
+    /// How far apart samples are; zero stands for a minute. Told, not saved: it is part of the configuration.
+    every: Nanos,
     scratch: Scratch,
 }
 
@@ -108,6 +110,7 @@ impl Default for Metrics {
     #[expect(clippy::expect_used, reason = "the window is a constant within the allowed range")]
     fn default() -> Self {
         Self {
+            every: Nanos(0),
             returns: RollingCovariance::new(WINDOW).expect("a window of 512 is allowed"),
             last_price: Vec::new(),
             previous: UnixNanos::default(),
@@ -136,6 +139,16 @@ impl Metrics {
             self.nu.push(None);
             self.factors.push(factor(None));
         }
+    }
+
+    /// How far apart samples are: a minute, or the interval of longer candles.
+    pub const fn set_sampling(&mut self, every: Nanos) {
+        self.every = every;
+    }
+
+    /// How many samples make a day (of 24 hours), over which figures are told: variance grows with their number.
+    pub(crate) fn samples_a_day(&self) -> f64 {
+        if self.every.0 == 0 { DAY_MINUTES } else { 86_400e9 / self.every.0 as f64 }
     }
 
     /// Bounds beyond which a market counts as in crisis.
@@ -200,7 +213,9 @@ impl Metrics {
         let number = idx.index();
         let have = self.returns.count(number, number);
         let variance = self.returns.covariance(number, number).filter(|_| have >= SAMPLES_MIN);
-        variance.map(|v| (v.max(0.0) * DAY_MINUTES).sqrt()).ok_or(Unknown::Samples { have, needed: SAMPLES_MIN })
+        variance
+            .map(|v| (v.max(0.0) * self.samples_a_day()).sqrt())
+            .ok_or(Unknown::Samples { have, needed: SAMPLES_MIN })
     }
 
     /// One-day value at risk and expected shortfall of one unit of notional of an instrument by itself, from its standard deviation and the

@@ -3,7 +3,7 @@
 //! In:  exposures, the window of minute returns. Out: one-day losses in the currency of the exposures, three ways.
 //! Entries on their way have no direction here: each counts by itself, on top, which is never less than what it could add.
 
-use super::{ALPHA, DAY_MINUTES, Line, Metrics, SAMPLES_MIN, Unknown};
+use super::{ALPHA, Line, Metrics, SAMPLES_MIN, Unknown};
 use domain::InstrumentIdx;
 use quant::stats::matrix;
 use quant::stats::value_at_risk::{historical_tail, normal_tail};
@@ -67,14 +67,14 @@ impl Metrics {
         let loading = self.fit_together(lines)?;
         let variance = bilinear(&self.returns, lines, lines, loading);
         let samples = self.read_series(lines, None)?;
-        let sigma = (variance.max(0.0) * DAY_MINUTES).sqrt();
+        let sigma = (variance.max(0.0) * self.samples_a_day()).sqrt();
         let historical =
             historical_tail(&self.scratch.base, ALPHA, &mut self.scratch.worst).ok_or(Unknown::Overflow)?;
         let risk = TailRisk {
             samples,
             sigma,
             loading,
-            historical: historical.scaled(DAY_MINUTES.sqrt()),
+            historical: historical.scaled(self.samples_a_day().sqrt()),
             normal: normal_tail(0.0, sigma, ALPHA).ok_or(Unknown::Overflow)?,
             student: self.strictest(lines).scaled(sigma),
         };
@@ -124,12 +124,13 @@ impl Metrics {
     pub(crate) fn at(&mut self, risk: &OrderRisk, part: f64) -> Result<Tail, Unknown> {
         let [positions, both, order] = risk.variances;
         let variance = positions + 2.0 * part * both + part * part * order;
-        let modelled = risk.factor.scaled((variance.max(0.0) * DAY_MINUTES).sqrt());
+        let a_day = self.samples_a_day();
+        let modelled = risk.factor.scaled((variance.max(0.0) * a_day).sqrt());
         let scratch = &mut self.scratch;
         scratch.sum.clear();
         scratch.sum.extend(scratch.base.iter().zip(&scratch.order).map(|(p, o)| p + part * o));
         let historical = historical_tail(&scratch.sum, ALPHA, &mut scratch.worst).ok_or(Unknown::Overflow)?;
-        let own = historical.scaled(DAY_MINUTES.sqrt()).larger(modelled);
+        let own = historical.scaled(a_day.sqrt()).larger(modelled);
         let all = Tail { var: own.var + risk.pending.var, es: own.es + risk.pending.es };
         if all.es.is_finite() { Ok(all) } else { Err(Unknown::Overflow) }
     }
@@ -151,7 +152,7 @@ impl Metrics {
             return Ok(1.0);
         }
         let [positions, both, order] = risk.variances;
-        let sigma = (limit - figure(&risk.pending)) / (figure(&risk.factor) * DAY_MINUTES.sqrt());
+        let sigma = (limit - figure(&risk.pending)) / (figure(&risk.factor) * self.samples_a_day().sqrt());
         let square = both * both - order * (positions - sigma * sigma);
         let edge = if order > 0.0 { (square.sqrt() - both) / order } else { 1.0 };
         // NaN, from a root of what is negative, is no edge either.
