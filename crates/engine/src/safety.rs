@@ -234,6 +234,7 @@ impl Engine {
 
     /// Holds what is held against the limits, and tells of what is above them since it was looked at last.
     pub(crate) fn verify(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
+        self.refresh_standing(ts);
         let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing);
         for &account in &self.config.accounts {
             self.gate.verify(account, &scene, &mut self.breaches);

@@ -72,6 +72,8 @@ pub struct Standing {
     pub liquidation_near: bool,
     /// Gross exposure over equity that the leverage controller allows now, if that is less than the limit.
     pub leverage_max: Option<Rate>,
+    /// Why nothing new may be opened, whatever its size: a position near its liquidation, an input of the leverage that is not known.
+    pub nothing_new: Option<DenyReason>,
     /// One-day value at risk of one unit of notional, as a positive fraction, by instrument. Empty: nobody estimates it. An instrument beyond
     /// the end of a list that is not empty has none that is known.
     pub var_rates: Vec<Reading>,
@@ -90,6 +92,7 @@ impl Standing {
         halted: false,
         liquidation_near: false,
         leverage_max: None,
+        nothing_new: None,
         var_rates: Vec::new(),
     };
 

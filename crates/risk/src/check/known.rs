@@ -7,7 +7,10 @@ use domain::{Mode, Money, Price};
 
 pub(super) fn mode_allows(b: &Bench<'_>) -> Result<Measured, Refusal> {
     match b.mode {
-        Mode::Normal => Ok(PASSED),
+        Mode::Normal => match b.standing.nothing_new {
+            Some(reason) => Err(Refusal::because(reason)),
+            None => Ok(PASSED),
+        },
         Mode::Reduced | Mode::Paused => Err(Refusal::because(DenyReason::Paused)),
         Mode::Emergency => Err(Refusal::because(DenyReason::Emergency)),
     }
@@ -80,6 +83,16 @@ mod tests {
         stage.print(BTC, 100_000_000, MarketFlags::WARMUP);
         assert_eq!(reason(&mut stage, &signal), Some(DenyReason::Warmup));
         stage.mark(BTC, 100);
+        assert_eq!(reason(&mut stage, &signal), None);
+    }
+
+    #[test]
+    fn what_the_guard_says_stands_against_anything_new() {
+        let mut stage = Stage::limited();
+        let signal = stage.long(BTC, "1");
+        stage.standing.nothing_new = Some(DenyReason::LiquidationDistance);
+        assert_eq!(reason(&mut stage, &signal), Some(DenyReason::LiquidationDistance));
+        stage.standing.nothing_new = None;
         assert_eq!(reason(&mut stage, &signal), None);
     }
 

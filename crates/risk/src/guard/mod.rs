@@ -38,6 +38,7 @@ pub use config::GuardConfig;
 pub use leverage::{Input, Regime};
 pub use liquidation::{Tier, TierError, Tiers};
 
+use crate::deny_reason::DenyReason;
 use crate::gate::Scene;
 use crate::standing::{Breaker, Reading, Standing};
 use black_swan::Assets;
@@ -349,8 +350,7 @@ impl Guard {
 
     /// Writes down how an account stands, for the checks. Allocates where a strategy is new.
     ///
-    /// What is not known is the drawdown, so that nothing new is opened on it. A position near its liquidation and a black swan leave no room
-    /// under the cap of leverage.
+    /// What is not known is the drawdown, so that nothing new is opened on it.
     pub fn write_standing(&self, ts: UnixNanos, account: AccountId, strategies: u16, out: &mut Standing) {
         let breaker = |permit| match permit {
             Permit::Full => Breaker::Closed,
@@ -369,8 +369,16 @@ impl Guard {
         out.day_loss = watched(stance.day_loss);
         out.intraday_loss = watched(stance.hour_loss);
         out.drawdown = if stance.unknown.is_some() { Reading::Unknown } else { watched(stance.drawdown) };
-        let nothing_new = stance.liquidation_near || stance.black_swan >= Level::NoNewRisk;
-        out.leverage_max = if nothing_new { Some(Rate::ZERO) } else { Some(stance.leverage_cap.unwrap_or(Rate::ZERO)) };
+        out.leverage_max = stance.leverage_cap;
+        out.nothing_new = if stance.liquidation_near {
+            Some(DenyReason::LiquidationDistance)
+        } else if stance.black_swan >= Level::NoNewRisk {
+            Some(DenyReason::Drawdown)
+        } else if stance.leverage_cap.is_none() {
+            Some(DenyReason::ClampInput)
+        } else {
+            None
+        };
     }
 
     /// The drawdown of an account, once it was looked at.
