@@ -168,6 +168,48 @@ fn all_orders_go_and_none_comes_back_before_the_word() {
 }
 
 #[test]
+fn another_try_protects_what_had_all_its_orders_taken_off() {
+    let mut floor = held();
+    floor.act(|desk, world| desk.cancel_all_including_stops(ACCOUNT, world));
+    assert_eq!(floor.canceled(2, None), None);
+    floor.said();
+    floor.act(|desk, world| desk.retry_unsent(world));
+    floor.expect(&["#3 sell 1 stop 95"]);
+}
+
+#[test]
+fn a_close_goes_when_the_entry_that_it_waited_for_never_left() {
+    let mut floor = held();
+    floor.mode = Mode::Normal;
+    floor.signal(&by(1, Signal { entry: at("90"), ..long() })).unwrap();
+    floor.expect(&["#3 buy 1 limit 90"]);
+    floor.act(|desk, world| desk.close((ACCOUNT, PERP, StrategyIdx(0)), world));
+    floor.expect(&["cancel #3"]);
+    floor.not_sent(&[3]);
+    floor.expect(&["#4 sell 1 market"]);
+}
+
+#[test]
+fn stops_that_go_late_because_their_cancel_was_refused_are_nothing_wrong() {
+    let mut floor = Floor::new();
+    floor.signal(&Signal { size: SizeRequest::Base(Quantity::from_units(9)), ..long() }).unwrap();
+    floor.said();
+    for ordinal in 2..8 {
+        assert_eq!(floor.fill(1, "1", 100, false), None);
+        floor.said();
+        assert_eq!(floor.accept(ordinal), None);
+        if ordinal > 2 {
+            // The stop before: its cancel is refused, and then it goes after all.
+            let (client_id, reason) = (Floor::id(ordinal - 1), RejectReason::RateLimit);
+            assert_eq!(floor.report(ReportBody::CancelRejected { client_id, reason }), None);
+            assert_eq!(floor.canceled(ordinal - 1, None), None);
+        }
+        floor.said();
+    }
+    assert_eq!(floor.naked(), []);
+}
+
+#[test]
 fn a_word_that_closes_works_where_all_orders_were_taken_off() {
     for close in [true, false] {
         let mut floor = held();

@@ -43,7 +43,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut floor = Floor::new();
         // Half of the desks wait for confirmations.
-        let confirm_within = (seed % 2 == 0).then(|| Nanos::from_secs(3));
+        let confirm_within = seed.is_multiple_of(2).then(|| Nanos::from_secs(3));
         let policy = StopPolicy { confirm_within, slippage: Rate::ZERO };
         floor.desk = Desk::new(1).with_stops(policy);
         let mut venue = Venue::new(floor, seed);
@@ -282,11 +282,11 @@ fn no_order_of_events_leaves_an_emergency_open() {
 #[test]
 fn every_fill_has_its_stop_in_the_same_step() {
     let (mut fills, mut several) = (0, 0);
-    for seed in 0..1_000 {
+    for seed in 0..1_000_u64 {
         let mut floor = Floor::new();
         let mut rules = floor.table.get(PERP).unwrap().clone();
         // Sometimes one order cannot hold the whole position.
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             rules.max_quantity = testkit::quantity("1");
         }
         floor.table.define(rules).unwrap();
