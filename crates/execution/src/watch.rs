@@ -11,8 +11,8 @@ use crate::orders::Purpose;
 use crate::plans::Overdue;
 use crate::protect;
 use domain::{
-    AlertKind, ClientOrderId, EventBody, InstrumentIdx, Intent, Money, Nanos, Observer, OrderStatus, OrderType, Rate,
-    Rounding, Side, StopPlan, TimerFired, UnixNanos,
+    AlertKind, ClientOrderId, EventBody, InstrumentIdx, Intent, Money, Nanos, Observer, OrderStatus, OrderType, Price,
+    Rate, Rounding, Side, StopPlan, TimerFired, UnixNanos,
 };
 use risk::{Command, Refusal, Scene};
 
@@ -235,19 +235,33 @@ impl Desk {
         }
     }
 
-    /// What a position still loses if its stop is set off now, in quote: from the last price to the level of the stop, and the allowance
-    /// for slippage beyond it. Rounded up. `None` without a live stop for all of it, or without a price.
+    /// The price at which a position's stop is counted to trade: its level, and the allowance for slippage beyond it. `None` without a live
+    /// stop for all of the position.
+    #[must_use]
+    pub fn stop_level(&self, key: Key, scene: &Scene<'_>) -> Option<Price> {
+        let instrument = scene.table.get(key.1)?;
+        let (side, _) = protect::closable(key, scene)?;
+        let mut stops = self.orders.of(key.0, key.1, key.2).filter(|w| w.protects());
+        let first = stops.next()?;
+        let sum = stops.try_fold(first.left()?, |sum, w| sum.checked_add(w.left()?))?;
+        if protect::closable_beyond(key, sum, scene).is_some() {
+            return None;
+        }
+        let level = protect::level(first.spec.kind, self.plans.get(key), side.opposite(), instrument)?;
+        let slip = Money::from_raw(level.raw()).times(self.policy.slippage, Rounding::Up)?;
+        let beyond = Price::from_raw(slip.raw());
+        if side == Side::Sell { level.checked_sub(beyond) } else { level.checked_add(beyond) }
+    }
+
+    /// What a position still loses if its stop is set off now, in quote: from the last price to [`Desk::stop_level`], rounded up; less than
+    /// nothing where the market is beyond that. `None` without a live stop for all of it, or without a price.
     #[must_use]
     pub fn at_risk(&self, key: Key, scene: &Scene<'_>) -> Option<Money> {
         let instrument = scene.table.get(key.1)?;
-        let (side, _) = protect::closable(key, scene)?;
-        let stop = self.orders.of(key.0, key.1, key.2).find(|w| w.protects()).filter(|_| !self.is_naked(key, scene))?;
-        let level = protect::level(stop.spec.kind, self.plans.get(key), side.opposite(), instrument)?;
-        let quantity = scene.portfolio.position(key.0, key.1, key.2).quantity.checked_abs()?;
-        let worth = |price| instrument.notional(price, quantity, Rounding::Up);
-        let (now, then) = (worth(instrument.price(scene.view.mark(key.1)?))?, worth(level)?);
-        let distance = if side == Side::Sell { now.checked_sub(then)? } else { then.checked_sub(now)? };
-        distance.checked_add(then.times(self.policy.slippage, Rounding::Up)?)
+        let position = scene.portfolio.position(key.0, key.1, key.2);
+        let (now, then) = (instrument.price(scene.view.mark(key.1)?), self.stop_level(key, scene)?);
+        let distance = if position.is_long() { now.checked_sub(then)? } else { then.checked_sub(now)? };
+        instrument.notional(distance, position.quantity.checked_abs()?, Rounding::Up)
     }
 
     /// Asks for a timer at the next instant that the desk waits for, unless one comes earlier.
