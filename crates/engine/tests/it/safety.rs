@@ -9,6 +9,7 @@ use domain::{
     Candle, Cause, Control, EventBody, Holder, Instrument, InstrumentTable, LimitKey, Mode, Money, Nanos, Quote, Rate,
     Rearm, Side, Trade,
 };
+use engine::StopPolicy;
 use risk::{Limits, Profile};
 use sim::{Exec, FeeAsset, Jitter, Latency, LimitFill, Slippage, VenueConfig};
 use testkit::generate::{Seeded, random_walk};
@@ -53,6 +54,9 @@ fn recipe(r: &mut Seeded, seed: u64) -> (Recipe, Vec<Instrument>) {
     if r.chance(50) {
         recipe.config.guard = Some(risk::GuardConfig::default());
     }
+    // The venue is often slower than that: stops are then taken for lost, closed at the market, and come after all.
+    let confirm_within = r.chance(60).then(|| Nanos::from_secs(r.within(1, 150).unsigned_abs()));
+    recipe.config.stops = StopPolicy { confirm_within, slippage: Rate::from_bps(10) };
     (recipe, instruments)
 }
 

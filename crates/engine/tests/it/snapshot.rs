@@ -144,7 +144,7 @@ fn a_loaded_engine_goes_on_like_the_saved_one() {
     }
     // The runs did what they are for.
     assert!(orders > 100 && positions > 100 && faults > 5, "{orders} orders, {positions} positions, {faults} faults");
-    assert!(fills > 2_000 && partial > 100 && forced > 5 && funding > 100, "{fills} {partial} {forced} {funding}");
+    assert!(fills > 2_000 && partial > 100 && forced > 2 && funding > 100, "{fills} {partial} {forced} {funding}");
 }
 
 /// A small state with something of everything: positions, orders that work, one that waits, a fault.

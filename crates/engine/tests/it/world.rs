@@ -5,8 +5,8 @@ use domain::codec::{CodecError, Reader as Bytes, Stored};
 use domain::{
     AccountId, AccountReport, AssetIdx, Candle, ClientOrderId, Control, Entry, Event, EventBody, InputId, Instrument,
     InstrumentIdx, InstrumentKind, InstrumentTable, Intent, ModelOutput, Money, Nanos, NotSent, OrderClass, Output,
-    Price, Quote, Rate, Rounding, Signal, SizeRequest, StopPlan, StrategyIdx, TimerFired, TimerRequest, Trade,
-    UnixNanos,
+    Price, Quote, Rate, Rounding, Signal, SizeRequest, StopLevel, StopPlan, StrategyIdx, TimerFired, TimerRequest,
+    Trade, UnixNanos,
 };
 use engine::{Engine, EngineConfig, defined};
 use risk::{Command, Profile};
@@ -53,8 +53,14 @@ impl Gambler {
             2 => SizeRequest::Base(Money::from_units(r.within(50, 5_000)).quantity_at(price, Rounding::Up)?),
             _ => SizeRequest::EquityFraction(Rate::from_bps(r.within(1, self.leverage_bps) as i32)),
         };
-        let stop = match r.within(0, 3) {
+        let stop = match r.within(0, 6) {
             0 => None,
+            4 => Some(StopPlan::Trail(part(r, 20, 300))),
+            5 => Some(StopPlan::TrailFraction(Rate::from_bps(r.within(20, 300) as i32))),
+            6 => {
+                let level = StopLevel::Fraction(Rate::from_bps(r.within(20, 300) as i32));
+                Some(StopPlan::Timed { level, hold_max: Nanos::from_secs(r.within(30, 600) as u64) })
+            }
             1 => Some(StopPlan::Fraction(Rate::from_bps(r.within(20, 300) as i32))),
             2 => Some(StopPlan::Distance(part(r, 20, 300))),
             _ if short => Some(StopPlan::Price(part(r, 10_020, 10_400))),
@@ -168,7 +174,7 @@ impl Recipe {
             guard: profile.is_standard().then(risk::GuardConfig::default),
             clamps: None,
         };
-        let rules = vec![("donchian", "entry=7,exit=4,bar=3m", "atr:5:3"), ("ema-cross", "fast=3,slow=8", "pct:2")];
+        let rules = vec![("donchian", "entry=7,exit=4,bar=3m", "atr:5:3"), ("ema-cross", "fast=3,slow=8", "trail:2")];
         Self { table, venue, config, percent: 25, leverage_bps: 3_000, rules }
     }
 
