@@ -586,7 +586,6 @@ impl Desk {
         let mut covered = [Quantity::ZERO; 2];
         // A price that makes dust of a position may be a bad print: what covers all of it stays until something of it is traded.
         let cheap = if wanted.is_none() { protect::dust_by_value(key, &world.scene) } else { None };
-        let mut kept = false;
         for order in self.orders.of_mut(key.0, key.1, key.2) {
             let slot = match order.purpose {
                 Purpose::Stop => 0,
@@ -606,9 +605,7 @@ impl Desk {
             }
             let Some((side, levels)) = &wanted else {
                 let covers = |(side, quantity)| side == order.spec.side && order.left() == Some(quantity);
-                if order.stays() && cheap.is_some_and(covers) {
-                    kept = true;
-                } else {
+                if !order.stays() || !cheap.is_some_and(covers) {
                     cancel(order, world.out);
                 }
                 continue;
@@ -622,17 +619,18 @@ impl Desk {
             }
         }
         let Some((side, levels)) = wanted else {
-            if !kept && protect::closable(key, &world.scene).is_none() {
+            if cheap.is_some() {
+                self.plans.fade(key, true);
+            } else if protect::closable(key, &world.scene).is_none() {
                 if self.orders.entry_working(key.0, key.1, key.2) {
-                    if cheap.is_none() {
-                        self.plans.begin_anew(key);
-                    }
+                    self.plans.begin_anew(key);
                 } else {
                     self.plans.remove(key);
                 }
             }
             return None;
         };
+        self.plans.fade(key, false);
         let mut alarm = None;
         for (slot, purpose) in [(0, Purpose::Stop), (1, Purpose::Target)] {
             let Some(kind) = levels[slot] else { continue };

@@ -29,6 +29,9 @@ pub struct Plan {
     pub beyond_until: Option<UnixNanos>,
     /// Whether the venue cannot hold a stop that follows the price: the desk moves a fixed one.
     pub moved_by_us: bool,
+    /// Whether the position was too small to be traded when it was last looked at. The price that made it so may have been a bad print, so the
+    /// plan is kept; the first fill of another entry begins anew.
+    pub faded: bool,
 }
 
 /// What about a position is due.
@@ -73,10 +76,14 @@ impl Plans {
                 until,
                 beyond_until,
                 moved_by_us: false,
+                faded: false,
             });
             self.plans.len() - 1
         });
         let plan = &mut self.plans[at];
+        if std::mem::replace(&mut plan.faded, false) {
+            plan.begin_anew();
+        }
         let had_stop = plan.stop.is_some();
         (plan.stop, plan.target) = (stop, target);
         let since = *plan.since.get_or_insert(ts);
@@ -98,7 +105,14 @@ impl Plans {
     /// The position is gone and may come back with what its entry still fills: its time and its best price begin anew then.
     pub fn begin_anew(&mut self, key: Key) {
         if let Some(plan) = self.get_mut(key) {
-            (plan.best, plan.since, plan.until, plan.beyond_until) = (None, None, None, None);
+            plan.begin_anew();
+        }
+    }
+
+    /// The position is too small to be traded at the present price, or no longer.
+    pub fn fade(&mut self, key: Key, faded: bool) {
+        if let Some(plan) = self.get_mut(key) {
+            plan.faded = faded;
         }
     }
 
@@ -171,6 +185,10 @@ impl Plans {
 }
 
 impl Plan {
+    const fn begin_anew(&mut self) {
+        (self.best, self.since, self.until, self.beyond_until) = (None, None, None, None);
+    }
+
     /// Takes prices into the best and the last. Whether the best is a new one.
     pub fn follow(&mut self, entry: Side, best: i64, last: i64) -> bool {
         self.last = Some(last);
@@ -185,7 +203,7 @@ impl Plan {
     }
 }
 
-stored_struct!(Plan { key, stop, target, best, last, since, until, beyond_until, moved_by_us });
+stored_struct!(Plan { key, stop, target, best, last, since, until, beyond_until, moved_by_us, faded });
 
 impl Stored for Plans {
     fn put(&self, out: &mut Vec<u8>) {
@@ -217,6 +235,9 @@ impl Digestible for Plans {
                 [plan.best, plan.last].iter().for_each(|price| d.int(price.unwrap_or(i64::MIN)));
                 d.word(u64::from(plan.moved_by_us));
                 [plan.since, plan.until].iter().for_each(|at| d.word(at.map_or(u64::MAX, |at| at.0)));
+            }
+            if plan.faded {
+                d.word(7);
             }
             plan.beyond_until.iter().for_each(|at| d.word(at.0));
         }

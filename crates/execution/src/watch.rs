@@ -169,6 +169,12 @@ impl Desk {
                     watches = true;
                 }
             }
+            if plan.faded && protect::closable(key, &scene).is_some() {
+                // The price that made dust of it is gone.
+                self.try_again(key, world);
+                watches = true;
+                continue;
+            }
             let fixed = matches!(stop, Some(OrderType::StopMarket { .. }));
             if better && fixed && plan.stop.is_some_and(|stop| stop.trail().is_some()) {
                 self.try_again(key, world);

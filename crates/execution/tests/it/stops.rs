@@ -233,6 +233,33 @@ fn a_stop_that_the_venue_does_not_set_off_is_carried_out_by_the_desk() {
 }
 
 #[test]
+fn a_bad_print_does_not_make_a_position_forget_its_protection() {
+    let hold_max = Nanos::from_secs(60);
+    let plan = StopPlan::Timed { level: StopLevel::Fraction(Rate::from_bps(500)), hold_max };
+    let mut floor = held(plan);
+    floor.expect(&["#2 sell 2 stop 95", "wake in 60 s"]);
+    assert_eq!(floor.canceled(1, Some(RejectReason::NotFilledAtOnce)), None);
+    floor.trade(PERP, "0.08");
+    floor.signal(&Floor::exit_of(PERP)).unwrap();
+    // Nothing to be closed by its value; the stop that covers all of it stays.
+    floor.expect(&[]);
+    // Part of it is traded at that price: what covered more is taken off, and no other can be sent.
+    assert_eq!(floor.fill(2, "0.5", 95, false), None);
+    floor.pass(30.0);
+    floor.said();
+    assert_eq!(floor.canceled(2, Some(RejectReason::ReduceOnly)), None);
+    floor.expect(&[]);
+    floor.trade(PERP, "97");
+    let said = floor.said();
+    assert!(said.contains(&"#3 sell 1.5 stop 95".to_owned()), "{said:?}");
+    // Its time went on.
+    floor.accept(3);
+    floor.pass(30.0);
+    let said = floor.said();
+    assert!(said.contains(&"alert time_stop".to_owned()), "{said:?}");
+}
+
+#[test]
 fn history_and_what_a_gap_filler_made_move_nothing() {
     use domain::{EventBody, MarketFlags};
     let mut floor = watched(StopPlan::Fraction(Rate::from_bps(500)));
