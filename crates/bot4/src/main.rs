@@ -57,6 +57,22 @@ Examples:
   bot4 backtest --strategy sma-cross --risk off --size all-in --json
   bot4 backtest --config bot4.toml --out runs/first")]
     Backtest(Box<RunArgs>),
+    /// Stops running bot4 processes of this user from opening risk, also where their engines hang.
+    #[command(after_help = "\
+Examples:
+  bot4 kill                                  every running bot4 of this user
+  bot4 kill --run runs/may --flatten         one run; its positions are closed
+  bot4 kill --json
+
+It raises the gate word of each process: from then on only orders that reduce positions, and cancels, leave it, whether its engine
+answers or hangs. An engine that answers takes back its entries and, with --flatten, closes positions; protective stops stay unless
+--including-stops is given. A run that dies before it has recorded this starts in emergency when it is resumed. Only a re-arm opens
+the gate again. It takes no lock and reads no configuration. SIGUSR1 to a process does the same, SIGUSR2 with --flatten.
+
+It reaches processes on this machine. What lies at a venue it cannot take back by itself: that arrives with the gateways.
+
+Exit codes: 0 all that was meant is stopped; 1 nothing was found, or something could not be reached (the rest is stopped all the same).")]
+    Kill(command::kill::KillArgs),
     /// Plays a recorded run again, and holds every decision against the record.
     #[command(after_help = "\
 Examples:
@@ -191,6 +207,8 @@ fn run(cli: Cli) -> Result<(), CommandError> {
             args.log = levels;
             command::backtest::run(&args, &stop)
         }
+        // Nothing that can be wrong with a log or a configuration is in its way.
+        Command::Kill(args) => command::kill::run(&args),
         Command::Replay(args) => plain().and_then(|_log| command::replay::run(&args, &stop)),
         Command::Explain(args) => plain().and_then(|_log| command::explain::run(&args, &stop)),
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod init;
 pub mod inputs;
 pub mod keys;
+pub mod kill;
 pub mod out_file;
 pub mod paper;
 pub mod progress;

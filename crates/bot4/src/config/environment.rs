@@ -5,10 +5,12 @@ use super::problem::{Origin, Problem, nearest, shown};
 use super::resolve::Layer;
 use std::ffi::OsString;
 
-/// Variables that are no keys of a run: a file's name, two short names for keys, a choice of kernels, a test's point of failure.
+/// Variables that are no keys of a run: a file's name, two short names for keys, a choice of kernels, a test's point of failure, where
+/// running processes are found.
 const OTHERS: &[(&str, Option<&str>)] = &[
     ("BOT4_CONFIG", None),
     ("BOT4_FAILPOINT", None),
+    ("BOT4_REGISTRY", None),
     ("BOT4_SIMD", None),
     ("BOT4_LOG", Some("log.level")),
     ("BOT4_HOME", Some("paths.home")),

@@ -20,6 +20,8 @@ const fn unset(means: &'static str, example: &'static str) -> Preset {
 }
 
 const TIME: &str = "a time such as 2021-05-19 or 2021-05-19T13:00:00Z (UTC, from 1970)";
+/// A line of a GPIO chip.
+const LINE: Kind = Kind::Count { min: 0, max: 65_535 };
 const RATE: &str = "a decimal number such as 0.001";
 
 /// All keys, section by section, in the order in which they are shown.
@@ -343,6 +345,102 @@ pub const KEYS: &[Key] = &[
         argument: None,
         unit: "days",
         help: "Days for which records that may expire are kept; 0 keeps all. Orders, fills and configuration never expire.",
+    },
+    Key {
+        path: "safety.heartbeat_s",
+        kind: Kind::Count { min: 0, max: 86_400 },
+        preset: Preset::Is("30"),
+        argument: None,
+        unit: "s",
+        help: "An engine that gives no sign of life for so long is stopped from opening risk; 0 watches nothing.",
+    },
+    Key {
+        path: "safety.gpio_chip",
+        kind: text(check::not_empty, "the device of a GPIO chip"),
+        preset: unset("no hardware switch", "/dev/gpiochip0"),
+        argument: None,
+        unit: "",
+        help: "GPIO chip of the hardware kill switch. Where one is named, nothing starts without it.",
+    },
+    Key {
+        path: "safety.gpio_line",
+        kind: LINE,
+        preset: Preset::Is("17"),
+        argument: None,
+        unit: "line of the chip",
+        help: "Line of the switch, pulled up; a falling edge closes the gate.",
+    },
+    Key {
+        path: "safety.gpio_monitor_line",
+        kind: LINE,
+        preset: unset("the cable is not monitored", "27"),
+        argument: None,
+        unit: "line of the chip",
+        help: "Line of a loop through the cable to ground, pulled up: high means that the cable is cut.",
+    },
+    Key {
+        path: "safety.gpio_leds",
+        kind: Kind::Flag,
+        preset: Preset::Is("true"),
+        argument: None,
+        unit: "",
+        help: "Whether red, yellow and green LEDs show the mode.",
+    },
+    Key {
+        path: "safety.gpio_led_red",
+        kind: LINE,
+        preset: Preset::Is("22"),
+        argument: None,
+        unit: "line of the chip",
+        help: "Line of the red LED: emergency.",
+    },
+    Key {
+        path: "safety.gpio_led_yellow",
+        kind: LINE,
+        preset: Preset::Is("23"),
+        argument: None,
+        unit: "line of the chip",
+        help: "Line of the yellow LED: reduced or paused.",
+    },
+    Key {
+        path: "safety.gpio_led_green",
+        kind: LINE,
+        preset: Preset::Is("24"),
+        argument: None,
+        unit: "line of the chip",
+        help: "Line of the green LED: normal.",
+    },
+    Key {
+        path: "safety.gpio_simulated",
+        kind: text(check::not_empty, "the path of a named pipe"),
+        preset: unset("no simulated switch", "switch.pipe"),
+        argument: None,
+        unit: "",
+        help: "Named pipe as switch where there is no GPIO: f falls, r rises, c cuts, m mends; LEDs go to the path with .leds.",
+    },
+    Key {
+        path: "safety.debounce_ms",
+        kind: Kind::Count { min: 0, max: 10_000 },
+        preset: Preset::Is("20"),
+        argument: None,
+        unit: "ms",
+        help: "After an edge that closed the gate, further ones are bounces for so long; the first acts at once.",
+    },
+    Key {
+        path: "safety.chatter_edges",
+        kind: Kind::Count { min: 2, max: 1_000_000 },
+        preset: Preset::Is("50"),
+        argument: None,
+        unit: "edges",
+        help: "More edges than this within chatter_window_ms count as tampering.",
+    },
+    Key {
+        path: "safety.chatter_window_ms",
+        kind: Kind::Count { min: 1, max: 60_000 },
+        preset: Preset::Is("1000"),
+        argument: None,
+        unit: "ms",
+        help: "Time within which edges are counted.",
     },
     Key {
         path: "log.level",

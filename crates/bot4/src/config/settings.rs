@@ -25,6 +25,8 @@ pub struct RunSettings {
     pub limits: Option<Limits>,
     /// Journal and snapshots.
     pub journal: JournalSection,
+    /// What watches over the run.
+    pub safety: SafetySection,
     /// Logs.
     pub log: LogSection,
     /// Where files go.
@@ -106,6 +108,39 @@ pub struct JournalSection {
     pub durability: Durability,
     /// Days for which records that may expire are kept; 0 keeps all.
     pub retention_days: u64,
+}
+
+/// What watches over the run and closes the gate for new risk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SafetySection {
+    /// Seconds without a sign of life of the engine after which the gate is closed; 0 watches nothing.
+    pub heartbeat_s: u64,
+    /// GPIO chip of the hardware kill switch.
+    #[serde(default)]
+    pub gpio_chip: Option<PathBuf>,
+    /// Line of the switch.
+    pub gpio_line: u32,
+    /// Line of the loop through the switch's cable.
+    #[serde(default)]
+    pub gpio_monitor_line: Option<u32>,
+    /// Whether LEDs show the mode.
+    pub gpio_leds: bool,
+    /// Line of the red LED.
+    pub gpio_led_red: u32,
+    /// Line of the yellow LED.
+    pub gpio_led_yellow: u32,
+    /// Line of the green LED.
+    pub gpio_led_green: u32,
+    /// Named pipe that takes the place of a chip.
+    #[serde(default)]
+    pub gpio_simulated: Option<PathBuf>,
+    /// Milliseconds for which edges after an acting one are bounces.
+    pub debounce_ms: u64,
+    /// Most edges in the window.
+    pub chatter_edges: u32,
+    /// Milliseconds of the window.
+    pub chatter_window_ms: u64,
 }
 
 /// Logs.

@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("data", "What data is read."),
     ("limits", "Limits of one's own instead of the standard ones, for backtests only: paper is refused with them."),
     ("journal", "Journal and snapshots."),
+    ("safety", "What watches over the run and closes the gate for new risk: heartbeat, hardware kill switch."),
     ("log", "Logs."),
     ("paths", "Where files go."),
 ];

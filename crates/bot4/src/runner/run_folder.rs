@@ -6,6 +6,7 @@
 //! RUN/records/      growing logs that belong to the snapshots
 //! RUN/audit/        the audit log (`store::audit`)
 //! RUN/lock          held by the process that works on the folder
+//! RUN/kill.json     somebody has killed the run, and it has not recorded it (`bot4::kill`)
 //! RUN/summary.json, summary.txt, trades.csv, equity.csv, prices.csv, report.html    the result of a finished run
 //! ```
 
@@ -247,7 +248,7 @@ impl RunFolder {
             Err(error) => return Err(FolderError::Io { path: self.path.clone(), error }),
         };
         // What a start leaves behind that died before its first record.
-        const OURS: [&str; 4] = ["lock", "journal", "logs", ".probe"];
+        const OURS: [&str; 5] = ["lock", "journal", "logs", ".probe", crate::kill::FILE];
         // What comes after the first record: without a journal it belongs to a run that is lost.
         const LATER: [&str; 5] = ["snapshots", "records", "audit", "summary.json", "summary.txt"];
         let mut names = Vec::new();

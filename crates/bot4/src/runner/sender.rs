@@ -13,6 +13,8 @@ pub struct Sender {
     word: Arc<GateWord>,
     /// The word as the engine knows it.
     seen: Word,
+    /// What somebody else did under a raise of the engine's own: the word has the engine's cause since.
+    untold: Option<Control>,
 }
 
 impl Default for Sender {
@@ -25,7 +27,7 @@ impl Sender {
     /// Under this word. What it says already is told at the next look.
     #[must_use]
     pub fn under(word: Arc<GateWord>) -> Self {
-        Self { word, seen: Word::default() }
+        Self { word, seen: Word::default(), untold: None }
     }
 
     /// Sends, unless the word stands against it.
@@ -46,27 +48,39 @@ impl Sender {
         if level > self.word.level() {
             let raised = self.word.raise(level, cause as u8, 0);
             // What somebody else did before is still to be told.
-            if raised.before == self.seen {
-                self.seen = raised.after;
+            if raised.before != self.seen {
+                self.untold = trip_of(raised.before).or_else(|| self.untold.take());
             }
+            self.seen = raised.after;
         } else if level < self.word.level()
+            && self.untold.is_none()
             && let Ok(now) = self.word.lower(self.seen, level)
         {
             self.seen = now;
         }
     }
 
-    /// What somebody else did to the word since the last look.
+    /// What somebody else did to the word since the last look. Looking again says to others that the engine has taken up and recorded what
+    /// it was told before.
     pub fn look(&mut self) -> Option<Control> {
+        if let Some(trip) = self.untold.take() {
+            return Some(trip);
+        }
+        self.word.answer(self.seen);
         let now = self.word.read();
         if now == self.seen {
             return None;
         }
         self.seen = now;
-        let cause = Cause::ALL.get(usize::from(now.cause())).copied().unwrap_or(Cause::GateWord);
-        let (flatten, including_stops) = (now.flatten(), now.including_stops());
-        (now.level() > Level::All).then_some(Control::Trip { cause, flatten, including_stops })
+        trip_of(now)
     }
+}
+
+/// What a word that others raised says; `None` for an open gate.
+fn trip_of(word: Word) -> Option<Control> {
+    let cause = Cause::ALL.get(usize::from(word.cause())).copied().unwrap_or(Cause::GateWord);
+    let (flatten, including_stops) = (word.flatten(), word.including_stops());
+    (word.level() > Level::All).then_some(Control::Trip { cause, flatten, including_stops })
 }
 
 #[cfg(test)]
@@ -114,6 +128,19 @@ mod tests {
         assert_eq!(word.level(), Level::All, "now it had");
         word.raise(Level::Reducing, Cause::Kill as u8, 0);
         sender.set(2, Cause::Drawdown);
-        assert!(sender.look().is_some(), "a raise before one of the engine's own is told, too");
+        sender.set(0, Cause::Override);
+        assert_eq!(word.level(), Level::Cancels, "a raise under one of the engine's own is not lowered away");
+        let kill = Control::Trip { cause: Cause::Kill, flatten: false, including_stops: false };
+        assert_eq!((sender.look(), sender.look()), (Some(kill), None), "and is told with its own cause");
+    }
+
+    #[test]
+    fn a_raise_is_answered_when_the_engine_has_come_around() {
+        let (word, mut sender) = pair();
+        word.raise(Level::Reducing, Cause::Kill as u8, 0);
+        assert!(sender.look().is_some());
+        assert_eq!(word.answered(), 0, "it was told, and may not be recorded yet");
+        assert!(sender.look().is_none());
+        assert_eq!(word.answered(), 1);
     }
 }

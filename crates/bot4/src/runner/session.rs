@@ -456,8 +456,8 @@ impl Session {
                         if !recorded.as_ref().is_some_and(|r| r.orders.contains(&id)) {
                             place(&mut self.venue, ts, approved, probe);
                         }
-                    } else if let Err(word) = self.sender.send(class, || place(&mut self.venue, ts, approved, probe)) {
-                        let level = word.level();
+                    } else if let Err(by) = self.sender.send(class, || place(&mut self.venue, ts, approved, probe)) {
+                        let level = by.word.level().number();
                         stopped.get_or_insert_with(|| NotSent { level, orders: Vec::new() }).orders.push(id);
                     }
                 }

@@ -12,6 +12,7 @@ mod configuration;
 mod data;
 mod explain;
 mod harness;
+mod kill;
 mod order_of_time;
 mod perpetual;
 mod recorded;

@@ -12,10 +12,11 @@ pub struct Ran {
     pub stderr: String,
 }
 
-/// The program, with a folder of keys that is not the user's own.
+/// The program, with a folder of keys and a registry of running processes that are not the user's own.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
     command.env("XDG_CONFIG_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("config"));
+    command.env(bot4::kill::VARIABLE, Path::new(env!("CARGO_TARGET_TMPDIR")).join("registry"));
     command
 }
 

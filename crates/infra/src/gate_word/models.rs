@@ -12,9 +12,6 @@ impl Atomic for AtomicU64 {
     fn load(&self, order: Ordering) -> u64 {
         AtomicU64::load(self, order)
     }
-    fn store(&self, value: u64, order: Ordering) {
-        AtomicU64::store(self, value, order);
-    }
     fn add(&self, value: u64, order: Ordering) -> u64 {
         self.fetch_add(value, order)
     }

@@ -305,16 +305,16 @@ impl GateWord {
         self.shared().in_flight(level)
     }
 
-    /// The engine says that it lives: any number that changes each time, such as milliseconds of a clock that only goes forwards.
+    /// The engine says that it lives. Who watches looks whether the number changes.
     #[inline]
-    pub fn beat(&self, at: u64) {
-        self.shared().beat(at);
+    pub fn beat(&self) {
+        self.shared().beat();
     }
 
-    /// The last heartbeat; 0 if there was none.
+    /// How often the engine has said that it lives.
     #[must_use]
-    pub fn last_beat(&self) -> u64 {
-        self.shared().beat.0.load(Ordering::Acquire)
+    pub fn beats(&self) -> u64 {
+        self.shared().beats.0.load(Ordering::Acquire)
     }
 
     /// The engine says in which mode it is.
@@ -419,10 +419,11 @@ mod tests {
         assert!(ours.send(Class::Entry, || ()).is_err());
         let in_flight = ours.send(Class::Reducing, || theirs.close(Level::Cancels, 1, 0, Duration::ZERO).in_flight);
         assert_eq!(in_flight, Ok(1), "a sending of the other mapping is seen");
-        ours.beat(17);
+        ours.beat();
+        ours.beat();
         ours.show_mode(3);
         ours.answer(raised);
-        assert_eq!((theirs.last_beat(), theirs.mode(), theirs.answered()), (17, Some(3), 1));
+        assert_eq!((theirs.beats(), theirs.mode(), theirs.answered()), (2, Some(3), 1));
         assert!(theirs.is_held() && about.is_alive());
         assert!(matches!(GateWord::create(&path, about).unwrap_err(), PageError::Io { action: "name", .. }));
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing is left aside");
@@ -432,7 +433,7 @@ mod tests {
     #[test]
     fn a_new_gate_is_open_and_has_said_nothing() {
         let gate = GateWord::private(About::of_this_process(None));
-        assert_eq!((gate.read(), gate.last_beat(), gate.mode(), gate.answered()), (Word::default(), 0, None, 0));
+        assert_eq!((gate.read(), gate.beats(), gate.mode(), gate.answered()), (Word::default(), 0, None, 0));
     }
 
     #[test]

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What is needed of an atomic number.
 pub(super) trait Atomic {
     fn load(&self, order: Ordering) -> u64;
-    fn store(&self, value: u64, order: Ordering);
     fn add(&self, value: u64, order: Ordering) -> u64;
     fn sub(&self, value: u64, order: Ordering) -> u64;
     /// With acquire and release where it succeeds, acquire where not.
@@ -26,10 +25,6 @@ impl Atomic for AtomicU64 {
     #[inline]
     fn load(&self, order: Ordering) -> u64 {
         AtomicU64::load(self, order)
-    }
-    #[inline]
-    fn store(&self, value: u64, order: Ordering) {
-        AtomicU64::store(self, value, order);
     }
     #[inline]
     fn add(&self, value: u64, order: Ordering) -> u64 {
@@ -60,8 +55,8 @@ pub(super) struct Shared<A> {
     entries: Line<A>,
     /// Reductions between announcement and end of sending.
     reductions: Line<A>,
-    /// The engine's last heartbeat.
-    pub(super) beat: Line<A>,
+    /// How often the engine's heart has beaten.
+    pub(super) beats: Line<A>,
     /// The mode as the engine last said, plus one; 0 where it has said none.
     pub(super) mode: Line<A>,
     /// Generation of the word that the engine has taken up.
@@ -155,7 +150,7 @@ impl<A: Atomic> Shared<A> {
         }
     }
 
-    pub(super) fn beat(&self, at: u64) {
-        self.beat.0.store(at, Ordering::Release);
+    pub(super) fn beat(&self) {
+        self.beats.0.add(1, Ordering::Release);
     }
 }
