@@ -6,6 +6,7 @@
 mod catalogue;
 mod data;
 mod engine_run;
+mod gate_edge;
 mod guard;
 mod journal;
 mod loading;
@@ -86,6 +87,21 @@ enum What {
         #[arg(long)]
         csv: Option<PathBuf>,
     },
+    /// From the edge of the kill switch, and from a raise by another process, to the closed gate; what a send under the gate costs.
+    GateEdge {
+        /// Trials of each.
+        #[arg(long, default_value_t = 100_000)]
+        trials: usize,
+        /// Busy threads beside; measured with none and with as many as there are processors if not given.
+        #[arg(long)]
+        busy: Option<usize>,
+    },
+    /// The other process of gate-edge.
+    #[command(hide = true)]
+    GateRaiser {
+        /// The page.
+        page: PathBuf,
+    },
     /// Writes the candles as bot4's own file, for measuring the program from its start.
     Export {
         /// The file.
@@ -105,6 +121,8 @@ fn main() {
         What::Journal { dir } => journal::run(dir.as_deref(), cli.runs),
         What::Load { paths } => loading::run(paths, cli.runs),
         What::Catalogue { root, csv } => catalogue::run(root.as_deref(), csv.as_deref(), cli.runs),
+        What::GateEdge { trials, busy } => gate_edge::run(*trials, *busy),
+        What::GateRaiser { page } => gate_edge::raiser(page),
         What::Export { out } => loading::export(cli.npy.as_deref(), out),
     };
     if let Err(error) = result {

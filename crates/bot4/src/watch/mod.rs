@@ -17,7 +17,7 @@ mod switch;
 
 pub use line::{Event, Lamps, Levels, Line, LineError, Seen};
 pub use simulated::{LEDS_SUFFIX, SimulatedLine};
-pub use switch::{Finding, Rules, Switch, SwitchState};
+pub use switch::{Finding, Rules, Switch, SwitchState, Thread as SwitchThread};
 
 use crate::config::SafetySection;
 use crate::kill::{Registered, RegistryError, register};
