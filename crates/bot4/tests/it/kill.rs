@@ -1,11 +1,13 @@
-//! `bot4 kill` against processes that have a gate: one that answers, one that hangs, one that is gone.
+//! `bot4 kill` and the other triggers against processes that have a gate: one that answers, one that hangs, one that is gone.
 //!
-//! The other process is this test program, started again with [`HELPER`] set: it registers a gate, sends entries as fast as it can, and writes
-//! down how many left. Runs of the program itself are in `safety`.
+//! The other process is this test program, started again with [`HELPER`] set: it registers a gate or watches over one, sends entries as fast
+//! as it can, and writes down how many left.
 
 use crate::support::folder;
+use bot4::config::SafetySection;
 use bot4::kill::{self, FILE};
-use domain::Mode;
+use bot4::watch::Watch;
+use domain::{Cause, Mode};
 use infra::gate_word::{Class, GateWord, Level};
 use serde_json::Value;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,16 +18,22 @@ use std::time::{Duration, Instant};
 
 /// Names the run's folder to the helper.
 const HELPER: &str = "KILL_TEST_RUN";
-/// What the helper does with a raise: `answers` or `hangs`.
+/// What the helper does with a raise: `answers`, `hangs`, or `watches` (answers, and has signals, switch and watchdog).
 const MANNER: &str = "KILL_TEST_MANNER";
 
 /// Does nothing in a test run of its own; as helper it sends entries until its run's folder says `end`.
 #[test]
 fn helper() {
     let Some(run) = std::env::var_os(HELPER).map(PathBuf::from) else { return };
-    let answers = std::env::var(MANNER).unwrap() == "answers";
-    let registered = kill::register(Some(&run)).unwrap();
-    let gate = registered.gate();
+    let manner = std::env::var(MANNER).unwrap();
+    let (watch, registered);
+    let gate = if manner == "watches" {
+        watch = Watch::start(&watched(&run), Some(&run)).unwrap();
+        watch.word()
+    } else {
+        registered = kill::register(Some(&run)).unwrap();
+        registered.gate()
+    };
     gate.show_mode(Mode::Normal as u8);
     let (mut sent, mut told) = (0_u64, 0);
     while !run.join("end").exists() {
@@ -34,9 +42,10 @@ fn helper() {
                 sent += 1;
             }
         }
-        if answers {
+        if manner != "hangs" && !run.join("silent").exists() {
             gate.beat();
             if gate.level() > Level::All {
+                std::fs::write(run.join("cause"), gate.read().cause().to_string()).unwrap();
                 gate.show_mode(Mode::Emergency as u8);
                 gate.answer(gate.read());
             }
@@ -48,6 +57,15 @@ fn helper() {
         }
         std::thread::sleep(Duration::from_micros(100));
     }
+}
+
+/// A switch by a pipe in the run's folder, and an engine that may be silent for a second.
+fn watched(run: &Path) -> SafetySection {
+    let settings = serde_json::json!({
+        "heartbeat_s": 1, "gpio_simulated": run.join("switch.pipe"), "gpio_line": 17, "gpio_leds": true, "gpio_led_red": 22,
+        "gpio_led_yellow": 23, "gpio_led_green": 24, "debounce_ms": 20, "chatter_edges": 50, "chatter_window_ms": 1_000
+    });
+    serde_json::from_value(settings).unwrap()
 }
 
 /// A registry and runs of the test's own.
@@ -187,6 +205,49 @@ fn one_that_is_stopped_by_a_signal_sends_nothing_more_when_it_goes_on() {
     helper.end();
 }
 
+/// The one gate, closed by each trigger: entries stop, and the word says why.
+#[test]
+fn every_trigger_closes_the_same_gate() {
+    let place = Place::new("triggers");
+    let press = |run: &Path, bytes: &str| std::fs::write(run.join("switch.pipe"), bytes).unwrap();
+    let triggers: [(&str, Cause, &dyn Fn(&Helper)); 8] = [
+        ("signal", Cause::Signal, &|helper| helper.signal("USR1")),
+        ("flatten", Cause::Signal, &|helper| helper.signal("USR2")),
+        ("kill", Cause::Kill, &|_| assert_eq!(place.kill_json(&[]).1, 0)),
+        ("edge", Cause::Hardware, &|helper| press(&helper.run, "f")),
+        ("cut", Cause::Tamper, &|helper| press(&helper.run, "c")),
+        ("chatter", Cause::Tamper, &|helper| press(&helper.run, &"r".repeat(60))),
+        ("taken away", Cause::Tamper, &|helper| std::fs::remove_file(helper.run.join("switch.pipe")).unwrap()),
+        ("silence", Cause::Heartbeat, &|helper| {
+            std::fs::write(helper.run.join("silent"), "").unwrap();
+            let gate = || GateWord::open(&only_page(&place.registry())).unwrap();
+            until(|| gate().level() == Level::Reducing);
+            std::fs::remove_file(helper.run.join("silent")).unwrap();
+        }),
+    ];
+    for (name, cause, pull) in triggers {
+        let run = place.run(name);
+        let helper = place.start(&run, "watches");
+        let leds = || std::fs::read_to_string(run.join("switch.pipe.leds")).unwrap();
+        until(|| leds().ends_with("green\n"));
+        pull(&helper);
+        let said = || std::fs::read_to_string(run.join("cause")).ok().and_then(|text| text.parse().ok());
+        until(|| said() == Some(cause as u8));
+        until(|| leds().ends_with("red\n"));
+        let gate = GateWord::open(&only_page(&place.registry())).unwrap();
+        assert_eq!((gate.level(), gate.read().flatten()), (Level::Reducing, name == "flatten"), "{name}");
+        let then = helper.sent();
+        std::thread::sleep(Duration::from_millis(30));
+        assert_eq!(helper.sent(), then, "{name}: an entry left under the raised word");
+        helper.end();
+        assert!(leds().ends_with("dark\n"), "{name}");
+    }
+}
+
+fn only_page(registry: &Path) -> PathBuf {
+    std::fs::read_dir(registry).unwrap().next().unwrap().unwrap().path()
+}
+
 #[test]
 fn the_named_run_is_stopped_and_the_other_goes_on() {
     let place = Place::new("named");
@@ -251,8 +312,7 @@ fn a_page_of_another_version_is_said_and_the_others_are_stopped() {
     let place = Place::new("version");
     let run = place.run("a");
     let helper = place.start(&run, "answers");
-    let page = std::fs::read_dir(place.registry()).unwrap().next().unwrap().unwrap().path();
-    let mut other = std::fs::read(&page).unwrap();
+    let mut other = std::fs::read(only_page(&place.registry())).unwrap();
     other[8] = 9;
     std::fs::write(place.registry().join("1-0.gate"), other).unwrap();
     let (said, code) = place.kill_json(&[]);
