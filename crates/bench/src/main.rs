@@ -4,6 +4,7 @@
 //! the files of other programs' measurements (`bars.npy`, `trades.npy`, `quotes.npy`) are read instead, so that both sides see the same.
 
 mod catalogue;
+mod counting;
 mod data;
 mod engine_run;
 mod gate_edge;
@@ -11,6 +12,7 @@ mod guard;
 mod journal;
 mod loading;
 mod measure;
+mod metrics;
 mod recorded;
 mod snapshot;
 mod step_time;
@@ -19,7 +21,7 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// Benchmarks of bot4.
 #[derive(Parser)]
@@ -102,6 +104,8 @@ enum What {
         /// The page.
         page: PathBuf,
     },
+    /// Risk metrics and clamps: sample, recompute, one order, the chain, an entry at the gate; with allocations counted.
+    Metrics,
     /// Writes the candles as bot4's own file, for measuring the program from its start.
     Export {
         /// The file.
@@ -123,6 +127,7 @@ fn main() {
         What::Catalogue { root, csv } => catalogue::run(root.as_deref(), csv.as_deref(), cli.runs),
         What::GateEdge { trials, busy } => gate_edge::run(*trials, *busy),
         What::GateRaiser { page } => gate_edge::raiser(page),
+        What::Metrics => metrics::run(),
         What::Export { out } => loading::export(cli.npy.as_deref(), out),
     };
     if let Err(error) = result {

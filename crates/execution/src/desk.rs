@@ -573,6 +573,8 @@ impl Desk {
     fn protect<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
         let resting = protect::resting(key, &self.orders, &world.scene);
         let mut wanted = protect::wanted(key, &self.plans, resting, &world.scene);
+        // What stops would lose is measured by risk: it hears where this one will be. One that trails has no price of its own.
+        world.gate.set_stop(key, wanted.as_ref().and_then(|(_, levels)| levels[0]).and_then(|kind| kind.trigger()));
         if wanted.is_some() && self.holds_back(key) {
             return None;
         }

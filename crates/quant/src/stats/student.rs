@@ -154,10 +154,12 @@ pub fn fit_within(x: &[f64], tolerance: f64) -> Result<StudentFit, SeriesError> 
     if variance <= 0.0 {
         return Err(SeriesError::TooFew { needed: 2, given: 1 });
     }
-    let mut at = inner(x, NU_START, (mean, 0.5 * variance));
+    // Location and scale have to be nearer than the degrees of freedom that are told by them.
+    let near = (tolerance * 1e-2).max(1e-9);
+    let mut at = inner(x, NU_START, (mean, 0.5 * variance), near);
     let mut value = |ln_nu: f64| {
         let nu = exp(ln_nu);
-        at = inner(x, nu, at);
+        at = inner(x, nu, at, near);
         (likelihood(x, nu, at), at)
     };
     // Golden section: keeps a bracket around the maximum, one new evaluation a step. Every step cuts off the same part of the bracket, so
@@ -187,27 +189,21 @@ pub fn fit_within(x: &[f64], tolerance: f64) -> Result<StudentFit, SeriesError> 
     Ok(StudentFit { nu: exp(ln_nu), location, scale: square.sqrt(), log_likelihood })
 }
 
-/// Location and squared scale for given degrees of freedom, from where the neighbour ended.
-fn inner(x: &[f64], nu: f64, (mut location, mut square): (f64, f64)) -> (f64, f64) {
-    for _ in 0..500 {
-        let (mut sw, mut swx) = (0.0, 0.0);
+/// Location and squared scale for given degrees of freedom, from where the neighbour ended. One pass a turn, around the last location.
+fn inner(x: &[f64], nu: f64, (mut location, mut square): (f64, f64), tolerance: f64) -> (f64, f64) {
+    for _ in 0..1000 {
+        let (mut sw, mut swd, mut swdd) = (0.0, 0.0, 0.0);
         for v in x {
             let d = v - location;
             let w = (nu + 1.0) / (nu + d * d / square);
             sw += w;
-            swx += w * v;
+            swd += w * d;
+            swdd += w * d * d;
         }
-        let next = swx / sw;
-        let (mut sw, mut swd) = (0.0, 0.0);
-        for v in x {
-            let d = v - next;
-            let w = (nu + 1.0) / (nu + d * d / square);
-            sw += w;
-            swd += w * d * d;
-        }
-        let next_square = (swd / sw).max(f64::MIN_POSITIVE);
-        let still = (next - location).abs() <= 1e-9 * square.sqrt() && (next_square / square - 1.0).abs() <= 1e-9;
-        (location, square) = (next, next_square);
+        let shift = swd / sw;
+        let next_square = (swdd / sw - shift * shift).max(f64::MIN_POSITIVE);
+        let still = shift.abs() <= tolerance * square.sqrt() && (next_square / square - 1.0).abs() <= tolerance;
+        (location, square) = (location + shift, next_square);
         if still {
             break;
         }

@@ -3,7 +3,8 @@
 use quant::indicator::{
     Atr, Bar, Dema, Donchian, Ema, Hma, Indicator, Kama, Mama, Natr, Rma, Sma, T3, Tema, Trima, TrueRange, Wma,
 };
-use quant::stats::{DrawdownTracker, Moments, ReturnTracker, RollingCorrelation};
+use quant::stats::value_at_risk::historical_tail;
+use quant::stats::{DrawdownTracker, Moments, ReturnTracker, RollingCorrelation, RollingCovariance, matrix, student};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -77,6 +78,24 @@ fn updates_allocate_nothing() {
             rolling.push(price(t), price(t + 1));
             std::hint::black_box((rolling.correlation(), returns.sharpe(365.0)));
         }
+    });
+    assert_eq!(count, 0);
+    risk_figures_allocate_nothing(price);
+}
+
+/// A window of covariances, the tail of a sample and a fit to it, once their room is there.
+fn risk_figures_allocate_nothing(price: impl Fn(usize) -> f64) {
+    let mut covariance = RollingCovariance::new(64).unwrap();
+    (0..5).for_each(|_| covariance.add_series());
+    let sample: Vec<f64> = (0..300).map(|t| price(t) / 1e4 - 0.015).collect();
+    let mut worst = Vec::with_capacity(8);
+    let (matrix, mut scratch) = ([1.0, 0.9, 0.9, 1.0], [0.0; 4]);
+    let count = allocations(|| {
+        for t in 0..500 {
+            covariance.push(|i| if (t + i) % 7 == 0 { f64::NAN } else { price(t * 5 + i) });
+            std::hint::black_box((covariance.correlation(1, 3), historical_tail(&sample, 0.01, &mut worst)));
+        }
+        std::hint::black_box((student::fit(&sample).unwrap(), matrix::loading(&matrix, 2, &mut scratch)));
     });
     assert_eq!(count, 0);
 }

@@ -54,7 +54,8 @@ impl Clamps {
         }
     }
 
-    /// Clamps a sized entry worth `amount` that would fill at `fills_at`. Answers the value at risk with it, as a fraction of equity.
+    /// Clamps a sized entry worth `amount` that would fill at `fills_at`. Answers the value at risk with it, as a fraction of equity, where a clamp
+    /// rests on that.
     ///
     /// # Errors
     /// As [`chain`]; [`DenyReason::ClampedOut`] also where less than a lot is left.
@@ -86,13 +87,19 @@ impl Clamps {
         if left < amount {
             shrink(spec, left, amount, instrument)?;
         }
+        if risk.is_none() && self.config.var.is_none() && self.config.shortfall.is_none() {
+            return Ok(Input::NotConfigured);
+        }
         let part = if left < amount { left.to_f64() / amount.to_f64() } else { 1.0 };
         let tail = risk.and_then(|risk| self.metrics.at(&risk, part).ok());
         Ok(Input::of(tail.map(|tail| tail.var / equity.to_f64())))
     }
 
-    /// What the whole order would do to the account's tail; `None` while that is not known.
+    /// What the whole order would do to the account's tail; `None` where no clamp asks, and while it is not known.
     fn measure(&mut self, spec: &OrderSpec, amount: Money, around: &Around<'_>) -> Option<OrderRisk> {
+        if self.config.var.is_none() && self.config.shortfall.is_none() {
+            return None;
+        }
         // Too few minutes of this instrument is the usual case at the beginning of a run, and costs nothing.
         self.metrics.sigma(spec.instrument).ok()?;
         self.read_book(spec, around)?;

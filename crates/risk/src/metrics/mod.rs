@@ -192,8 +192,8 @@ impl Metrics {
         let sample = &mut self.scratch.sum;
         sample.clear();
         sample.extend(self.returns.places().filter(|at| seen[*at] == 1).map(|at| values[at]));
-        // A hundredth of the logarithm is far below what 512 minutes can tell.
-        if let Ok(fit) = student::fit_within(sample, 1e-2) {
+        // A twentieth of the logarithm is far below what 512 minutes can tell.
+        if let Ok(fit) = student::fit_within(sample, 0.05) {
             self.nu[number] = Some(fit.nu);
             self.factors[number] = factor(Some(fit.nu));
         }
