@@ -573,8 +573,11 @@ impl Desk {
     fn protect<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
         let resting = protect::resting(key, &self.orders, &world.scene);
         let mut wanted = protect::wanted(key, &self.plans, resting, &world.scene);
-        // What stops would lose is measured by risk: it hears where this one will be. One that trails has no price of its own.
-        world.gate.set_stop(key, wanted.as_ref().and_then(|(_, levels)| levels[0]).and_then(|kind| kind.trigger()));
+        // What stops would lose is measured by risk: it hears where this one will be.
+        let stop = wanted.as_ref().zip(world.scene.table.get(key.1)).and_then(|((side, levels), instrument)| {
+            protect::level(levels[0]?, self.plans.get(key), side.opposite(), instrument)
+        });
+        world.gate.set_stop(key, stop);
         if wanted.is_some() && self.holds_back(key) {
             return None;
         }

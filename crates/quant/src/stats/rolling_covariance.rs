@@ -209,6 +209,11 @@ impl RollingCovariance {
         }
     }
 
+    /// How many rows of the window were taken.
+    fn filled(&self) -> usize {
+        usize::try_from(self.rows).map_or(self.window, |rows| rows.min(self.window))
+    }
+
     fn ring(&self, i: usize) -> &[f64] {
         &self.values[i * self.window..][..self.window]
     }
@@ -245,40 +250,42 @@ pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]))
 }
 
-/// The number of series is state, for series may be added while running; the window is a parameter.
+/// The number of series is state, for series may be added while running; the window is a parameter. Rows that were never taken are left out.
 impl State for RollingCovariance {
     fn write(&self, out: &mut Vec<u8>) {
-        write_head("RollingCovariance", 1, out);
+        write_head("RollingCovariance", 2, out);
         self.window.write(out);
         self.series.write(out);
-        self.next.write(out);
         self.rows.write(out);
-        for (value, seen) in self.values.iter().zip(&self.seen) {
-            if *seen == 1 { *value } else { f64::NAN }.write(out);
+        for i in 0..self.series {
+            let values = self.ring(i).iter().zip(self.ring_seen(i)).take(self.filled());
+            values.for_each(|(value, seen)| if *seen == 1 { *value } else { f64::NAN }.write(out));
         }
         self.products.iter().for_each(|sum| sum.write(out));
     }
 
     fn read(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         const NAME: &str = "RollingCovariance";
-        read_head(NAME, 1, from)?;
+        read_head(NAME, 2, from)?;
         let invalid = StateError::Invalid { name: NAME };
-        let (mut window, mut series, mut next) = (0_usize, 0_usize, 0_usize);
+        let (mut window, mut series, mut rows) = (0_usize, 0_usize, 0_u64);
         window.read(from)?;
         if window != self.window {
             return Err(StateError::Parameter { name: NAME, parameter: "window" });
         }
         series.read(from)?;
-        next.read(from)?;
-        // As many series as instruments can be numbered.
-        if series > 65_536 || next >= window {
+        rows.read(from)?;
+        // As many series as 16 bits can number.
+        if series > 65_536 {
             return Err(invalid);
         }
         let mut fresh = Self::new(window).map_err(|_| invalid.clone())?;
-        self.rows.read(from)?;
+        fresh.rows = rows;
+        // Less than the window, which is a usize.
+        fresh.next = (rows % window as u64) as usize;
         for i in 0..series {
             fresh.add_series();
-            for at in i * window..(i + 1) * window {
+            for at in i * window..i * window + fresh.filled() {
                 let mut value = 0.0_f64;
                 value.read(from)?;
                 fresh.seen[at] = u8::from(!value.is_nan());
@@ -286,14 +293,14 @@ impl State for RollingCovariance {
             }
         }
         fresh.renew();
+        let mut sound = true;
         for sum in &mut fresh.products {
             sum.read(from)?;
+            sound &= sum.is_finite();
         }
-        if fresh.values.iter().chain(&fresh.products).any(|v| !v.is_finite()) {
+        if !sound || fresh.values.iter().any(|v| !v.is_finite()) {
             return Err(invalid);
         }
-        fresh.next = next;
-        fresh.rows = self.rows;
         *self = fresh;
         Ok(())
     }

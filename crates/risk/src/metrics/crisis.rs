@@ -90,6 +90,12 @@ impl Minute {
         }
     }
 
+    /// Whether it can be the sums of some minute.
+    fn is_sound(&self) -> bool {
+        let whole = self.count >= 0.0 && self.count <= 65_536.0 && self.count.fract() == 0.0;
+        whole && self.sum.is_finite() && self.squares >= 0.0 && self.squares.is_finite()
+    }
+
     fn mean(&self) -> f64 {
         if self.count > 0.0 { self.sum / self.count } else { 0.0 }
     }
@@ -214,32 +220,43 @@ impl CrisisDetector {
         CrisisFacts { turbulence: turbulence.filter(|t| t.is_finite()), correlation, fall }
     }
 
+    /// How many minutes of the ring were taken.
+    fn filled(&self) -> usize {
+        usize::try_from(self.minutes).map_or(MINUTES, |minutes| minutes.min(MINUTES))
+    }
+
+    /// Minutes that were never taken are left out.
     pub(super) fn save(&self, out: &mut Vec<u8>) {
-        self.ring.iter().for_each(|minute| minute.put(out));
-        self.levels.iter().for_each(|level| level.put(out));
-        self.level.put(out);
-        self.next.put(out);
         self.minutes.put(out);
+        self.ring.iter().zip(&self.levels).take(self.filled()).for_each(|(minute, level)| {
+            minute.put(out);
+            level.put(out);
+        });
+        self.level.put(out);
         self.active.put(out);
         self.calm.put(out);
     }
 
     pub(super) fn load(&mut self, from: &mut Reader<'_>) -> Result<(), CodecError> {
-        for minute in &mut self.ring {
+        let mut fresh = Self { config: self.config, minutes: Stored::take(from)?, ..Self::default() };
+        // Less than the ring's length.
+        fresh.next = (fresh.minutes % MINUTES as u64) as usize;
+        let filled = fresh.filled();
+        let level = |level: f64| level > 0.0 && level.is_finite();
+        let mut sound = true;
+        for (minute, after) in fresh.ring.iter_mut().zip(&mut fresh.levels).take(filled) {
             *minute = Stored::take(from)?;
+            *after = Stored::take(from)?;
+            sound &= minute.is_sound() && level(*after);
         }
-        for level in &mut self.levels {
-            *level = Stored::take(from)?;
-        }
-        self.level = Stored::take(from)?;
-        self.next = Stored::take(from)?;
-        self.minutes = Stored::take(from)?;
-        self.active = Stored::take(from)?;
-        self.calm = Stored::take(from)?;
-        if self.next >= MINUTES {
+        fresh.level = Stored::take(from)?;
+        fresh.active = Stored::take(from)?;
+        fresh.calm = Stored::take(from)?;
+        if !sound || !level(fresh.level) {
             return Err(CodecError::Invalid { what: "the minutes that signs of a crisis are read from" });
         }
-        self.facts = if self.minutes > 0 { self.measure() } else { CrisisFacts::default() };
+        fresh.facts = if fresh.minutes > 0 { fresh.measure() } else { CrisisFacts::default() };
+        *self = fresh;
         Ok(())
     }
 }
