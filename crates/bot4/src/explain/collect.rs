@@ -1,7 +1,7 @@
 //! The listener of a re-run: keeps all that happened within the few events that a story is made of, and nothing of the others.
 
 use crate::runner::record::Probe;
-use domain::observe::{CheckSeen, SizeSeen};
+use domain::observe::{CheckSeen, ClampSeen, SizeSeen};
 use domain::{
     AccountReport, Event, EventBody, Money, Observer, OrderClass, OrderSpec, PositionView, ReportBody, Signal,
     StrategyIdx, UnixNanos,
@@ -33,6 +33,8 @@ pub struct Pass {
     pub class: OrderClass,
     /// How an entry's size was arrived at.
     pub size: Option<SizeSeen>,
+    /// The clamps that its size went through, in order.
+    pub clamps: Vec<ClampSeen>,
     /// The checks in order, up to the one that refused.
     pub checks: Vec<CheckSeen>,
     /// Whether it left.
@@ -84,6 +86,8 @@ pub struct Collector {
     wanted: BTreeSet<u64>,
     seq: u64,
     current: Option<Step>,
+    /// Clamps of the order whose checks come next.
+    clamps: Vec<ClampSeen>,
     /// By strategy: after the present event, and after the event before on which it looked.
     now: Vec<Values>,
     before: Vec<Values>,
@@ -136,6 +140,7 @@ impl Collector {
 impl Observer for Collector {
     fn event(&mut self, ts: UnixNanos, event: &Event) {
         self.end();
+        self.clamps.clear();
         self.seq += 1;
         if self.wanted.contains(&self.seq) {
             self.current = Some(Step {
@@ -164,8 +169,16 @@ impl Observer for Collector {
     }
 
     fn checking(&mut self, _: UnixNanos, order: &OrderSpec, class: OrderClass, size: Option<&SizeSeen>) {
+        let clamps = std::mem::take(&mut self.clamps);
         if let Some(step) = &mut self.current {
-            step.passes.push(Pass { order: *order, class, size: size.copied(), checks: Vec::new(), approved: false });
+            let size = size.copied();
+            step.passes.push(Pass { order: *order, class, size, clamps, checks: Vec::new(), approved: false });
+        }
+    }
+
+    fn clamp(&mut self, _: UnixNanos, seen: &ClampSeen) {
+        if self.current.is_some() {
+            self.clamps.push(*seen);
         }
     }
 

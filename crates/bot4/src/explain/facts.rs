@@ -34,6 +34,8 @@ pub struct Explanation {
     pub cause: Option<EventFacts>,
     /// How the size was arrived at; entries only.
     pub size: Option<SizeFacts>,
+    /// The clamps that its size went through, in order; entries under limits only.
+    pub clamps: Vec<ClampFacts>,
     /// All pre-trade checks in their order.
     pub checks: Vec<CheckFacts>,
     /// Why it was refused.
@@ -194,6 +196,27 @@ pub struct SizeFacts {
     pub result: String,
     /// The steps, in words.
     pub steps: Vec<String>,
+}
+
+/// One clamp of the size of an entry.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClampFacts {
+    /// Its key.
+    pub clamp: &'static str,
+    /// What it rests on.
+    pub rests_on: &'static str,
+    /// `no-input`, `not-known`, `unchanged`, `reduced` or `nothing-left`.
+    pub result: &'static str,
+    /// The number that it rests on; null where there is none.
+    pub input: Option<f64>,
+    /// What that is in.
+    pub unit: String,
+    /// The size before it, in quote.
+    pub before: f64,
+    /// The size after it, in quote.
+    pub after: f64,
+    /// All of it in words.
+    pub text: String,
 }
 
 /// A refusal.

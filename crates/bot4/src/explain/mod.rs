@@ -180,6 +180,7 @@ impl Source<'_> {
             signal,
             cause: None,
             size: gate.and_then(|gate| names.size(gate)),
+            clamps: gate.map_or_else(Vec::new, |gate| names.clamps(gate)),
             checks: gate.map_or_else(Vec::new, |gate| names.checks(gate, refused.map(|line| line.refusal.reason))),
             refusal,
             order: None,

@@ -1,7 +1,7 @@
 //! All that happened within one event of a run.
 
 use crate::explain::collect::{Pass, Step};
-use crate::explain::facts::{CheckFacts, EventFacts, IndicatorFacts, SignalFacts, SizeFacts};
+use crate::explain::facts::{CheckFacts, ClampFacts, EventFacts, IndicatorFacts, SignalFacts, SizeFacts};
 use crate::explain::rerun::Replayed;
 use crate::explain::story::{self, Names};
 use crate::explain::words;
@@ -49,6 +49,8 @@ pub struct AtGate {
     pub approved: bool,
     /// How its size was arrived at.
     pub size: Option<SizeFacts>,
+    /// The clamps of its size.
+    pub clamps: Vec<ClampFacts>,
     /// Its checks.
     pub checks: Vec<CheckFacts>,
 }
@@ -100,6 +102,7 @@ impl Moment {
                 ),
                 approved: pass.approved,
                 size: names.size(pass),
+                clamps: names.clamps(pass),
                 checks: names.checks(pass, reason),
             }
         };

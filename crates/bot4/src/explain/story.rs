@@ -2,13 +2,14 @@
 
 use crate::explain::collect::{BookedSeen, IndicatorSeen, Pass, Step};
 use crate::explain::facts::{
-    CheckFacts, EventFacts, ExecutionFacts, HeldFacts, IndicatorFacts, LifeFacts, OrderFacts, RefusalFacts,
+    CheckFacts, ClampFacts, EventFacts, ExecutionFacts, HeldFacts, IndicatorFacts, LifeFacts, OrderFacts, RefusalFacts,
     SignalFacts, SizeFacts, StrategyFacts, TradeFacts, ValidationFacts,
 };
 use crate::explain::scan::{Index, OrderLine, Purpose, Record, RefusalLine, What};
 use crate::explain::words;
 use crate::runner::recorded::Opened;
 use domain::decimal::{Rounding, mantissa_to_f64};
+use domain::observe::ClampSeen;
 use domain::{
     Entry, EventBody, Fill, Instrument, InstrumentIdx, InstrumentKind, Intent, Liquidity, Money, OrderClass,
     OrderQuantity, Price, ReportBody, Side, Signal, StrategyIdx, TimeInForce, TimerFired, UnixNanos,
@@ -474,6 +475,40 @@ impl<'a> Names<'a> {
             risk::Check::Price => "limits are off: any age will do",
             _ => "yes",
         }
+    }
+
+    /// The clamps that the size of an entry went through.
+    #[must_use]
+    pub fn clamps(&self, pass: &Pass) -> Vec<ClampFacts> {
+        let (base, quote) = self.assets(pass.order.instrument);
+        let one = |seen: &ClampSeen| {
+            let (rests_on, unit) = words::clamp(seen.name);
+            let input = seen.input.filter(|value| value.is_finite());
+            let money = |m: Money| format!("{} {quote}", words::money(m));
+            let at = input.map(|value| unit.show(value, &quote, &base)).unwrap_or_default();
+            let (result, text) = match (seen.input, input) {
+                (None, _) => ("no-input", "no input".to_owned()),
+                (Some(_), None) => ("not-known", "not known: new risk is refused".to_owned()),
+                (_, Some(_)) if seen.after.is_zero() => {
+                    ("nothing-left", format!("{at}: nothing left of {}", money(seen.before)))
+                }
+                (_, Some(_)) if seen.after < seen.before => {
+                    ("reduced", format!("{at}: from {} to {}", money(seen.before), money(seen.after)))
+                }
+                _ => ("unchanged", format!("{at}: unchanged")),
+            };
+            ClampFacts {
+                clamp: seen.name,
+                rests_on,
+                result,
+                input,
+                unit: if input.is_some() { unit.name(&quote, &base) } else { String::new() },
+                before: seen.before.to_f64(),
+                after: seen.after.to_f64(),
+                text,
+            }
+        };
+        pass.clamps.iter().map(one).collect()
     }
 
     /// How the size of an entry was arrived at.

@@ -1,6 +1,8 @@
 //! An explanation as text for people, as wide as the terminal and at most [`WIDTH`] columns.
 
-use crate::explain::facts::{CheckFacts, EventFacts, Explanation, IndicatorFacts, LifeFacts, OrderFacts, SignalFacts};
+use crate::explain::facts::{
+    CheckFacts, ClampFacts, EventFacts, Explanation, IndicatorFacts, LifeFacts, OrderFacts, SignalFacts,
+};
 use crate::explain::moment::Moment;
 use crate::explain::rerun::Replayed;
 use crate::explain::scan::{Index, OrderLine, RefusalLine};
@@ -104,6 +106,22 @@ impl Page {
             "statistics",
             s.statistics.as_deref().unwrap_or("no input: nothing feeds the strategy's past to it yet"),
         );
+    }
+
+    /// Clamps with an input a line each, the others together.
+    fn clamps(&mut self, clamps: &[ClampFacts]) {
+        for c in clamps.iter().filter(|c| c.result != "no-input") {
+            let sign = match c.result {
+                "unchanged" => "ok",
+                "reduced" => "less",
+                _ => "REFUSED",
+            };
+            self.say(&format!("{sign:<8}{:<21}", c.clamp), &format!("{}: {}", c.rests_on, c.text));
+        }
+        let without: Vec<&str> = clamps.iter().filter(|c| c.result == "no-input").map(|c| c.clamp).collect();
+        if !without.is_empty() {
+            self.say("", &format!("no input: {}", without.join(", ")));
+        }
     }
 
     fn checks(&mut self, checks: &[CheckFacts]) {
@@ -259,6 +277,10 @@ pub fn explanation(e: &Explanation) -> String {
         page.section("How the size was arrived at");
         size.steps.iter().for_each(|step| page.say("", &format!("- {step}")));
     }
+    if !e.clamps.is_empty() {
+        page.section("Clamps of the size, in their order");
+        page.clamps(&e.clamps);
+    }
     if !e.checks.is_empty() {
         page.section("Second gate: pre-trade checks, in their order");
         page.checks(&e.checks);
@@ -396,6 +418,7 @@ pub fn moment(m: &Moment) -> String {
         if let Some(size) = &gate.size {
             size.steps.iter().for_each(|step| page.say("", &format!("- {step}")));
         }
+        page.clamps(&gate.clamps);
         page.checks(&gate.checks);
     }
     page.section("What the engine said");

@@ -167,7 +167,7 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
         DenyReason::ClampInput => {
             ("a number that its size was told to rest on is missing, stale or none", Unit::Number)
         }
-        DenyReason::ClampedOut => ("the clamps left nothing of its size", Unit::Quote),
+        DenyReason::ClampedOut => ("the clamps left nothing of its size", Unit::Number),
         DenyReason::Deployment => ("the present step of deployment does not allow it", Unit::Number),
     }
 }
@@ -235,6 +235,23 @@ pub const fn intent(intent: Intent) -> &'static str {
         Intent::EnterLong => "be long",
         Intent::EnterShort => "be short",
         Intent::Exit => "be flat",
+    }
+}
+
+/// What a clamp rests on, and in which unit.
+#[must_use]
+pub fn clamp(name: &str) -> (&'static str, Unit) {
+    match name {
+        "kelly" => ("Kelly's fraction of equity by the strategy's own past", Unit::Number),
+        "probability" => ("calibrated probability of gain", Unit::Number),
+        "volatility" => ("the instrument's standard deviation of a day", Unit::Number),
+        "var" => ("value at risk of a day with the whole order", Unit::ShareOfEquity),
+        "shortfall" => ("expected shortfall of a day with the whole order", Unit::ShareOfEquity),
+        "heat" => ("what stops would lose without it", Unit::ShareOfEquity),
+        "correlation" => ("largest correlation with what is held", Unit::Number),
+        "leverage" => ("gross exposure with the whole order", Unit::TimesEquity),
+        "crisis" => ("whether the market is in crisis (1) or not (0)", Unit::Number),
+        _ => ("", Unit::Number),
     }
 }
 

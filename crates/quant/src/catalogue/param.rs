@@ -25,6 +25,8 @@ pub enum ParamKind {
     Scale,
     /// One or more of these numbers: a list, one number, or words that name them between commas.
     Choice(&'static [f64]),
+    /// Words for the reader: they change nothing.
+    Note,
 }
 
 /// A parameter of a function.
@@ -71,6 +73,12 @@ impl Param {
         Self { name, aliases, kind: ParamKind::Choice(of), default: Some(of.len() as f64) }
     }
 
+    /// Words that explain the inputs to the reader; they change nothing.
+    #[must_use]
+    pub const fn note(name: &'static str) -> Self {
+        Self { name, aliases: &[], kind: ParamKind::Note, default: Some(0.0) }
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
     }
@@ -105,6 +113,8 @@ impl Param {
                 _ => Err(wrong("a positive number, or words that say the inputs are in percent")),
             },
             ParamKind::Choice(_) => Ok(self.chosen(value)?.len() as f64),
+            ParamKind::Note if matches!(value, Value::Text(_)) => Ok(0.0),
+            ParamKind::Note => Err(wrong("words for the reader")),
         }
     }
 }

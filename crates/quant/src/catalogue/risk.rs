@@ -45,7 +45,7 @@ pub(super) static TABLE: &[Function] = &[
     },
     Function {
         names: &["kelly_binary"],
-        params: &[],
+        params: &[Param::note("win"), Param::note("loss")],
         inputs: &["p", "win", "loss"],
         outputs: &["f"],
         lookback: "0",

@@ -57,8 +57,6 @@ fn params(case: &Json) -> Params {
     for (name, value) in case["params"].as_object().unwrap() {
         match value {
             Json::Number(n) => params.push(name, n.as_f64().unwrap()),
-            // Words that explain columns to the reader.
-            Json::String(_) if matches!(name.as_str(), "win" | "loss") => {}
             Json::String(s) => params.push(name, s.as_str()),
             Json::Array(list) => {
                 params.push(name, Value::List(list.iter().map(|v| Value::Number(v.as_f64().unwrap())).collect()));

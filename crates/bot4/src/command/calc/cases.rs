@@ -74,6 +74,11 @@ fn columns<'t>(given: Option<&Parsed>, texts: &'t mut Texts<'_>) -> Result<Vec<C
     };
     let entry = |name: &str| entries.iter().find(|(n, _)| n == name).map(|(_, value)| value);
     let Some(csv) = entry("csv") else {
+        if let [(name, Value::List(rows))] = &entries[..]
+            && name == "rows"
+        {
+            return by_rows(rows);
+        }
         return entries
             .iter()
             .map(|(name, value)| Ok(Column { name: name.clone(), cells: Cells::Numbers(array(name, value)?) }))
@@ -90,6 +95,17 @@ fn columns<'t>(given: Option<&Parsed>, texts: &'t mut Texts<'_>) -> Result<Vec<C
     let names = names.iter().map(|name| if let Value::Text(name) = name { Ok(name.as_str()) } else { Err(named()) });
     let names = names.collect::<Result<Vec<&str>, CaseError>>()?;
     Ok(texts.table(path)?.columns(&names)?)
+}
+
+/// Columns that were written row by row, in the order within a row.
+fn by_rows<'t>(rows: &[Value]) -> Result<Vec<Column<'t>>, CaseError> {
+    let cells = rows.iter().map(|row| array("rows", row)).collect::<Result<Vec<_>, _>>()?;
+    let width = cells.first().map_or(0, Vec::len);
+    if cells.iter().any(|row| row.len() != width) {
+        return Err(CaseError::Form("inputs.rows: expected rows of one length".into()));
+    }
+    let column = |at: usize| cells.iter().filter_map(|row| row.get(at).copied()).collect();
+    Ok((0..width).map(|at| Column { name: at.to_string(), cells: Cells::Numbers(column(at)) }).collect())
 }
 
 /// An array of numbers; `null` is a missing one, infinities are words.

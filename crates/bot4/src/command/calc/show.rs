@@ -34,8 +34,14 @@ impl ParamEntry {
             ParamKind::Count { min, max } => format!("whole, {min} to {max}"),
             ParamKind::Number { min, max } => format!("{min:e} to {max:e}"),
             ParamKind::Scale => "what inputs are divided by".to_owned(),
+            ParamKind::Choice(of) => {
+                let of: Vec<String> = of.iter().map(f64::to_string).collect();
+                format!("one or more of {}; all if not given", of.join(", "))
+            }
+            ParamKind::Note => "words for the reader, which change nothing".to_owned(),
         };
-        Self { name: param.name, default: param.default, allowed }
+        let default = param.default.filter(|_| !matches!(param.kind, ParamKind::Choice(_) | ParamKind::Note));
+        Self { name: param.name, default, allowed }
     }
 }
 
