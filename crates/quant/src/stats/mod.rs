@@ -3,7 +3,7 @@
 //! In:  f64 returns (fractions: 0.01 = 1 %), equity or profits, oldest first; read by `risk`, the runner and the reports.
 //! Out: ratios as f64; what is undefined (a ratio over zero) is `None`, never NaN or infinity.
 //! Value at risk and shortfall, the distributions they rest on, rolling and weighted covariance, and Kelly's fraction are here too; tests of
-//! significance are left out.
+//! significance have their tails here and are themselves in `research`.
 
 pub mod correlation;
 pub mod drawdown;
@@ -16,6 +16,7 @@ pub mod performance;
 pub mod quantile;
 pub mod rolling_covariance;
 pub mod student;
+pub mod tails;
 pub mod trades;
 pub mod value_at_risk;
 
@@ -27,5 +28,6 @@ pub use moments::Moments;
 pub use performance::{Performance, ReturnTracker, Year, performance, returns_from_equity, sharpe};
 pub use rolling_covariance::RollingCovariance;
 pub use student::StudentFit;
+pub use tails::{binomial_at_least, binomial_at_most, binomial_interval, chi_square_tail};
 pub use trades::{Exposure, TradeStatistics};
 pub use value_at_risk::Tail;
