@@ -12,12 +12,24 @@ mod definitions;
 mod figures;
 mod order_picture;
 mod page;
+mod risk_anomalies;
+mod risk_backtest;
+mod risk_charts;
+mod risk_daily;
+mod risk_frame;
+mod risk_page;
 mod run_report;
 mod single;
 mod text;
 
 pub use figures::{Figures, SHARPE_WINDOWS, figures};
 pub use order_picture::{Bar, Level, Mark, MarkKind, OrderPicture, order_picture};
+pub use risk_anomalies::{Anomaly, AnomalyKind};
+pub use risk_backtest::{risk_backtest_csv, risk_backtest_page, risk_breaches_csv};
+pub use risk_daily::{
+    Agreement, Compared, RiskDay, RiskEvent, RiskReport, RiskSettings, TrailEntry, risk_csv, risk_report,
+};
+pub use risk_page::risk_page;
 pub use run_report::{
     Costs, DataFaults, EquityRow, Hold, InputFile, InputSeries, MarkRow, Position, RunReport, RunSummary, StrategyLine,
     Trade,
