@@ -99,7 +99,8 @@ pub enum Model {
     /// Student's distribution, fitted to the window by likelihood.
     StudentT,
     /// The normal quantile corrected by skewness and kurtosis of the window (Cornish-Fisher), with the modified shortfall held at the value
-    /// at risk from below. Where the expansion is outside of its domain the normal distribution is used.
+    /// at risk from below. Where the expansion is outside of its domain (it does not rise, or its tail is a gain) the normal distribution is
+    /// used.
     CornishFisher,
     /// A normal distribution without a mean, with an exponentially weighted variance of the window.
     Ewma,
@@ -211,7 +212,7 @@ impl Look<'_> {
             Self::Normal { mean, sigma } => normal_tail(*mean, *sigma, alpha)?,
             Self::Student(fit) => student_tail(fit, alpha)?,
             Self::Expansion(shape) => match cornish_fisher(shape, alpha)? {
-                cf if cf.monotone => Tail { var: cf.var, es: cf.es_operational },
+                cf if cf.monotone && cf.var > 0.0 => Tail { var: cf.var, es: cf.es_operational },
                 _ => normal_tail(shape.mean, shape.sigma, alpha)?,
             },
         };

@@ -180,6 +180,33 @@ mod tests {
         }
     }
 
+    /// A simulated GARCH(1,1) series, whose true value at risk is known at every step.
+    #[test]
+    fn where_variance_clusters_weighted_models_come_nearer_to_the_truth() {
+        let mut seeded = Seeded::new(12);
+        let (mut variance, mut returns, mut truth) = (1e-4, Vec::new(), Vec::new());
+        for _ in 0..6_000 {
+            truth.push(2.326_347_874_040_841 * f64::sqrt(variance));
+            let r = f64::sqrt(variance) * seeded.normal();
+            variance = 5e-6 + 0.15 * r * r + 0.80 * variance;
+            returns.push(r);
+        }
+        let series = Series { name: "garch".into(), ts: (0..6_000).collect(), returns, gaps: 0 };
+        let one = |model| Outcome::of(&series, model, &[level(99.0)], 250, 1).remove(0);
+        let error = |model| {
+            let steps = walk(&series.returns, model, level(99.0), 250);
+            steps.iter().map(|s| (s.forecast.var / truth[s.at] - 1.0).abs()).sum::<f64>() / steps.len() as f64
+        };
+        let (plain, weighted) = (error(Model::Historical), error(Model::Filtered));
+        assert!(weighted < 0.7 * plain, "{weighted} for {plain}");
+        let (plain, weighted) = (one(Model::Historical), one(Model::Filtered));
+        assert!(weighted.quantile_loss.unwrap() < plain.quantile_loss.unwrap());
+        // Breaches of the plain quantile come together, and the tests find it.
+        assert!(plain.clusters.close_share.unwrap() > 2.0 * plain.clusters.close_share_expected.unwrap());
+        assert!(plain.coverage.unwrap().independence.p_value < 0.01, "{:?}", plain.coverage);
+        assert!(weighted.coverage.unwrap().independence.p_value > 0.01, "{:?}", weighted.coverage);
+    }
+
     #[test]
     fn a_series_that_stands_still_has_no_forecast() {
         let series = Series { ts: (0..20).collect(), returns: vec![0.0; 20], ..Series::default() };
