@@ -85,6 +85,8 @@ struct Measure {
     name: &'static str,
     value: fn(&RiskDay) -> Option<f64>,
     text: fn(f64) -> String,
+    /// How its deviation is written.
+    spread: fn(f64) -> String,
     /// Whether only more than usual is of interest.
     upwards: bool,
 }
@@ -95,6 +97,7 @@ const MEASURES: [Measure; 4] = [
         name: "return of the day",
         value: |d| d.day_return,
         text: signed_percent,
+        spread: percent,
         upwards: false,
     },
     Measure {
@@ -102,20 +105,23 @@ const MEASURES: [Measure; 4] = [
         name: "leverage",
         value: |d| d.leverage_max,
         text: |x| number(x, 2),
+        spread: |x| number(x, 3),
         upwards: true,
     },
     Measure {
         kind: AnomalyKind::Orders,
         name: "orders",
         value: |d| d.orders.map(|n| n as f64),
-        text: |x| count(x as u64),
+        text: |x| number(x, if x.fract() == 0.0 { 0 } else { 1 }),
+        spread: |x| number(x, 1),
         upwards: true,
     },
     Measure {
         kind: AnomalyKind::Refusals,
         name: "refusals",
         value: |d| d.refused().map(|n| n as f64),
-        text: |x| count(x as u64),
+        text: |x| number(x, if x.fract() == 0.0 { 0 } else { 1 }),
+        spread: |x| number(x, 1),
         upwards: true,
     },
 ];
@@ -185,7 +191,7 @@ fn judged(day: &RiskDay, measure: &Measure, value: f64, d: &Distance, least: f64
         return None;
     }
     let text = measure.text;
-    let deviation = d.deviation.map_or_else(|| NONE.into(), |s| number(s, 4));
+    let deviation = d.deviation.map_or_else(|| NONE.into(), measure.spread);
     let reason = format!(
         "{} {}: {} {what} of the days before (mean {}, deviation {deviation})",
         measure.name,

@@ -192,7 +192,8 @@ fn rates_at(result: &RiskBacktest, level: f64) -> String {
 
 /// A probability, marked where a test rejects.
 fn p_value(p: f64) -> (String, &'static str) {
-    (number(p, if p < 0.001 { 5 } else { 3 }), if p < REJECTS { "warn" } else { "" })
+    let text = if p < 0.000_01 { "&lt; 0.00001".to_owned() } else { number(p, if p < 0.001 { 5 } else { 3 }) };
+    (text, if p < REJECTS { "warn" } else { "" })
 }
 
 fn all(result: &RiskBacktest) -> String {

@@ -3,6 +3,7 @@
 //! In:  times, values that may be missing, and how a value is written. Out: an `<svg>` with its legend. Long series are thinned so that
 //! the value furthest from zero of each piece is kept.
 
+use super::page::scroll;
 use super::text::{Escaped, date};
 use std::fmt::Write as _;
 
@@ -140,7 +141,7 @@ pub(super) fn time_chart(
         }
     }
     out.push_str("</svg>");
-    out + &legend(lines)
+    scroll(label, &out) + &legend(lines)
 }
 
 fn legend(lines: &[Drawn<'_>]) -> String {
@@ -218,7 +219,7 @@ pub(super) fn intervals(label: &str, nominal: f64, rows: &[Interval], text: impl
             colour = row.colour
         );
     }
-    out + "</svg>"
+    scroll(label, &(out + "</svg>"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! The pages in headless Chromium, where it is present: charts are drawn, nothing is asked for, nothing is an error, and nothing is wider
 //! than a phone. One start of the browser looks at all pages, each in a frame as wide as a desktop and as a phone.
 
-use crate::runs::{hostile, run};
-use monitor::report::{Bar, Level, Mark, MarkKind, OrderPicture, RunReport, order_picture, render};
+use crate::runs::{START, hostile, run};
+use monitor::report::{
+    Bar, Level as PriceLevel, Mark, MarkKind, OrderPicture, RiskSettings, RunReport, TrailEntry, order_picture, render,
+    risk_backtest_page, risk_page, risk_report,
+};
+use research::validate::{Level, Model, Seeded, Series, Settings};
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// Where the browser is: what `BOT4_CHROMIUM` says, or on the path.
@@ -121,6 +126,35 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// The risk report of a run whose texts would be markup, beside another one.
+fn risk() -> String {
+    let script = "</td><script>window.harmed=1</script><img src=x onerror=harmed=1>";
+    let entry = |kind: &str, n: i64| TrailEntry {
+        ts: Some(START + n * 86_400_000),
+        kind: kind.into(),
+        fields: vec![("reason".into(), script.into()), ("cause".into(), script.into())],
+    };
+    let trail: Vec<TrailEntry> =
+        (0..40).flat_map(|n| ["refused", "order", "mode", "alert"].map(|kind| entry(kind, n))).collect();
+    let mut own = run(script, 5_000, 200, 1);
+    own.trades[3].symbol = script.into();
+    risk_page(&risk_report(&own, Some(&trail), &[hostile(), run("b", 2_000, 30, 2)], &RiskSettings::default()))
+}
+
+/// The page of a backtest of risk models.
+fn walked() -> String {
+    let mut seeded = Seeded::new(6);
+    let returns: Vec<f64> = (0..600).map(|_| 0.03 * seeded.normal()).collect();
+    let ts: Vec<i64> = (0..600).map(|n| START + n * 86_400_000).collect();
+    let series =
+        ["BTCUSDT", "<script>window.harmed=1</script>", "a name without any blank that goes on_and_on_and_on_and_on"]
+            .map(|name| Series { name: name.into(), ts: ts.clone(), returns: returns.clone(), gaps: 1 });
+    let levels = vec![Level::FIVE_PERCENT, Level::ONE_PERCENT];
+    let settings = Settings { models: Model::all().to_vec(), levels, window: 250, seed: 1, threads: 2 };
+    let result = research::validate::run(&series, &settings, &AtomicBool::new(false), &|_, _| ()).unwrap().unwrap();
+    risk_backtest_page("three series", &["a note".into()], &result)
+}
+
 #[test]
 fn pages_work_in_a_browser_wide_and_narrow() {
     let Some(browser) = chromium() else {
@@ -135,7 +169,7 @@ fn pages_work_in_a_browser_wide_and_narrow() {
         bars: (0..60).map(|n| Bar { ts: n * 60_000, open: 100.0, high: 103.0, low: 99.0, close: 101.0 }).collect(),
         bar_ms: 60_000,
         marks: vec![Mark { ts: 900_000, price: 101.0, kind: MarkKind::Buy, label: "1.5".into() }],
-        levels: vec![Level { price: 97.0, from: 900_000, to: None, label: "stop".into() }],
+        levels: vec![PriceLevel { price: 97.0, from: 900_000, to: None, label: "stop".into() }],
     };
     let picture =
         format!("<!doctype html><title>picture</title><style></style><body>{}</body>", order_picture(&picture));
@@ -147,6 +181,8 @@ fn pages_work_in_a_browser_wide_and_narrow() {
         ("hostile", render(&[hostile()])),
         ("several", render(&[run("a", 3_000, 20, 1), run("b", 2_000, 30, 2), hostile()])),
         ("picture", picture),
+        ("risk", risk()),
+        ("walked", walked()),
     ];
     let said = look(&browser, &pages);
     for ((name, _), both) in pages.iter().zip(&said) {
@@ -172,6 +208,8 @@ fn pages_work_in_a_browser_wide_and_narrow() {
     assert!(canvases(2).iter().all(|n| *n >= 4), "{:?}", canvases(2));
     assert_eq!(canvases(3), [0, 0]);
     assert_eq!(canvases(5), [2, 2]);
+    // Pages about risk draw without a script.
+    assert_eq!((canvases(7), canvases(8)), (vec![0, 0], vec![0, 0]));
     for page in &said[0] {
         assert_eq!(page["rows"], 25, "a page of trades");
         assert!(page["detail"].as_str().unwrap().starts_with("Short BTCUSDT"), "{}", page["detail"]);
