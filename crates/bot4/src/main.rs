@@ -87,6 +87,15 @@ Examples:
   bot4 report runs/april runs/may --out comparison.html
   bot4 report runs/may --json")]
     Report(command::report::ReportArgs),
+    /// Backtests risk models on past prices, and reports the risk of a run day by day.
+    #[command(after_help = "\
+Examples:
+  bot4 risk backtest
+  bot4 risk backtest --data data/catalogue --symbol BTCUSDT,ETHUSDT --from 2020-01-01 --level 95,99 --out risk/
+  bot4 risk backtest --weights BTCUSDT=0.6,ETHUSDT=0.4 --model historical,filtered --horizon 4h
+  bot4 risk report runs/may
+  bot4 risk report runs/may --against runs/april --json")]
+    Risk(command::risk::RiskCommand),
     /// Looks at the audit log of a run, verifies it, and takes an anchor of it.
     #[command(after_help = "\
 Examples:
@@ -212,6 +221,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Replay(args) => plain().and_then(|_log| command::replay::run(&args, &stop)),
         Command::Explain(args) => plain().and_then(|_log| command::explain::run(&args, &stop)),
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
+        Command::Risk(args) => plain().and_then(|_log| command::risk::run(&args, &stop)),
         Command::Audit(args) => plain().and_then(|_log| command::audit::run(&args)),
         Command::Calc(args) => plain().and_then(|_log| command::calc::run(&args)),
         Command::Strategies { json } => plain().and_then(|_log| command::strategies::run(json)),

@@ -456,7 +456,7 @@ impl Rows {
 
 /// The members of an object in the order in which they are written.
 #[derive(Default)]
-struct Members(Vec<(String, Value)>);
+pub(super) struct Members(pub Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

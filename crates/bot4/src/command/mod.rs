@@ -16,6 +16,7 @@ pub mod paper;
 pub mod progress;
 pub mod replay;
 pub mod report;
+pub mod risk;
 pub mod strategies;
 
 use std::fmt;

@@ -19,6 +19,7 @@ mod recorded;
 mod reference;
 mod repeatable;
 mod report;
+mod risk;
 mod support;
 mod system;
 mod terminal;
