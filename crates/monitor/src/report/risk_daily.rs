@@ -89,6 +89,12 @@ pub struct RiskDay {
     pub leverage_max: Option<f64>,
     /// Long less short over equity at the end.
     pub net: Option<f64>,
+    /// Mean of the daily returns of the days before, those that the forecast is made of.
+    pub mean_before: Option<f64>,
+    /// Their standard deviation.
+    pub deviation_before: Option<f64>,
+    /// The day's return in standard deviations from that mean.
+    pub z: Option<f64>,
     /// Loss forecast for the day at the end of the day before, a positive fraction of equity.
     pub var: Option<f64>,
     /// Whether the loss of the day was larger; `None` without a forecast.
@@ -386,7 +392,7 @@ fn take_trail(days: &mut [RiskDay], trail: Option<&[TrailEntry]>) -> Vec<RiskEve
     events
 }
 
-/// For each day a forecast of the returns before it, and whether it held.
+/// For each day mean and deviation of the returns before it, the forecast made of them, and whether it held.
 fn forecast(days: &mut [RiskDay], settings: &RiskSettings) {
     let returns: Vec<Option<f64>> = days.iter().map(|d| d.day_return).collect();
     let mut sample = Vec::with_capacity(settings.window);
@@ -397,6 +403,12 @@ fn forecast(days: &mut [RiskDay], settings: &RiskSettings) {
         if sample.len() < settings.window_min.max(2) {
             continue;
         }
+        let mut moments = Moments::new();
+        moments.extend(sample.iter().copied());
+        day.mean_before = moments.mean();
+        day.deviation_before = moments.standard_deviation();
+        let before = day.mean_before.zip(day.deviation_before.filter(|deviation| *deviation > 0.0));
+        day.z = before.zip(day.day_return).map(|((mean, deviation), r)| (r - mean) / deviation);
         let forecasts = [Model::Historical, Model::Normal].map(|model| model.forecast(&sample, settings.level));
         day.var = forecasts.into_iter().flatten().map(|f| f.var).reduce(f64::max);
         day.breached = day.var.zip(day.day_return).map(|(var, r)| -r > var);
@@ -465,7 +477,7 @@ fn compared(one: &RunReport, own: &RunReport, settings: &RiskSettings) -> Compar
 }
 
 /// Columns of the days as CSV.
-const COLUMNS: &str = "date,open,high,low,close,pnl,return,drawdown,leverage_max,net_exposure,var,breached,trades,trades_pnl,\
+const COLUMNS: &str = "date,open,high,low,close,pnl,return,drawdown,leverage_max,net_exposure,mean_before,deviation_before,z,var,breached,trades,trades_pnl,\
 worst_trade_symbol,worst_trade_pnl,orders,fills,refusals,refusals_by_reason,alerts,modes";
 
 /// The days as CSV, a row a day; what is not known is empty.
@@ -480,7 +492,7 @@ pub fn risk_csv(report: &RiskReport) -> String {
         // Writing into a String cannot fail.
         let _ = writeln!(
             out,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
             d.date,
             d.open,
             d.high,
@@ -491,6 +503,9 @@ pub fn risk_csv(report: &RiskReport) -> String {
             d.drawdown,
             some(d.leverage_max),
             some(d.net),
+            some(d.mean_before),
+            some(d.deviation_before),
+            some(d.z),
             some(d.var),
             some(d.breached.map(u8::from)),
             d.trades,
@@ -612,6 +627,10 @@ pub(super) mod tests {
         let day = &report.days[30];
         assert_eq!(day.breached, Some(true));
         assert!((0.001..0.004).contains(&day.var.unwrap()), "{day:?}");
+        // The days before win 0.06 % in the mean of each five.
+        assert!((day.mean_before.unwrap() - 0.0006).abs() < 1e-4, "{day:?}");
+        let z = (day.day_return.unwrap() - day.mean_before.unwrap()) / day.deviation_before.unwrap();
+        assert!(day.z == Some(z) && z < -20.0, "{day:?}");
         assert!(report.days[31].var.unwrap() > day.var.unwrap() * 2.0);
         // Another loss on that day changes no forecast up to it.
         let other = risk_report(&self::run(40, &[(30, -0.2)]), None, &[], &RiskSettings::default());

@@ -309,6 +309,7 @@ fn daily(report: &RiskReport) -> String {
         ("Close", false),
         ("P&amp;L", false),
         ("Return", false),
+        ("z", false),
         ("Drawdown", false),
         ("Leverage", false),
         ("VaR", false),
@@ -334,6 +335,7 @@ fn daily(report: &RiskReport) -> String {
             (money(d.close), ""),
             (signed_money(d.pnl), sign(d.pnl)),
             (or_none(d.day_return, signed_percent), ""),
+            (or_none(d.z, |z| number(z, 1)), if d.z.is_some_and(|z| z.abs() > 3.0) { "warn" } else { "" }),
             (percent(d.drawdown), ""),
             (or_none(d.leverage_max, |x| number(x, 2)), ""),
             (or_none(d.var, percent), if d.breached == Some(true) { "warn" } else { "" }),
@@ -368,6 +370,7 @@ const MEANINGS: &[(&str, &str)] = &[
         "The loss that the day should pass in one of so many cases as the level says, forecast at the end of the day before: the larger of \
          historical and normal value at risk, from the run's own daily returns of the 20 to 60 days before. A day that lost more is marked.",
     ),
+    ("z", "The return of the day in standard deviations from the mean of the 20 to 60 days before."),
     ("Leverage", "Sum of the absolute values of the positions over equity: the largest at the end of an hour."),
     ("Trades", "Round trips closed on the day; a worst trade is shown where one lost."),
     (
