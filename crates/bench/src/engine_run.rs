@@ -55,6 +55,7 @@ fn config(strategies: Vec<Blueprint>, profile: Profile, keep: bool) -> RunConfig
         strategies,
         venue: VenueConfig::frictionless(),
         profile,
+        restricted: Vec::new(),
         units: Units::Lot,
         fees: (fee, fee),
         keep,

@@ -48,6 +48,7 @@ pub fn run() -> Result<(), String> {
         strategies: vec![blueprint],
         venue: VenueConfig::frictionless(),
         profile: Profile::Research(Limits { position_fraction_max: Rate::ONE, ..Limits::default() }),
+        restricted: Vec::new(),
         units: Units::Lot,
         fees: (None, None),
         keep: false,

@@ -1,7 +1,7 @@
 //! What an engine is made with, and how strategies join it.
 
 use crate::step::Engine;
-use domain::{AccountId, AssetIdx, Nanos};
+use domain::{AccountId, AssetIdx, InstrumentIdx, Nanos};
 use execution::StopPolicy;
 use risk::{ClampConfig, GuardConfig, LimitError, Profile};
 use std::fmt;
@@ -87,6 +87,13 @@ impl EngineConfig {
 }
 
 impl Engine {
+    /// Puts an instrument on the restricted list: nothing is entered in it. Before the first event.
+    pub fn restrict(&mut self, instrument: InstrumentIdx) {
+        // Another list is another run from its first word.
+        self.digest.word(u64::from(instrument.0));
+        self.gate.restrict(|list| list.add_instrument(instrument));
+    }
+
     /// Adds a strategy. Its number is the order of adding; its instruments must be defined when their first event comes.
     ///
     /// # Errors

@@ -333,7 +333,9 @@ impl Gate {
             _ if self.clamps.config.var.is_none() => Reading::NotConfigured,
             Ok(Input::NotConfigured) => Reading::NotConfigured,
             Ok(Input::Known(value)) => Reading::of(value),
-            Ok(Input::Unknown) | Err(_) => Reading::Unknown,
+            // What could not be sized is refused with the reason for that.
+            Err(_) => Reading::NotConfigured,
+            Ok(Input::Unknown) => Reading::Unknown,
         };
         let (notional, funds) = cost(&spec, instrument, price);
         let subject = Subject {

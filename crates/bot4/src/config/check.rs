@@ -70,3 +70,17 @@ pub(super) fn decimals(text: &str) -> bool {
 pub(super) fn above_zero(text: &str) -> bool {
     Rate::parse(text).is_ok_and(|r| r > Rate::ZERO)
 }
+
+pub(super) fn at_least_one(text: &str) -> bool {
+    Rate::parse(text).is_ok_and(|r| r >= Rate::ONE)
+}
+
+/// Above 0 and up to 1.
+pub(super) fn fraction(text: &str) -> bool {
+    Rate::parse(text).is_ok_and(|r| r > Rate::ZERO && r <= Rate::ONE)
+}
+
+/// Above 0 and below 1.
+pub(super) fn part(text: &str) -> bool {
+    Rate::parse(text).is_ok_and(|r| r > Rate::ZERO && r < Rate::ONE)
+}

@@ -79,7 +79,8 @@ pub fn configure(settings: &RunSettings, defaults: &Defaults) -> Result<RunConfi
     venue.validate().map_err(CommandError::usage)?;
     let fee = |path, text: &Option<String>| text.as_deref().map(|t| rate(path, t)).transpose();
     let fees = (fee("venue.fee_maker", &of_venue.fee_maker)?, fee("venue.fee_taker", &of_venue.fee_taker)?);
-    Ok(RunConfig { cash, strategies, venue, profile, units, fees, keep })
+    let restricted = run.restricted.clone();
+    Ok(RunConfig { cash, strategies, venue, profile, restricted, units, fees, keep })
 }
 
 fn profile(settings: &RunSettings, defaults: &Defaults) -> Result<Profile, CommandError> {

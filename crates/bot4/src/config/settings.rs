@@ -51,6 +51,9 @@ pub struct RunSection {
     pub stop: String,
     /// `default`, `off`, `inline` (the limits of the configuration) or the file that the limits came from.
     pub risk: String,
+    /// Symbols in which nothing is entered.
+    #[serde(default)]
+    pub restricted: Vec<String>,
     /// What is kept: `all` or `none`.
     pub records: String,
 }

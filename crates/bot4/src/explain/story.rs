@@ -545,11 +545,16 @@ impl<'a> Names<'a> {
             let smaller = match (whole, own, seen.held_instrument, seen.held_strategy) {
                 (Some(whole), Some(own), Some(all), Some(mine)) => {
                     let m = words::money;
-                    format!(", the smaller of {} - {} and {} - {}", m(whole), m(all), m(own), m(mine))
+                    let left = |cap: Money, held| cap.checked_sub(held).unwrap_or(Money::ZERO).max(Money::ZERO);
+                    if room < left(whole, all).min(left(own, mine)) {
+                        ", less than the position limits alone: another limit is narrower".to_owned()
+                    } else {
+                        format!(", the smaller of {} - {} and {} - {}", m(whole), m(all), m(own), m(mine))
+                    }
                 }
                 _ => String::new(),
             };
-            steps.push(format!("the position limits leave room for {}{smaller}", money(room)));
+            steps.push(format!("the limits leave room for {}{smaller}", money(room)));
         }
         if let Some(free) = seen.free {
             steps.push(format!("free funds are {}", money(free)));

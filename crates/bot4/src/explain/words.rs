@@ -16,6 +16,8 @@ pub enum Unit {
     Quote,
     /// A fraction, shown as per cent of equity.
     ShareOfEquity,
+    /// A fraction of something else, shown as per cent.
+    Share,
     /// A multiple of equity.
     TimesEquity,
     /// Positions.
@@ -36,6 +38,7 @@ impl Unit {
             Self::Seconds => "s".into(),
             Self::Quote | Self::Price => quote.into(),
             Self::ShareOfEquity => "fraction of equity".into(),
+            Self::Share => "fraction".into(),
             Self::TimesEquity => "x equity".into(),
             Self::Positions => "positions".into(),
             Self::Base => base.into(),
@@ -50,6 +53,7 @@ impl Unit {
             Self::Seconds => format!("{} s", number(value)),
             Self::Quote | Self::Price => format!("{} {quote}", number(value)),
             Self::ShareOfEquity => format!("{} % of equity", number(value * 100.0)),
+            Self::Share => format!("{} %", number(value * 100.0)),
             Self::TimesEquity => format!("{} x equity", number(value)),
             Self::Positions => number(value),
             Self::Base => format!("{} {base}", number(value)),
@@ -88,6 +92,31 @@ pub const fn asked(check: Check) -> Asked {
         Check::Stop => ("its stop is on the losing side of the price it would fill at", Unit::Price, "against"),
         Check::Funds => ("what it may cost, fee included, is covered by free funds", Unit::Quote, "at most"),
         Check::Leverage => ("gross exposure with this order", Unit::TimesEquity, "at most"),
+        Check::Restricted => ("neither the instrument nor the account is on the restricted list", Unit::Number, ""),
+        Check::Breaker => {
+            ("no loss breaker is open; a half-open one allows a smaller position", Unit::ShareOfEquity, "at most")
+        }
+        Check::RepeatedExecution => {
+            ("entries of the strategy that repeat within the window, before it is disabled", Unit::Number, "below")
+        }
+        Check::MarginBuffer => ("available margin over what entries require", Unit::Number, "at least"),
+        Check::LiquidityRatio => ("liquid funds over what is bound as margin", Unit::Number, "at least"),
+        Check::LiquidationDistance => {
+            ("how far the price may move before a position is liquidated", Unit::Share, "at least")
+        }
+        Check::GrossExposure => ("the sizes of all positions with this order", Unit::TimesEquity, "at most"),
+        Check::NetExposure => ("long less short exposure with this order", Unit::TimesEquity, "at most"),
+        Check::LongExposure => ("long exposure with this order", Unit::TimesEquity, "at most"),
+        Check::ShortExposure => ("short exposure with this order", Unit::TimesEquity, "at most"),
+        Check::CapitalThreshold => ("the capital at stake with this order", Unit::Quote, "at most"),
+        Check::DailyLoss => ("what was lost today, and in a shorter window", Unit::ShareOfEquity, "below"),
+        Check::Drawdown => ("how far equity is below its peak", Unit::Share, "below"),
+        Check::VarBudget => ("the value at risk of a day with this order", Unit::ShareOfEquity, "at most"),
+        Check::PriceCollar => ("how far its price is from the market's", Unit::Share, "at most"),
+        Check::OrderValue => ("the order's value", Unit::Quote, "at most"),
+        Check::OrderVolume => ("the order's quantity", Unit::Base, "at most"),
+        Check::MessageRate => ("messages within the window, with this one", Unit::Number, "at most"),
+        Check::Deployment => ("the value at stake in the present step of deployment", Unit::Quote, "at most"),
         Check::Tick => ("its prices are multiples of the tick", Unit::Price, ""),
         Check::Lot => ("its quantity is whole lots within the venue's range", Unit::Base, "at most"),
         Check::MinNotional => {
@@ -140,7 +169,10 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
         DenyReason::BreakerOpen => ("the strategy's loss breaker is open after its losses", Unit::Number),
         DenyReason::ProbeSize => ("after its losses the strategy may only try a smaller position", Unit::ShareOfEquity),
         DenyReason::Restricted => ("the instrument or the account is on the restricted list", Unit::Number),
-        DenyReason::PriceCollar => ("its price is too far from the market's", Unit::Number),
+        DenyReason::PriceCollar => (
+            "its price is too far from the last price, the mark or the book, or the last print waits for the next",
+            Unit::Share,
+        ),
         DenyReason::OrderValue => ("it is worth more than one order may be", Unit::Quote),
         DenyReason::OrderVolume => ("it is for more than one order may be for", Unit::Base),
         DenyReason::MessageRate => ("the budget of messages for entries is used up", Unit::Number),
@@ -155,12 +187,16 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
         DenyReason::DailyLoss => {
             ("the loss of the day, or of a shorter window, reached its limit", Unit::ShareOfEquity)
         }
-        DenyReason::Drawdown => ("drawdown reached its halt", Unit::ShareOfEquity),
+        DenyReason::Drawdown => ("drawdown reached its halt", Unit::Share),
         DenyReason::VarBudget => ("the value at risk of a day would be larger than its budget", Unit::ShareOfEquity),
         DenyReason::VarUnknown => ("the value at risk is not known", Unit::Number),
-        DenyReason::MarginBuffer => ("free margin does not cover what it needs with the buffer", Unit::Quote),
+        DenyReason::MarginBuffer => {
+            ("available margin over what it and those on their way require would be too small", Unit::Number)
+        }
         DenyReason::LiquidityRatio => ("liquid funds over what is bound would be too small", Unit::Number),
-        DenyReason::LiquidationDistance => ("the position would be too near to its liquidation", Unit::Number),
+        DenyReason::LiquidationDistance => {
+            ("a position of the account would be too near to its liquidation", Unit::Share)
+        }
         DenyReason::LiquidationUnknown => {
             ("how near the position would be to its liquidation is not known", Unit::Number)
         }
@@ -168,7 +204,9 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
             ("a number that its size was told to rest on is missing, stale or none", Unit::Number)
         }
         DenyReason::ClampedOut => ("the clamps left nothing of its size", Unit::Number),
-        DenyReason::Deployment => ("the present step of deployment does not allow it", Unit::Number),
+        DenyReason::Deployment => {
+            ("the present step of deployment does not allow it (value, instruments, positions or venues)", Unit::Number)
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct RunConfig {
     pub venue: VenueConfig,
     /// Limits.
     pub profile: Profile,
+    /// Symbols in which nothing is entered.
+    pub restricted: Vec<String>,
     /// Multiples of orders.
     pub units: Units,
     /// Maker and taker fee for every instrument; `None` for their own.
@@ -188,6 +190,9 @@ impl Plan {
         };
         let mut engine = Engine::new(engine_config).map_err(fail)?;
         engine.define_assets(table).map_err(fail)?;
+        for instrument in instruments.iter().filter(|i| config.restricted.contains(&i.symbol)) {
+            engine.restrict(instrument.idx);
+        }
         let mut number = 0u16;
         for blueprint in &config.strategies {
             let mut made = 0;

@@ -35,6 +35,7 @@ fn config(
         strategies,
         venue,
         profile,
+        restricted: Vec::new(),
         units: Units::Lot,
         fees: (None, None),
         keep: false,

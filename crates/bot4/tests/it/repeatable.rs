@@ -41,6 +41,7 @@ fn config(strategies: &[(&str, &str)], profile: Profile, keep: bool) -> RunConfi
         strategies: strategies.iter().map(blueprint).collect(),
         venue: VenueConfig::frictionless(),
         profile,
+        restricted: Vec::new(),
         units: Units::Lot,
         fees: (None, None),
         keep,

@@ -255,6 +255,7 @@ fn configure(rule: Rule, params: &Params) -> Result<RunConfig, CaseError> {
         strategies: vec![blueprint],
         venue: VenueConfig::frictionless(),
         profile: Profile::Off,
+        restricted: Vec::new(),
         units,
         fees: (Some(fee), Some(fee)),
         keep: true,
