@@ -7,11 +7,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod audit;
+pub mod checklist;
 pub mod command;
 pub mod config;
 pub mod explain;
 pub mod kill;
 pub mod log;
+pub mod overrides;
 pub mod report;
 pub mod run_files;
 pub mod runner;

@@ -140,6 +140,12 @@ impl Signer {
         Ok(signer)
     }
 
+    /// Whether there is a private key in this folder. None is made.
+    #[must_use]
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(SECRET).is_file()
+    }
+
     /// A signer of a known secret: for tests and tools; keys of users are made by [`Signer::own`].
     #[must_use]
     pub fn from_secret(secret: [u8; 32]) -> Self {
@@ -153,8 +159,9 @@ impl Signer {
         PublicKey(self.key.verifying_key().to_bytes())
     }
 
-    /// Signs.
-    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+    /// Signs a message. What it is must stand in the message, so that a signature is of one thing only.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }
 
