@@ -104,6 +104,12 @@ Examples:
   bot4 audit anchor runs/may --out may.anchor
   bot4 audit verify runs/may --anchor may.anchor")]
     Audit(command::audit::AuditCommand),
+    /// What a named key holder says to a running bot4: signed, once, for a few minutes, and only to make it stricter or to re-arm it.
+    #[command(after_help = "\
+Examples:
+  bot4 override keygen --holder anna --role operator --out anna.key
+  bot4 override sign --key anna.key --act halt | bot4 override send --run runs/may -")]
+    Override(command::overrides::OverrideCommand),
     /// Says why an order left, or why a signal was refused, and what became of it.
     #[command(after_help = "\
 Examples:
@@ -222,6 +228,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Explain(args) => plain().and_then(|_log| command::explain::run(&args, &stop)),
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
         Command::Risk(args) => plain().and_then(|_log| command::risk::run(&args, &stop)),
+        Command::Override(args) => plain().and_then(|_log| command::overrides::run(&args)),
         Command::Audit(args) => plain().and_then(|_log| command::audit::run(&args)),
         Command::Calc(args) => plain().and_then(|_log| command::calc::run(&args)),
         Command::Strategies { json } => plain().and_then(|_log| command::strategies::run(json)),

@@ -12,6 +12,7 @@ pub mod inputs;
 pub mod keys;
 pub mod kill;
 pub mod out_file;
+pub mod overrides;
 pub mod paper;
 pub mod progress;
 pub mod replay;

@@ -2,6 +2,7 @@
 
 use super::parse;
 use crate::command::inputs;
+use crate::overrides::KeyHolder;
 use domain::{Money, Rate};
 use store::history::{Decimals, parse_interval};
 use strategy::Protection;
@@ -65,6 +66,10 @@ pub(super) fn time(text: &str) -> bool {
 
 pub(super) fn decimals(text: &str) -> bool {
     Decimals::parse(text).is_ok()
+}
+
+pub(super) fn holder(text: &str) -> bool {
+    KeyHolder::parse(text).is_some()
 }
 
 pub(super) fn above_zero(text: &str) -> bool {

@@ -5,6 +5,7 @@ use super::parse;
 use super::settings::RunSettings;
 use super::strategies::parse_strategy;
 use crate::command::CommandError;
+use crate::overrides::Holders;
 use crate::runner::plan::{RunConfig, Units};
 use domain::{Money, Rate};
 use risk::Profile;
@@ -46,6 +47,7 @@ pub const PAPER: Defaults = Defaults {
 pub fn configure(settings: &RunSettings, defaults: &Defaults) -> Result<RunConfig, CommandError> {
     let (run, of_venue) = (&settings.run, &settings.venue);
     let profile = profile(settings, defaults)?;
+    Holders::parse(&settings.safety.holders).map_err(CommandError::usage)?;
     let stop = Protection::parse(&run.stop).map_err(|e| CommandError::usage(format!("--{e}")))?;
     let size = parse::size(&run.size).ok_or_else(|| refuse("run.size", &run.size))?;
     let mut strategies = Vec::new();

@@ -563,6 +563,22 @@ pub const KEYS: &[Key] = &[
         help: "Days for which records that may expire are kept; 0 keeps all. Orders, fills and configuration never expire.",
     },
     Key {
+        path: "safety.holders",
+        kind: list(check::holder, crate::overrides::HOLDER),
+        preset: Preset::Is(""),
+        argument: None,
+        unit: "",
+        help: "Public keys of those who may make a running bot4 stricter (operator) or re-arm it after a trip (rearm).",
+    },
+    Key {
+        path: "safety.paper_days_min",
+        kind: Kind::Count { min: 60, max: 3_650 },
+        preset: Preset::Is("90"),
+        argument: None,
+        unit: "days",
+        help: "Days on paper, on live data of a venue, before live trading; fewer than 60 are never accepted.",
+    },
+    Key {
         path: "safety.heartbeat_s",
         kind: Kind::Count { min: 0, max: 86_400 },
         preset: Preset::Is("30"),

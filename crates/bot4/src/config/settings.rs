@@ -117,6 +117,10 @@ pub struct JournalSection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SafetySection {
+    /// Public keys of key holders: `NAME:ROLE:KEY`.
+    pub holders: Vec<String>,
+    /// Days on paper before live trading.
+    pub paper_days_min: u64,
     /// Seconds without a sign of life of the engine after which the gate is closed; 0 watches nothing.
     pub heartbeat_s: u64,
     /// GPIO chip of the hardware kill switch.
@@ -177,6 +181,12 @@ impl PathsSection {
     #[must_use]
     pub fn runs(&self) -> PathBuf {
         self.below_home(&self.runs)
+    }
+
+    /// The file in which a key holder has confirmed the limits of live trading.
+    #[must_use]
+    pub fn limits_confirmed(&self) -> PathBuf {
+        self.below_home(Path::new("limits.confirmed"))
     }
 
     /// The folder of imported data.

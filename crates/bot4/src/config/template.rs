@@ -19,7 +19,10 @@ const SECTIONS: &[(&str, &str)] = &[
     ("data", "What data is read."),
     ("limits", "Limits of one's own instead of the standard ones, for backtests only: paper is refused with them."),
     ("journal", "Journal and snapshots."),
-    ("safety", "What watches over the run and closes the gate for new risk: heartbeat, hardware kill switch."),
+    (
+        "safety",
+        "What watches over the run and closes the gate for new risk: key holders, heartbeat, hardware kill switch.",
+    ),
     ("log", "Logs."),
     ("paths", "Where files go."),
 ];

@@ -382,7 +382,7 @@ impl Inbox {
         let n = self.counts.refused;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let claims = granted.map(|g| format!("{} of {}", g.action, g.known.holder));
-        if n <= LOGGED_REFUSALS || n % 1_000 == 0 {
+        if n <= LOGGED_REFUSALS || n.is_multiple_of(1_000) {
             let asked = claims.as_deref().unwrap_or("not known");
             tracing::warn!(reason = refused.key(), why = %refused, file = %name, asked, refused = n, "override refused");
         }

@@ -1,17 +1,20 @@
 //! The self-tests of safety: what must hold before a re-arm leads back to trading, and before live trading begins.
 //!
-//! In:  the folder of the run, its limits, and probes of the gate word and of the kill path.
+//! In:  the folder of the run and its limits; the registry in which `bot4 kill` finds who runs.
 //! Out: a checklist. What cannot be looked at has not passed.
 //! Nothing here is asked by the trading thread: some of it waits for the disk.
 
 use crate::audit;
 use crate::checklist::{Checklist, Item};
+use crate::kill::{FoundPage, register, scan};
 use crate::log;
 use crate::runner::run_folder::{Contents, RunFolder};
+use domain::Cause;
+use infra::gate_word::{About, Class, GateWord, Level};
 use risk::{Limits, StandardLimits};
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use store::audit::{PublicKey, Signer};
 
@@ -21,15 +24,93 @@ pub type Probe = Box<dyn Fn(&Path) -> Result<String, String> + Send + Sync>;
 /// What is looked at.
 pub struct Subject {
     /// Folder that the run writes to, or one that can be written to as a run would.
-    pub folder: std::path::PathBuf,
+    pub folder: PathBuf,
     /// Whether a run has begun there, whose record must be whole.
     pub recorded: bool,
     /// The limits in force; `None` where they are off.
     pub limits: Option<Limits>,
-    /// Raises a gate word as the kill path does, and sees whether what is sent is stopped. `None` where there is no gate word.
-    pub gate_word: Option<Probe>,
-    /// Whether the kill path is reachable. `None` where there is none.
-    pub kill_path: Option<Probe>,
+    /// Whether a raised gate word stops what is sent.
+    pub gate_word: Probe,
+    /// Whether the kill path reaches who runs in the folder.
+    pub kill_path: Probe,
+}
+
+impl Subject {
+    /// The run that this process plays in this folder.
+    #[must_use]
+    pub fn of_run(folder: &Path, limits: Option<Limits>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            recorded: true,
+            limits,
+            gate_word: Box::new(gate_word),
+            kill_path: Box::new(kill_path),
+        }
+    }
+
+    /// A run that could begin in this folder: it is registered for the time of the test, as a run would be.
+    #[must_use]
+    pub fn before(folder: &Path, limits: Option<Limits>) -> Self {
+        let registered = |folder: &Path| {
+            std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+            let _registered = register(Some(folder)).map_err(|e| e.to_string())?;
+            kill_path(folder)
+        };
+        Self { recorded: false, kill_path: Box::new(registered), ..Self::of_run(folder, limits) }
+    }
+}
+
+/// Makes a page like that of a run, where the run's own lies, raises it through a second mapping as another process does, and sends through
+/// the first. The run's own word is not touched: nothing may lower it but a re-arm.
+fn gate_word(folder: &Path) -> Result<String, String> {
+    let own = page_of(folder).and_then(|page| page.path.parent().map(Path::to_owned));
+    let path = own.unwrap_or_else(|| folder.to_owned()).join(format!(".{}-{}", std::process::id(), "probe"));
+    // Left over by a test that was killed; nobody else has this number.
+    let _ = std::fs::remove_file(&path);
+    let tried = || -> Result<String, String> {
+        let gate = GateWord::create(&path, About::of_this_process(None)).map_err(|e| e.to_string())?;
+        let raiser = GateWord::open(&path).map_err(|e| e.to_string())?;
+        let leaves = |class| gate.send(class, || ()).is_ok();
+        let began = Instant::now();
+        for (level, expected) in [
+            (Level::All, [true, true, true]),
+            (Level::Reducing, [false, true, true]),
+            (Level::Cancels, [false, false, true]),
+        ] {
+            raiser.raise(level, Cause::GateWord as u8, 0);
+            let found = [Class::Entry, Class::Reducing, Class::Cancel].map(leaves);
+            if found != expected {
+                return Err(format!(
+                    "at level {level}, entries, reductions and cancels leave: {found:?}, expected {expected:?}"
+                ));
+            }
+        }
+        Ok(format!("three levels raised and held in {:.0} us", began.elapsed().as_secs_f64() * 1e6))
+    };
+    let result = tried();
+    let _ = std::fs::remove_file(&path);
+    result
+}
+
+/// Looks for the page of who runs in this folder, as `bot4 kill` does.
+fn kill_path(folder: &Path) -> Result<String, String> {
+    let page = page_of(folder).ok_or_else(|| match scan().1.first() {
+        Some(problem) => problem.to_string(),
+        None => format!("{}: `bot4 kill` finds no gate of a run there", folder.display()),
+    })?;
+    let gate = page.gate.map_err(|e| e.to_string())?;
+    let pid = gate.about().pid;
+    if gate.is_held() { Ok(format!("`bot4 kill` finds process {pid}")) } else { Err(format!("process {pid} is gone")) }
+}
+
+/// The page of this process for the run in this folder.
+fn page_of(folder: &Path) -> Option<FoundPage> {
+    let whole = folder.canonicalize().ok()?;
+    let pid = std::process::id();
+    let is = |page: &FoundPage| {
+        page.gate.as_ref().is_ok_and(|gate| gate.about().pid == pid && gate.about().run.as_deref() == Some(&whole))
+    };
+    scan().0.into_iter().find(is)
 }
 
 /// Room that must be left on the disk, in bytes: a day of a journal.
@@ -48,10 +129,7 @@ const MOMENT: Duration = Duration::from_millis(20);
 #[must_use]
 pub fn run(subject: &Subject) -> Checklist {
     let folder = subject.folder.as_path();
-    let probed = |key, must, probe: &Option<Probe>| match probe {
-        Some(probe) => Item::new(key, must, probe(folder)),
-        None => Item::unknown(key, must, "there is no probe of it here"),
-    };
+    let probed = |key, must, probe: &Probe| Item::new(key, must, probe(folder));
     Checklist {
         items: vec![
             probed(
@@ -176,7 +254,6 @@ mod tests {
     use super::*;
     use crate::checklist::State;
     use domain::Rate;
-    use std::path::PathBuf;
 
     fn folder(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("bot4-self-test-{name}-{}", std::process::id()));
@@ -190,8 +267,8 @@ mod tests {
             folder: folder.to_owned(),
             recorded: false,
             limits: Some(Limits::default()),
-            gate_word: Some(Box::new(|_| Ok("closes".into()))),
-            kill_path: Some(Box::new(|_| Ok("reaches".into()))),
+            gate_word: Box::new(|_| Ok("closes".into())),
+            kill_path: Box::new(|_| Ok("reaches".into())),
         }
     }
 
@@ -216,6 +293,24 @@ mod tests {
     }
 
     #[test]
+    fn the_gate_word_and_the_kill_path_are_tried_in_earnest() {
+        let dir = folder("earnest");
+        let found = gate_word(&dir).unwrap();
+        assert!(found.starts_with("three levels raised and held"), "{found}");
+        let before = Subject::before(&dir, None);
+        let found = (before.kill_path)(&dir).unwrap();
+        assert!(found.contains(&std::process::id().to_string()), "{found}");
+        assert!(kill_path(&dir).is_err(), "the registration was for the test alone");
+        let registered = register(Some(&dir)).unwrap();
+        assert!(gate_word(&dir).is_ok() && kill_path(&dir).is_ok());
+        assert_eq!(registered.gate().level(), Level::All, "the run's own word was not touched");
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "nothing is left");
+        let nowhere = dir.join("nowhere");
+        assert!(gate_word(&nowhere).is_err());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
     fn each_item_fails_by_itself() {
         let dir = folder("fails");
         let with = |change: &dyn Fn(&mut Subject)| {
@@ -223,10 +318,14 @@ mod tests {
             change(&mut subject);
             run(&subject)
         };
-        let closed = with(&|s| s.gate_word = Some(Box::new(|_| Err("the page is read-only".into()))));
+        let closed = with(&|s| s.gate_word = Box::new(|_| Err("the page is read-only".into())));
         assert_eq!(state(&closed, "gate_word"), (State::Fail, "the page is read-only".into()));
         assert!(closed.open_text().contains("gate_word: the page is read-only"));
-        assert_eq!(state(&with(&|s| s.kill_path = None), "kill_path").0, State::Unknown);
+        assert_eq!(
+            state(&with(&|s| s.kill_path = Box::new(kill_path)), "kill_path").0,
+            State::Fail,
+            "nobody runs there"
+        );
         assert_eq!(state(&with(&|s| s.recorded = true), "journal_verified").0, State::Fail);
         assert_eq!(state(&with(&|s| s.limits = None), "limits").0, State::Fail);
         let loose = Limits { leverage_max: Rate::from_raw(4 * Rate::ONE.raw()), ..Limits::default() };
