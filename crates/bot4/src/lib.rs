@@ -6,12 +6,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod assess;
 pub mod audit;
 pub mod checklist;
 pub mod command;
 pub mod config;
 pub mod explain;
 pub mod kill;
+pub mod live_gate;
 pub mod log;
 pub mod overrides;
 pub mod report;

@@ -110,6 +110,25 @@ Examples:
   bot4 override keygen --holder anna --role operator --out anna.key
   bot4 override sign --key anna.key --act halt | bot4 override send --run runs/may -")]
     Override(command::overrides::OverrideCommand),
+    /// Looks at everything that must hold before live trading. Exit code 1 if something does not.
+    #[command(after_help = "\
+Examples:
+  bot4 gate
+  bot4 gate --json
+  bot4 gate confirm --key anna.key")]
+    Gate(command::gate::GateCommand),
+    /// Trades live, once the gate passes and a venue can be connected: today it says what is missing.
+    #[command(after_help = "\
+Examples:
+  bot4 live
+  bot4 live --json")]
+    Live(command::gate::LookArgs),
+    /// Writes a report on what was run, who had a word in it, and how each control stands, from recorded evidence.
+    #[command(after_help = "\
+Examples:
+  bot4 self-assess
+  bot4 self-assess --json --out assessment.json")]
+    SelfAssess(command::self_assess::SelfAssessArgs),
     /// Says why an order left, or why a signal was refused, and what became of it.
     #[command(after_help = "\
 Examples:
@@ -229,6 +248,9 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
         Command::Risk(args) => plain().and_then(|_log| command::risk::run(&args, &stop)),
         Command::Override(args) => plain().and_then(|_log| command::overrides::run(&args)),
+        Command::Gate(args) => plain().and_then(|_log| command::gate::run(&args)),
+        Command::Live(args) => plain().and_then(|_log| command::live::run(&args)),
+        Command::SelfAssess(args) => plain().and_then(|_log| command::self_assess::run(&args)),
         Command::Audit(args) => plain().and_then(|_log| command::audit::run(&args)),
         Command::Calc(args) => plain().and_then(|_log| command::calc::run(&args)),
         Command::Strategies { json } => plain().and_then(|_log| command::strategies::run(json)),
