@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod allocation;
+mod assess;
 mod audit;
 mod bad_input;
 mod calc;
@@ -14,6 +15,7 @@ mod explain;
 mod harness;
 mod kill;
 mod order_of_time;
+mod overrides;
 mod perpetual;
 mod recorded;
 mod reference;

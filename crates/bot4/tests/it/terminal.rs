@@ -11,7 +11,7 @@ fn with(variables: &[(&str, &str)], args: &str) -> Ran {
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 20] = [
     "paper",
     "backtest",
     "replay",
@@ -26,6 +26,12 @@ const COMMANDS: [&str; 14] = [
     "init",
     "completions",
     "man",
+    "override",
+    "override keygen",
+    "override sign",
+    "gate",
+    "live",
+    "self-assess",
 ];
 
 #[test]
