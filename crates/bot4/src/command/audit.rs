@@ -302,7 +302,7 @@ fn run_show(args: &ShowArgs) -> Result<(), CommandError> {
 }
 
 /// Kinds of entries.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 27] = [
     "start",
     "input",
     "definition",
@@ -325,6 +325,11 @@ const KINDS: [&str; 22] = [
     "status",
     "funding",
     "transfer",
+    "mode",
+    "alert",
+    "limit",
+    "rearmed",
+    "not_sent",
 ];
 
 /// Which entries are shown.
