@@ -51,12 +51,19 @@ impl Subject {
     /// A run that could begin in this folder: it is registered for the time of the test, as a run would be.
     #[must_use]
     pub fn before(folder: &Path, limits: Option<Limits>) -> Self {
-        let registered = |folder: &Path| {
-            std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let made = |folder: &Path| std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()));
+        let word = move |folder: &Path| made(folder).and_then(|()| gate_word(folder));
+        let registered = move |folder: &Path| {
+            made(folder)?;
             let _registered = register(Some(folder)).map_err(|e| e.to_string())?;
             kill_path(folder)
         };
-        Self { recorded: false, kill_path: Box::new(registered), ..Self::of_run(folder, limits) }
+        Self {
+            recorded: false,
+            gate_word: Box::new(word),
+            kill_path: Box::new(registered),
+            ..Self::of_run(folder, limits)
+        }
     }
 }
 
