@@ -7,6 +7,7 @@
 
 mod action;
 mod base64;
+mod hear;
 mod holder;
 mod inbox;
 mod key;
@@ -18,6 +19,7 @@ mod token;
 mod used;
 
 pub use action::{Action, EXPECTED as ACTIONS};
+pub use hear::{HearError, Hearing};
 pub use holder::{EXPECTED as HOLDER, Holders, HoldersError, KeyHolder, Role};
 pub use inbox::{Accepted, Answer, Answering, Counts, Inbox, Tests};
 pub use key::{HolderKey, HolderKeyError};

@@ -1,0 +1,96 @@
+//! Hearing: what key holders put into the inbox of a run becomes control events of its session, between two rows.
+//!
+//! In:  the inbox; the session between two rows. Out: control events, told and hence journaled; answers with what came of them.
+//! While a record is followed nobody asks here: the record says what came.
+
+use super::holder::{Holders, HoldersError};
+use super::inbox::{Accepted, Counts, Inbox};
+use super::run_name::run_name;
+use super::self_test::{self, Subject};
+use crate::runner::outside::Outside;
+use crate::runner::record::Recorder;
+use crate::runner::session::{Session, SessionError};
+use domain::{EventBody, UnixNanos};
+use risk::Limits;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Between two looks into the inbox.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Why nobody can be heard. A run goes on without: it can still be killed.
+#[derive(Debug)]
+pub enum HearError {
+    /// The configuration has holders that are none.
+    Holders(HoldersError),
+    /// There is no folder for the inbox.
+    Inbox(io::Error),
+}
+
+impl fmt::Display for HearError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Holders(error) => write!(f, "{error}"),
+            Self::Inbox(error) => write!(f, "overrides are not heard: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for HearError {}
+
+/// Listens to key holders for one run.
+pub struct Hearing {
+    inbox: Inbox,
+    looked: Option<Instant>,
+}
+
+impl Hearing {
+    /// Listens for the run in this folder, which has begun. `holders` are the lines of `safety.holders`, `limits` those in force.
+    ///
+    /// # Errors
+    /// [`HearError`].
+    pub fn begin(run: &Path, holders: &[String], limits: Option<Limits>) -> Result<Self, HearError> {
+        let holders = Holders::parse(holders).map_err(HearError::Holders)?;
+        // Without a name only words for any run are taken, and no re-arm.
+        let name = run_name(run).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the run has no name: overrides for this run alone are refused");
+            None
+        });
+        let folder = run.to_owned();
+        let tests = Arc::new(move || self_test::run(&Subject::of_run(&folder, limits)));
+        let inbox = Inbox::open(run, name, holders, tests, now()).map_err(HearError::Inbox)?;
+        Ok(Self { inbox, looked: None })
+    }
+
+    /// How many tokens were taken and refused.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.inbox.counts()
+    }
+}
+
+impl Outside for Hearing {
+    fn between(&mut self, session: &mut Session, ts: UnixNanos, probe: &mut Recorder) -> Result<(), SessionError> {
+        if self.looked.is_some_and(|at| at.elapsed() < EVERY) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        while let Some(Accepted { controls, answering, .. }) = self.inbox.next(now()) {
+            for control in controls {
+                session.tell(ts, EventBody::Control(control), probe)?;
+            }
+            let (seq, mode) = (session.seq(), session.engine.mode().mode().key());
+            answering.done(&format!("told to the engine as event {seq}; its mode is {mode}"));
+        }
+        Ok(())
+    }
+}
+
+/// The machine's clock. Before 1970 it is 1970: every token is of a time to come then, and refused.
+fn now() -> UnixNanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
