@@ -370,7 +370,11 @@ impl Guard {
         out.intraday_loss = watched(stance.hour_loss);
         out.drawdown = if stance.unknown.is_some() { Reading::Unknown } else { watched(stance.drawdown) };
         out.leverage_max = stance.leverage_cap;
-        out.nothing_new = if stance.liquidation_near {
+        out.nothing_new = if stance.halted {
+            Some(DenyReason::Drawdown)
+        } else if stance.day_over {
+            Some(DenyReason::DailyLoss)
+        } else if stance.liquidation_near {
             Some(DenyReason::LiquidationDistance)
         } else if stance.black_swan >= Level::NoNewRisk {
             Some(DenyReason::Drawdown)
