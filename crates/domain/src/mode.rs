@@ -138,7 +138,7 @@ impl Holder {
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if name.is_empty() || name.len() > 16 || !name.as_bytes().iter().all(|b| allowed(b)) {
+        if name.is_empty() || name.len() > 16 || !name.as_bytes().iter().all(allowed) {
             return None;
         }
         let mut held = [0; 16];
