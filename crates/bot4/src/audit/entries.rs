@@ -467,7 +467,7 @@ fn rearmed(entry: Entry, what: domain::Rearm) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{AccountId, Event, InputId, Liquidity, Money, OrderStatus, Quantity, Rate, VenueOrderId};
+    use domain::{AccountId, Event, InputId, Liquidity, Money, OrderStatus, Quantity, Rate, StopPlan, VenueOrderId};
     use risk::DenyReason;
     use serde_json::Value;
     use std::sync::Arc;
