@@ -61,7 +61,14 @@ fn once(positions: u16) -> Result<(f64, u64), String> {
             let at = (look as usize + usize::from(n) * 31) % moves.len();
             view.traded(ts, InstrumentIdx(n), 1_000_000 + moves[at], MarketFlags::default());
         }
-        let scene = Scene { ts, table: &table, view: &view, portfolio: &portfolio, mode: Mode::Normal };
+        let scene = Scene {
+            ts,
+            table: &table,
+            view: &view,
+            portfolio: &portfolio,
+            mode: Mode::Normal,
+            standing: risk::Standing::CALM_REF,
+        };
         let begin = cpu_s();
         guard.check(&scene, ACCOUNT, &mut out);
         spent += cpu_s() - begin;

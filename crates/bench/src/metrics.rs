@@ -246,6 +246,7 @@ fn entry(mut world: World) -> Result<(), String> {
                 view: &world.view,
                 portfolio: &ledger,
                 mode: Mode::Normal,
+                standing: risk::Standing::CALM_REF,
             };
             match gate.check_entry(&validated, intent, &scene, &mut NoObserver) {
                 Ok(entry) => gate.release(entry.reservation),

@@ -12,6 +12,7 @@ use crate::runner::keep::Keep;
 use crate::runner::pace::{Controls, Speed};
 use crate::runner::plan::{self, Listed, Plan, RunConfig, Units};
 use crate::runner::record::Recorder;
+use crate::runner::safety::Safety;
 use domain::{Instrument, InstrumentKind, Nanos, Rate};
 use sim::FeeAsset;
 use std::path::Path;
@@ -106,7 +107,15 @@ fn simulate(
         begin(&mut plan.session, first, &mut plan.recorder).map_err(CommandError::failed)?;
     }
     let mut warn = |text: &str| eprintln!("bot4: {text}");
+    // A run on paper can be stopped from outside, recorded or not.
+    let mut safety = match defaults.run == PAPER.run {
+        true => Some(Safety::begin(settings, None, false, &mut plan.session, &mut warn).map_err(CommandError::failed)?),
+        false => None,
+    };
     let mut keep = Keep::new(&mut bar, stop, controls, None, &mut warn);
+    if let Some(safety) = &mut safety {
+        keep = keep.hearing(safety);
+    }
     let ended = driver.run(&mut plan.session, &mut plan.recorder, &mut keep);
     bar.finish();
     let driven = *driver.driven();

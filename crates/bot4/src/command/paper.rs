@@ -18,6 +18,7 @@ use crate::runner::recorded::{self, At, Opened, Resumed};
 use crate::runner::recovery;
 use crate::runner::retention;
 use crate::runner::run_folder::{Contents, FolderError, RunFolder, Start};
+use crate::runner::safety::Safety;
 use crate::runner::session::SessionError;
 use crate::runner::tape::{BODY_VERSION, Seal, Tape};
 use crate::term;
@@ -276,9 +277,13 @@ fn play(
 ) -> Result<(), CommandError> {
     let mut bar = Bar::new(rows_of(&opened.series), json);
     let mut warn = |text: &str| eprintln!("bot4: {text}");
+    let settings = opened.settings.clone();
+    let mut safety = Safety::begin(&settings, Some(folder.path()), true, &mut opened.plan.session, &mut warn)
+        .map_err(CommandError::failed)?;
     // Told in the log when it is over, with its time.
     let driving = tracing::info_span!("drive", seq = opened.plan.session.seq()).entered();
-    let driven = opened.play(&mut Keep::new(&mut bar, stop, controls, Some(&mut saving), &mut warn));
+    let mut keep = Keep::new(&mut bar, stop, controls, Some(&mut saving), &mut warn).hearing(&mut safety);
+    let driven = opened.play(&mut keep);
     drop(driving);
     bar.finish();
     saving.finish();

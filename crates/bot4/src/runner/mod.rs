@@ -16,6 +16,7 @@ pub mod recovery;
 pub mod retention;
 pub mod run_folder;
 pub mod run_inputs;
+pub mod safety;
 pub mod sender;
 pub mod session;
 pub mod side_logs;

@@ -60,6 +60,13 @@ impl Sender {
         }
     }
 
+    /// Makes the word at least as strict as the engine: a run that goes on finds a word of its own.
+    pub fn at_least(&mut self, level: u8, cause: Cause) {
+        if Level::from_number(level).is_some_and(|level| level > self.word.level()) {
+            self.set(level, cause);
+        }
+    }
+
     /// What somebody else did to the word since the last look. Looking again says to others that the engine has taken up and recorded what
     /// it was told before.
     pub fn look(&mut self) -> Option<Control> {

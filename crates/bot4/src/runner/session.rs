@@ -118,6 +118,7 @@ impl Session {
     /// # Errors
     /// As [`Session::settle`].
     pub fn look_at_gate<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) -> Result<(), SessionError> {
+        self.sender.at_least(self.engine.gate_level(), self.engine.mode().cause());
         match self.sender.look() {
             Some(control) => self.tell(ts, EventBody::Control(control), probe),
             None => Ok(()),
