@@ -7,7 +7,7 @@
 //! are independent of each other; fat tails thin out over a day, so the factor errs upwards in quiet markets, and it does not see that
 //! turbulence lasts. The enforced figure is the largest of three: historical, normal, Student-t.
 //!
-//! Degrees of freedom are fitted one instrument a minute, in turn. A sum has the tail of its heaviest part, so a portfolio takes the
+//! Degrees of freedom are fitted one instrument a minute at most, in turn, each once in 64 minutes. A sum has the tail of its heaviest part, so a portfolio takes the
 //! strictest factor of its instruments, and never one below that of 4 degrees of freedom. Drawdown and limits by day are the guard's.
 
 pub(crate) mod book;
@@ -33,6 +33,9 @@ use std::fmt;
 pub const WINDOW: usize = 512;
 /// Fewest minutes that a figure may rest on.
 pub const SAMPLES_MIN: u32 = 100;
+/// An instrument's degrees of freedom are fitted once in so many samples (or as many as there are instruments, if that is more): a fit costs
+/// what hundreds of steps cost, and a window of [`WINDOW`] says nothing new each minute.
+const FIT_EVERY: usize = 64;
 /// Tail probability of value at risk and expected shortfall: 99 %.
 pub const ALPHA: f64 = 0.01;
 /// Minutes of a day, over which the figures are told.
@@ -183,8 +186,16 @@ impl Metrics {
         if self.returns.series() == 0 {
             return;
         }
-        let number = if self.turn < self.returns.series() { self.turn } else { 0 };
-        self.turn = number + 1;
+        let number = self.turn;
+        self.turn = if number < self.returns.series().max(FIT_EVERY) - 1 { number + 1 } else { 0 };
+        if number >= self.returns.series() {
+            return;
+        }
+        self.fit(number);
+    }
+
+    /// Fits the tail of one instrument.
+    fn fit(&mut self, number: usize) {
         if self.returns.count(number, number) < SAMPLES_MIN {
             return;
         }
