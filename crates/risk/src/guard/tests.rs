@@ -876,9 +876,18 @@ proptest! {
                     Action::Cleared { cause } => prop_assert!(cause != Cause::Drawdown),
                 }
             }
-            // What is not known never allows new risk.
+            // What is not known never allows new risk, and the gate hears the same.
             let stance = world.stance();
             prop_assert!(stance.unknown.is_none() || !stance.allows_new_risk());
+            let mut standing = Standing::CALM;
+            world.guard.write_standing(world.stage.ts, ACCOUNT, 1, &mut standing);
+            let told = match standing.breaker(StrategyIdx(0)) {
+                Breaker::Closed => true,
+                Breaker::HalfOpen { probe_free } => probe_free,
+                Breaker::Open => false,
+            };
+            let told = told && standing.drawdown != Reading::Unknown && standing.nothing_new.is_none();
+            prop_assert_eq!(told, stance.allows_new_risk());
         }
     }
 
