@@ -6,7 +6,7 @@
 //! as they are: nothing is formatted on the calling thread.
 
 use crate::explain::words;
-use domain::{AccountReport, ClientOrderId, OrderQuantity, RejectReason, ReportBody, Side, UnixNanos};
+use domain::{AccountReport, ClientOrderId, Mode, OrderQuantity, RejectReason, ReportBody, Side, UnixNanos};
 use risk::{Command, CommandRecord, Decision};
 use tracing::{Level, debug, enabled, error, info, warn};
 
@@ -81,9 +81,16 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
 pub fn safety(seq: u64, decision: &Decision) {
     match decision {
         Decision::Signal(_) | Decision::Refused { .. } => {}
-        Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. } => {
+        // What the limits do by themselves is their work; what stops everything has to be seen.
+        Decision::Mode { to: Mode::Emergency, .. } | Decision::Limit { .. } | Decision::Rearmed { .. } => {
             let text = words::safety(&CommandRecord::Decision(*decision)).unwrap_or_default();
             warn!(target: TARGET, seq, "{text}");
+        }
+        Decision::Mode { .. } | Decision::Alert(_) => {
+            if enabled!(target: TARGET, Level::INFO) {
+                let text = words::safety(&CommandRecord::Decision(*decision)).unwrap_or_default();
+                info!(target: TARGET, seq, "{text}");
+            }
         }
     }
 }

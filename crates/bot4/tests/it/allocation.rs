@@ -200,7 +200,16 @@ fn steps_with_risk_on_allocate_nothing() {
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
-        guard: Some(risk::GuardConfig::default()),
+        // It watches, and lets losses pass: there have to be orders.
+        guard: Some(risk::GuardConfig {
+            breaker_losses: 1_000,
+            breaker_loss_max: Rate::ONE,
+            daily_loss_max: Rate::ONE,
+            hourly_loss_max: Rate::ONE,
+            drawdown_alert: Rate::ONE,
+            drawdown_halt: Rate::ONE,
+            ..risk::GuardConfig::default()
+        }),
         clamps: None,
     };
     let mut engine = Engine::new(config).unwrap();

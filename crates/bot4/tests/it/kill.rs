@@ -62,7 +62,7 @@ fn helper() {
 /// A switch by a pipe in the run's folder, and an engine that may be silent for a second.
 fn watched(run: &Path) -> SafetySection {
     let settings = serde_json::json!({
-        "heartbeat_s": 1, "gpio_simulated": run.join("switch.pipe"), "gpio_line": 17, "gpio_leds": true, "gpio_led_red": 22,
+        "holders": [], "paper_days_min": 90, "heartbeat_s": 1, "gpio_simulated": run.join("switch.pipe"), "gpio_line": 17, "gpio_leds": true, "gpio_led_red": 22,
         "gpio_led_yellow": 23, "gpio_led_green": 24, "debounce_ms": 20, "chatter_edges": 50, "chatter_window_ms": 1_000
     });
     serde_json::from_value(settings).unwrap()
