@@ -19,6 +19,10 @@ struct Seen {
     /// Value at approval that is not filled yet; entries only.
     pending: f64,
     cancelled: bool,
+    /// How much of it is filled.
+    filled: f64,
+    /// Whether the venue set it off.
+    set_off: bool,
 }
 
 /// What the referee knows.
@@ -180,7 +184,10 @@ impl Referee {
     }
 
     fn track(&mut self, spec: &OrderSpec, class: OrderClass, pending: f64) {
-        self.orders.insert(spec.client_id, Seen { spec: *spec, class, pending, cancelled: false });
+        self.orders.insert(
+            spec.client_id,
+            Seen { spec: *spec, class, pending, cancelled: false, filled: 0.0, set_off: false },
+        );
     }
 
     /// The gate word stopped this order.
@@ -207,6 +214,7 @@ impl Referee {
                 self.cash -= change * price + if spot_base { 0.0 } else { fee };
                 if let Some(order) = self.orders.get_mut(&fill.client_id) {
                     order.pending = (order.pending - quantity * price).max(0.0);
+                    order.filled += quantity;
                 }
                 if *complete {
                     self.orders.remove(&fill.client_id);
@@ -222,6 +230,11 @@ impl Referee {
                     order.cancelled = false;
                 }
             }
+            ReportBody::Triggered { client_id } => {
+                if let Some(order) = self.orders.get_mut(client_id) {
+                    order.set_off = true;
+                }
+            }
             ReportBody::Transfer { amount, .. } | ReportBody::Funding { amount, .. } => self.cash += amount.to_f64(),
             _ => {}
         }
@@ -231,7 +244,7 @@ impl Referee {
     /// above dust has a live stop, a close in flight, or was told to be naked.
     pub fn emergency_holds(&mut self) -> Result<(), String> {
         let naked = std::mem::take(&mut self.naked);
-        self.naked = naked.into_iter().filter(|(i, s)| !self.covered(*i, *s)).collect();
+        self.naked = naked.into_iter().filter(|(i, s)| !self.wholly_covered(*i, *s)).collect();
         if self.mode != Mode::Emergency {
             return Ok(());
         }
@@ -257,13 +270,38 @@ impl Referee {
 
     /// Whether a stop or a close works for a position.
     fn covered(&self, i: InstrumentIdx, s: StrategyIdx) -> bool {
+        let (stops, closes) = self.cover(i, s);
+        stops + closes > 0.0
+    }
+
+    /// Whether stops or closes work for all of it but dust.
+    fn wholly_covered(&self, i: InstrumentIdx, s: StrategyIdx) -> bool {
+        let held = self.positions.get(&(i, s)).copied().unwrap_or(0.0).abs();
+        let (stops, closes) = self.cover(i, s);
+        self.is_dust(i, held - stops.max(closes))
+    }
+
+    /// How much of a position its stops cover, and how much its closes: those at the market and what was set off.
+    fn cover(&self, i: InstrumentIdx, s: StrategyIdx) -> (f64, f64) {
         let held = self.positions.get(&(i, s)).copied().unwrap_or(0.0);
-        self.orders.values().any(|o| {
-            let closes = signed(o.spec.side, 1.0) * held < 0.0;
-            let stop = !matches!(o.spec.kind, OrderType::TakeProfit { .. } | OrderType::Limit { .. });
+        let (mut stops, mut closes) = (0.0, 0.0);
+        for o in self.orders.values() {
+            let against = signed(o.spec.side, 1.0) * held < 0.0;
             let this = (o.spec.instrument, o.spec.strategy) == (i, s);
-            !o.cancelled && o.class == OrderClass::Reducing && this && closes && stop
-        })
+            let OrderQuantity::Base(quantity) = o.spec.quantity else { continue };
+            if o.cancelled || o.class != OrderClass::Reducing || !this || !against {
+                continue;
+            }
+            let left = quantity.to_f64() - o.filled;
+            match o.spec.kind {
+                OrderType::StopMarket { .. } | OrderType::TrailingStop { .. } => stops += left,
+                _ => {}
+            }
+            if o.set_off || o.spec.kind == OrderType::Market {
+                closes += left;
+            }
+        }
+        (stops, closes)
     }
 
     /// Equity against what the engine reckons.
