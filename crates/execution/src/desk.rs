@@ -391,6 +391,7 @@ impl Desk {
             self.closing.begin(key);
         }
         let alarm = self.protect(key, world);
+        self.tell_stop(key, world);
         let closing = self.go_on_closing(key, world).err().map(|refusal| Alarm::Unprotected(refusal.reason));
         self.send_part(key, world);
         self.release_waiting(key, world);
@@ -573,11 +574,6 @@ impl Desk {
     fn protect<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
         let resting = protect::resting(key, &self.orders, &world.scene);
         let mut wanted = protect::wanted(key, &self.plans, resting, &world.scene);
-        // What stops would lose is measured by risk: it hears where this one will be.
-        let stop = wanted.as_ref().zip(world.scene.table.get(key.1)).and_then(|((side, levels), instrument)| {
-            protect::level(levels[0]?, self.plans.get(key), side.opposite(), instrument)
-        });
-        world.gate.set_stop(key, stop);
         if wanted.is_some() && self.holds_back(key) {
             return None;
         }

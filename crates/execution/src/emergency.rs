@@ -80,6 +80,8 @@ impl Desk {
         for order in self.orders.iter_mut().filter(|w| w.spec.account == account) {
             cancel(order, world.out);
         }
+        let scene = world.scene;
+        open_in(account, &scene).for_each(|key| self.tell_stop(key, world));
         self.arm(world);
     }
 

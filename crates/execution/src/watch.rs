@@ -175,10 +175,12 @@ impl Desk {
                 watches = true;
                 continue;
             }
-            let fixed = matches!(stop, Some(OrderType::StopMarket { .. }));
-            if better && fixed && plan.stop.is_some_and(|stop| stop.trail().is_some()) {
+            let follows = better && plan.stop.is_some_and(|stop| stop.trail().is_some());
+            if follows && matches!(stop, Some(OrderType::StopMarket { .. })) {
                 self.try_again(key, world);
                 watches = true;
+            } else if follows {
+                self.tell_stop(key, world);
             }
         }
         if watches {
@@ -231,6 +233,7 @@ impl Desk {
         let waited = self.policy.confirm_within.map(|within| within.0 as f64 / 1e9);
         alert(AlertKind::StopUnconfirmed, key, waited.map(|s| (s, s)), world.out);
         // It stays in the list: the venue may hold it after all.
+        self.tell_stop(key, world);
         self.close_one(key, world);
     }
 
@@ -257,6 +260,12 @@ impl Desk {
         let slip = Money::from_raw(level.raw()).times(self.policy.slippage, Rounding::Up)?;
         let beyond = Price::from_raw(slip.raw());
         if side == Side::Sell { level.checked_sub(beyond) } else { level.checked_add(beyond) }
+    }
+
+    /// What stops would lose is measured by risk: it hears where this one is, with what it may slip, or that there is none.
+    pub(crate) fn tell_stop<O: Observer>(&self, key: Key, world: &mut World<'_, '_, O>) {
+        let level = self.stop_level(key, &world.scene);
+        world.gate.set_stop(key, level);
     }
 
     /// What a position still loses if its stop is set off now, in quote: from the last price to [`Desk::stop_level`], rounded up; less than

@@ -309,6 +309,30 @@ fn a_position_larger_than_one_order_has_several_stops() {
 }
 
 #[test]
+fn risk_hears_where_a_stop_is_and_when_there_is_none() {
+    let told = |floor: &Floor| floor.gate.stops().get(KEY).map(|price| price.to_string());
+    let mut floor = watched(StopPlan::Fraction(Rate::from_bps(500)));
+    // 95 less 1 %.
+    assert_eq!(told(&floor).as_deref(), Some("94.05"));
+    floor.act(|desk, world| desk.cancel_all_including_stops(ACCOUNT, world));
+    assert_eq!(told(&floor), None);
+    let mut trailing = watched(trail("5"));
+    trailing.trade(PERP, "110");
+    assert_eq!(told(&trailing).as_deref(), Some("103.95"));
+    let mut late = Floor::new();
+    late.desk = Desk::new(1).with_stops(StopPolicy { confirm_within: Some(Nanos(1)), slippage: Rate::ZERO });
+    late.signal(&enter(Intent::EnterLong, 1, trail("5"))).unwrap();
+    late.said();
+    assert_eq!(late.fill(1, "1", 100, true), None);
+    assert_eq!(told(&late).as_deref(), Some("95"));
+    late.pass(1.0);
+    assert_eq!(told(&late), None, "nobody confirmed it");
+    let mut gone = watched(StopPlan::Fraction(Rate::from_bps(500)));
+    assert_eq!(gone.fill(2, "1", 95, true), None);
+    assert_eq!(told(&gone), None);
+}
+
+#[test]
 fn what_a_stop_may_lose_is_its_distance_and_what_it_may_slip() {
     let at_risk = |floor: &Floor| floor.desk.at_risk(KEY, &floor.scene()).map(|amount| amount.to_string());
     let mut floor = watched(StopPlan::Fraction(Rate::from_bps(500)));
