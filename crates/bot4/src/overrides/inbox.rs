@@ -314,7 +314,7 @@ impl Inbox {
     fn begin_tests(&mut self, granted: Granted, path: PathBuf, now: UnixNanos) {
         let refused = if self.testing.is_some() {
             Some(Refused::Busy)
-        } else if granted.claims.iat.saturating_mul(1_000_000_000) < self.began.0 {
+        } else if granted.claims.iat < self.began.0 / 1_000_000_000 {
             Some(Refused::BeforeStart)
         } else if let Some(what) = self.used.unknown() {
             Some(Refused::NotNoted { what: what.to_owned() })
