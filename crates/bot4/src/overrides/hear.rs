@@ -7,6 +7,7 @@ use super::holder::{Holders, HoldersError};
 use super::inbox::{Accepted, Counts, Inbox};
 use super::run_name::run_name;
 use super::self_test::{self, Subject};
+use crate::audit;
 use crate::runner::outside::Outside;
 use crate::runner::record::Recorder;
 use crate::runner::session::{Session, SessionError};
@@ -54,6 +55,12 @@ impl Hearing {
     /// [`HearError`].
     pub fn begin(run: &Path, holders: &[String], limits: Option<Limits>) -> Result<Self, HearError> {
         let holders = Holders::parse(holders).map_err(HearError::Holders)?;
+        // A re-arm needs the key that signs the audit log, which is else made when the first run ends.
+        if !holders.is_empty()
+            && let Err(error) = audit::signer(run)
+        {
+            tracing::warn!(%error, "there is no key for the audit log: a re-arm would be refused");
+        }
         // Without a name only words for any run are taken, and no re-arm.
         let name = run_name(run).unwrap_or_else(|error| {
             tracing::warn!(%error, "the run has no name: overrides for this run alone are refused");

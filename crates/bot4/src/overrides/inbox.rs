@@ -149,7 +149,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Opens the inbox of a run, and makes its folder if it is not there. `run` is the run's name ([`super::run_name`]); without one, only
+    /// Opens the inbox of a run, and makes its folder if it is not there. `run` is the run's name ([`super::run_name()`]); without one, only
     /// tokens for any run are taken. `tests` are what a re-arm goes through. `now` is the machine's clock.
     ///
     /// # Errors

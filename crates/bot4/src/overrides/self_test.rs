@@ -243,9 +243,12 @@ fn clock(folder: &Path) -> Result<String, String> {
 /// # Errors
 /// The first one that is looser, or that there are none.
 pub fn limits(limits: Option<Limits>) -> Result<String, String> {
+    let hard = Limits::default();
     let limits = limits.ok_or("there are none")?;
+    // A run on long candles takes prices that are as old as those: known from its data, and no choice of anybody.
+    let limits = Limits { price_age_max_s: limits.price_age_max_s.min(hard.price_age_max_s), ..limits };
     StandardLimits::tightened(limits).map_err(|e| e.to_string())?;
-    Ok(if limits == Limits::default() { "the hard limits".into() } else { "tighter than the hard limits".into() })
+    Ok(if limits == hard { "the hard limits".into() } else { "tighter than the hard limits".into() })
 }
 
 /// Whether there is room on the disk of this folder for a user's files.

@@ -101,6 +101,91 @@ fn a_holder_makes_a_key_signs_and_is_heard_once() {
     assert_eq!(std::fs::read_dir(run.join("inbox")).unwrap().count(), 0);
 }
 
+/// A paper session that plays while it lives, as whoever has this home started it.
+struct Session(std::process::Child);
+
+impl Session {
+    fn start(home: &Path, holders: &str, args: &[&str]) -> Self {
+        let mut command = program();
+        command.args(["paper", "--json", "--speed", "20000x"]).args(args).env("BOT4_HOME", home);
+        command.env("BOT4_SAFETY__HOLDERS", holders).env("BOT4_REGISTRY", home.join("registry"));
+        let silent = std::process::Stdio::null;
+        Self(command.stdin(silent()).stdout(silent()).stderr(silent()).spawn().unwrap())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // As nobody can prepare for: nothing is closed or finished.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_running_session_is_halted_rearmed_and_killed_and_no_word_counts_twice() {
+    let home = folder("override_session");
+    let run = home.join("runs/may");
+    let (anna, first) = keygen(&home, "anna", "operator");
+    let (ben, second) = keygen(&home, "ben", "rearm");
+    let holders = format!("{first};{second}");
+    let place = run.to_str().unwrap();
+    let three_weeks = ["--from", "2021-05-10", "--to", "2021-05-31", "--strategy", "sma-cross:bar=5m", "--out", place];
+    let session = Session::start(&home, &holders, &three_weeks);
+    let began = std::time::Instant::now();
+    while !run.join("inbox").is_dir() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the session does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let send = |token: &str| {
+        let sent = bot4(&["override", "send", "--run", place, token]);
+        (sent.code, sent.stdout + &sent.stderr)
+    };
+    let halt = sign(&anna, &["--act", "halt"]);
+    let (code, said) = send(&halt);
+    assert!(code == 0 && said.contains("its mode is emergency"), "{said}");
+    let (code, said) = send(&sign(&anna, &["--act", "tighten", "positions_max=3"]));
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = send(&sign(&ben, &["--act", "rearm", "--run", place]));
+    assert!(code == 0 && said.contains("its mode is normal"), "{said}");
+    let (code, said) = send(&sign(&anna, &["--act", "reduce", "keep-entries"]));
+    assert!(code == 0 && said.contains("its mode is reduced"), "{said}");
+    let late = sign(&ben, &["--act", "rearm", "--run", place]);
+    drop(session);
+    // Killed and gone on with: what was said stands, what was used stays used, and no re-arm of before leads back.
+    std::thread::sleep(Duration::from_millis(1_100));
+    let resumed = Session::start(&home, &holders, &["--resume", place]);
+    let (code, said) = send(&halt);
+    assert!(code == 1 && said.contains("was used before"), "{said}");
+    let (code, said) = send(&late);
+    assert!(code == 1 && said.contains("signed before this process began"), "{said}");
+    drop(resumed);
+
+    let shown = |kind: &str| -> Vec<Value> {
+        let ran = bot4(&["audit", "show", place, "--json", "--kind", kind]);
+        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or("-").to_owned();
+    let modes: Vec<[String; 4]> =
+        shown("mode").iter().map(|e| ["from", "to", "cause", "holder"].map(|key| text(e, key))).collect();
+    let expected = [
+        ["normal", "paused", "override", "anna"],
+        ["paused", "emergency", "override", "-"],
+        ["emergency", "normal", "override", "ben"],
+        ["normal", "reduced", "override", "anna"],
+    ];
+    assert_eq!(modes, expected.map(|words| words.map(str::to_owned)));
+    let limits: Vec<[String; 4]> =
+        shown("limit").iter().map(|e| ["limit", "from", "to", "holder"].map(|key| text(e, key))).collect();
+    assert_eq!(limits, [["positions_max", "10", "3", "anna"].map(str::to_owned)]);
+    let output = program().args(["self-assess", "--json"]).env("BOT4_HOME", &home).output().unwrap();
+    let assessed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let totals = &assessed["totals"];
+    assert_eq!((&totals["overrides"], &totals["limit_changes"]), (&4.into(), &1.into()), "{totals}");
+    assert_eq!(totals["overrides_refused"], serde_json::json!({"before_start": 1, "used": 1}));
+    assert_eq!(totals["modes"]["emergency by override"], 1);
+}
+
 #[test]
 fn what_cannot_be_said_is_not_signed() {
     let dir = folder("override_refused");
