@@ -369,7 +369,9 @@ fn take_trail(days: &mut [RiskDay], trail: Option<&[TrailEntry]>) -> Vec<RiskEve
         }
         if !COUNTED.contains(&kind) {
             let said = entry.fields.iter().filter(|(key, _)| !HIDDEN.contains(&key.as_str()));
-            let text = said.map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ");
+            // `alert black_swan` says it once.
+            let words = said.map(|(key, value)| if key == kind { value.clone() } else { format!("{key} {value}") });
+            let text = words.collect::<Vec<_>>().join(", ");
             // What has no engine time (a recovery) stands where it stands in the log.
             let before = events.last().map_or_else(|| days.first().map_or(0, |d| d.ts), |e: &RiskEvent| e.ts);
             events.push(RiskEvent { ts: entry.ts.unwrap_or(before), kind: kind.to_owned(), text });
@@ -614,6 +616,7 @@ pub(super) mod tests {
         );
         assert_eq!((report.days[30].modes, report.days[30].alerts), (Some(1), Some(1)));
         assert_eq!(report.events[0].text, "to emergency, cause kill");
+        assert_eq!(report.events[1].text, "naked");
         assert_eq!(report.events[2].ts, report.events[1].ts);
         assert_eq!(report.days[30].leverage_max, Some(0.5));
     }

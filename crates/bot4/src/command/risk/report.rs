@@ -164,6 +164,9 @@ fn table(report: &RiskReport) -> String {
     if !report.audited {
         out += "\nthe run has no audit log: orders, refusals, modes and alerts by day are not known\n";
     }
+    if !report.events.is_empty() {
+        let _ = writeln!(out, "\n{} changes of the mode, alerts and the like, the latest:", report.events.len());
+    }
     for e in report.events.iter().rev().take(10) {
         let when = domain::UnixNanos::from_millis(e.ts).map_or_else(String::new, crate::command::inputs::time_text);
         let _ = writeln!(out, "  {when} {} {}", e.kind, e.text);
