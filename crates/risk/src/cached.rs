@@ -17,16 +17,20 @@
 //!
 //! In the same state it never says yes where the full check says no: a slot holds the largest order that the full check let pass, every
 //! limit on size lets a smaller one pass, and what a smaller order can still fail (tick, lot, minimum, stop) is asked exactly or more
-//! strictly.
+//! strictly. Clamps make sizes smaller before the limits are held: an order is told here with the size that they left it.
 
 use crate::check::{self, Entering, OwnOrders, Subject, order_size};
+use crate::clamp::Input;
+use crate::clamp::entry::Around;
 use crate::gate::{Gate, Scene};
+use crate::limits::Limits;
 use crate::measure;
+use crate::standing::Reading;
 use domain::decimal::POW10;
 use domain::{
-    AccountId, ClientOrderId, Instrument, InstrumentIdx, InstrumentKind, MarketView, Mode, Money, Nanos, NoObserver,
-    OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side, SizeRequest, StrategyIdx, TimeInForce,
-    UnixNanos,
+    AccountId, ClientOrderId, Entry, Instrument, InstrumentIdx, InstrumentKind, Intent, MarketView, Mode, Money, Nanos,
+    NoObserver, OrderQuantity, OrderSpec, OrderType, Price, Quantity, Rate, Rounding, Side, Signal, SizeRequest,
+    StopPlan, StrategyIdx, TimeInForce, UnixNanos,
 };
 
 /// How old a slot may be.
@@ -150,14 +154,14 @@ impl Gate {
     }
 
     fn slot(
-        &self,
+        &mut self,
         account: AccountId,
         strategy: StrategyIdx,
         instrument: InstrumentIdx,
         scene: &Scene<'_>,
     ) -> Option<Slot> {
         let rules = scene.table.get(instrument)?;
-        let limits = self.profile.limits()?;
+        let limits = *self.profile.limits()?;
         let seen = scene.view.get(instrument);
         let mark = seen.mark()?;
         let until = scene.ts.saturating_add(AGE_MAX).min(seen.ts.saturating_add(limits.price_age_max()));
@@ -167,7 +171,7 @@ impl Gate {
             let fits = self.largest(account, strategy, rules, side, scene);
             fits.and_then(|notional| scaled_room(rules, notional, prices[1])).unwrap_or(0)
         });
-        let most = rules.max_quantity.min(order_size::volume_max(rules, limits)?);
+        let most = rules.max_quantity.min(order_size::volume_max(rules, &limits)?);
         let quantity = |q: Quantity, rounding| at_decimals(q.raw(), rules.quantity_decimals, rounding);
         let fee = if rules.kind == InstrumentKind::Spot { measure::fee(rules) } else { Rate::ZERO };
         Some(Slot {
@@ -192,7 +196,7 @@ impl Gate {
 
     /// The notional of the largest order at the market that the full check lets pass; `None` where it lets none pass.
     fn largest(
-        &self,
+        &mut self,
         account: AccountId,
         strategy: StrategyIdx,
         rules: &Instrument,
@@ -202,7 +206,7 @@ impl Gate {
         if rules.kind == InstrumentKind::Spot && side == Side::Sell {
             return None;
         }
-        let limits = self.profile.limits()?;
+        let limits = *self.profile.limits()?;
         let price = scene.view.mark(rules.idx).map(|mark| rules.price(mark)).filter(|p| *p > Price::ZERO)?;
         let spec = OrderSpec {
             client_id: ClientOrderId::new(account, 0, 0),
@@ -216,25 +220,33 @@ impl Gate {
             post_only: false,
             reduce_only: false,
         };
-        let holdings = self.measure(&spec, SizeRequest::Base(Quantity::ZERO), rules, scene);
+        let mut holdings = self.measure(&spec, SizeRequest::Base(Quantity::ZERO), rules, scene);
         let sharers = self.sharers.get(rules.idx.index()).copied().unwrap_or(0);
-        let bench = self.bench(scene, &holdings, sharers);
-        let mut room = check::room(limits, &Entering { account, strategy, instrument: rules, side, price }, &bench)?;
+        let entering = Entering { account, strategy, instrument: rules, side, price };
+        let mut room = check::room(&limits, &entering, &self.bench(scene, &holdings, sharers))?;
         // Of the funds, too; and what a check calls the largest safe size is tried once more.
         room = room.min(check::funds_room(rules, holdings.free)?);
         let unit = rules.notional(price, Quantity::from_units(1), Rounding::Up)?;
+        // A stop one tick away: the order's own is asked for when it comes.
+        let stop = match side {
+            Side::Buy => price.checked_sub(rules.tick),
+            Side::Sell => price.checked_add(rules.tick),
+        };
+        // The value at risk is convex in the size: within the budget with the least and with the most it is so with all between.
+        let least = OrderSpec { quantity: OrderQuantity::Base(rules.min_quantity.max(rules.lot)), ..spec };
+        let (_, var_with_least) = self.with_clamps_on(least, rules, (price, stop?), &holdings, &limits, scene)?;
+        if matches!(var_with_least, Reading::Is(var) if var > limits.var_fraction_max.to_f64()) {
+            return None;
+        }
         for _ in 0..3 {
             let quantity = rules.floor_to_lot(room.quantity_at(Price::from_raw(unit.raw()), Rounding::Down)?);
             if quantity <= Quantity::ZERO {
                 return None;
             }
-            let spec = OrderSpec { quantity: OrderQuantity::Base(quantity), ..spec };
+            let asked = OrderSpec { quantity: OrderQuantity::Base(quantity), ..spec };
+            let (spec, var_after) = self.with_clamps_on(asked, rules, (price, stop?), &holdings, &limits, scene)?;
+            holdings.var_after = var_after;
             let (notional, funds) = crate::gate::cost(&spec, rules, Some(price));
-            // A stop one tick away: the order's own is asked for when it comes.
-            let stop = match side {
-                Side::Buy => price.checked_sub(rules.tick),
-                Side::Sell => price.checked_add(rules.tick),
-            };
             let subject = Subject {
                 spec: &spec,
                 instrument: rules,
@@ -247,12 +259,50 @@ impl Gate {
                 stop,
                 own: OwnOrders::default(),
             };
-            match check::run(&subject, false, Some(limits), &bench, &mut NoObserver) {
+            match check::run(&subject, false, Some(&limits), &self.bench(scene, &holdings, sharers), &mut NoObserver) {
                 Ok(()) => return notional,
                 Err(refusal) => room = refusal.largest_safe.filter(|safe| *safe < room)?,
             }
         }
         None
+    }
+
+    /// An order as the clamps leave it that rest on the account alone, and the value at risk with it.
+    fn with_clamps_on(
+        &mut self,
+        mut spec: OrderSpec,
+        rules: &Instrument,
+        (price, stop): (Price, Price),
+        holdings: &check::Holdings,
+        limits: &Limits,
+        scene: &Scene<'_>,
+    ) -> Option<(OrderSpec, Reading)> {
+        let OrderQuantity::Base(quantity) = spec.quantity else { return None };
+        let signal = Signal {
+            intent: if spec.side == Side::Buy { Intent::EnterLong } else { Intent::EnterShort },
+            size: SizeRequest::Base(quantity),
+            entry: Entry::Market,
+            stop: Some(StopPlan::Price(stop)),
+            target: None,
+            confidence: 1.0,
+            statistics: None,
+            reference: 0,
+            tag: 0,
+            account: spec.account,
+            instrument: spec.instrument,
+            strategy: spec.strategy,
+        };
+        let amount = crate::gate::cost(&spec, rules, Some(price)).0?;
+        let Self { exposure, correlation, clamps, .. } = self;
+        let around = Around { exposure, correlation, limits, holdings, scene };
+        let var = clamps.apply(&mut spec, amount, price, &signal, &around, &mut NoObserver).ok()?;
+        let reading = match var {
+            _ if self.clamps.config.var.is_none() => Reading::NotConfigured,
+            Input::NotConfigured => Reading::NotConfigured,
+            Input::Known(value) => Reading::of(value),
+            Input::Unknown => Reading::Unknown,
+        };
+        Some((spec, reading))
     }
 }
 
@@ -341,4 +391,116 @@ fn shift(raw: i128, rules: &Instrument, rounding: Rounding) -> i128 {
 fn at_decimals(raw: i128, decimals: u8, rounding: Rounding) -> Option<i64> {
     let step = i128::from(*POW10.get(usize::from(12u8.checked_sub(decimals)?))?);
     Some(i64::try_from(domain::decimal::div_round(raw, step, rounding)).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Profile;
+    use crate::stage::{ACCOUNT, Stage};
+    use domain::MarketFlags;
+
+    const BTC: InstrumentIdx = InstrumentIdx(0);
+    const OWN: OwnOrders = OwnOrders { duplicate: false, crossing: false, opposing: false };
+
+    /// A buy of one unit at 100 with a stop at 99, in mantissas of six decimals.
+    fn ask() -> Ask {
+        Ask {
+            account: ACCOUNT,
+            instrument: BTC,
+            strategy: StrategyIdx(0),
+            side: Side::Buy,
+            limit: None,
+            quantity: 1_000_000,
+            stop: Some(99_000_000),
+            own: OWN,
+        }
+    }
+
+    fn refresh(stage: &mut Stage) {
+        let Stage { table, view, portfolio, gate, ts, mode, standing, .. } = stage;
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode, standing };
+        gate.refresh(ACCOUNT, StrategyIdx(0), BTC, &scene);
+    }
+
+    fn quick(stage: &Stage, ask: &Ask) -> Quick {
+        stage.gate.quick(ask, stage.ts, stage.mode, &stage.view)
+    }
+
+    #[test]
+    fn it_knows_nothing_before_a_refresh_and_after_anything_moved() {
+        let mut stage = Stage::limited();
+        assert_eq!(quick(&stage, &ask()), Quick::Stale);
+        refresh(&mut stage);
+        assert_eq!(quick(&stage, &ask()), Quick::Yes);
+        let entry = stage.enter(&stage.long(BTC, "0.1")).unwrap();
+        assert_eq!(quick(&stage, &ask()), Quick::Stale, "an approval");
+        refresh(&mut stage);
+        stage.gate.release(entry.reservation);
+        assert_eq!(quick(&stage, &ask()), Quick::Stale, "the end of an order");
+        refresh(&mut stage);
+        stage.print(BTC, 100_000_001, MarketFlags::default());
+        assert_eq!(quick(&stage, &ask()), Quick::Stale, "another price");
+        refresh(&mut stage);
+        stage.ts = stage.ts.saturating_add(AGE_MAX);
+        assert_eq!(quick(&stage, &ask()), Quick::Yes);
+        stage.ts = stage.ts.saturating_add(Nanos(1));
+        assert_eq!(quick(&stage, &ask()), Quick::Stale, "too old");
+        refresh(&mut stage);
+        stage.gate.invalidate();
+        assert_eq!(quick(&stage, &ask()), Quick::Stale);
+    }
+
+    #[test]
+    fn the_largest_order_passes_and_a_lot_more_does_not() {
+        let mut stage = Stage::limited();
+        refresh(&mut stage);
+        for side in [Side::Buy, Side::Sell] {
+            let stop = Some(if side == Side::Buy { 99_000_000 } else { 101_000_000 });
+            let most = Ask { side, stop, quantity: 2_000_000, ..ask() };
+            assert_eq!(quick(&stage, &most), Quick::Yes);
+            assert_eq!(quick(&stage, &Ask { quantity: 2_000_001, ..most }), Quick::No);
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_the_order_itself_is_asked_for() {
+        let mut stage = Stage::limited();
+        stage.rules(BTC, |i| (i.tick, i.lot) = (testkit::price("0.5"), testkit::quantity("0.01")));
+        refresh(&mut stage);
+        let good = ask();
+        for (bad, what) in [
+            (Ask { stop: None, ..good }, "no stop"),
+            (Ask { stop: Some(100_000_000), ..good }, "a stop at the price"),
+            (Ask { stop: Some(-1), ..good }, "a stop that is no price"),
+            (Ask { limit: Some(99_700_000), ..good }, "off the tick"),
+            (Ask { limit: Some(94_500_000), stop: Some(90_000_000), ..good }, "beyond the collar"),
+            (Ask { quantity: 1_005_000, ..good }, "off the lot"),
+            (Ask { quantity: 0, ..good }, "nothing"),
+            (Ask { quantity: -1_000_000, ..good }, "less than nothing"),
+            (Ask { quantity: 40_000, ..good }, "below the smallest notional"),
+            (Ask { own: OwnOrders { duplicate: true, ..OWN }, ..good }, "a duplicate"),
+            (Ask { own: OwnOrders { crossing: true, ..OWN }, ..good }, "against an order of ours"),
+            (Ask { own: OwnOrders { opposing: true, ..OWN }, ..good }, "against a strategy of ours"),
+        ] {
+            assert_eq!(quick(&stage, &bad), Quick::No, "{what}");
+        }
+        assert_eq!(quick(&stage, &Ask { limit: Some(99_500_000), ..good }), Quick::Yes);
+        stage.mode = Mode::Reduced;
+        assert_eq!(quick(&stage, &good), Quick::No);
+    }
+
+    #[test]
+    fn where_the_full_check_lets_nothing_pass_there_is_no_room() {
+        let mut stage = Stage::limited();
+        stage.standing.drawdown = Reading::Is(0.5);
+        refresh(&mut stage);
+        assert_eq!(quick(&stage, &ask()), Quick::No);
+        let mut spot = Stage::new(Profile::standard());
+        let btc = spot.spot("BTCUSDT");
+        spot.mark(btc, 100);
+        refresh(&mut spot);
+        assert_eq!(quick(&spot, &ask()), Quick::Yes);
+        assert_eq!(quick(&spot, &Ask { side: Side::Sell, stop: Some(101_000_000), ..ask() }), Quick::No);
+    }
 }
