@@ -7,6 +7,7 @@ mod catalogue;
 mod counting;
 mod data;
 mod engine_run;
+mod gate;
 mod gate_edge;
 mod guard;
 mod journal;
@@ -52,6 +53,8 @@ enum What {
     Combined,
     /// Time of single steps with risk on: median, p99, p99.9.
     Step,
+    /// The pre-trade gate: the cached gate, the full check of entries and reductions, verification; with allocations counted.
+    Gate,
     /// The guard: a look at an account with 1, 10 and 100 positions.
     Guard,
     /// A snapshot of engine and venue: its size, how long saving and loading take, and appending one command to a journal.
@@ -119,6 +122,7 @@ fn main() {
         What::Engine { only, bars } => engine_run::all(cli.npy.as_deref(), cli.runs, only, *bars),
         What::Combined => engine_run::combined(cli.runs),
         What::Step => step_time::run(),
+        What::Gate => gate::run(),
         What::Guard => guard::run(cli.runs),
         What::Snapshot { instruments, orders } => snapshot::run(cli.runs, *instruments, *orders),
         What::Recorded { dir } => recorded::run(dir.as_deref(), cli.runs),

@@ -413,6 +413,7 @@ impl Engine {
             | ReportBody::AmendRejected { .. }
             | ReportBody::Status { .. } => Ok(()),
         };
+        self.gate.invalidate();
         if let Err(error) = booked {
             self.fault(Fault::Ledger(error), out);
         } else {
