@@ -88,12 +88,13 @@ struct Findings<'a> {
 impl Findings<'_> {
     /// A measure that must not pass `limit`; it is told from `told_at` on.
     fn at_most(&mut self, check: Check, instrument: Option<InstrumentIdx>, value: f64, limit: f64, told_at: f64) {
-        self.find(check, instrument, (value, limit), !(value <= told_at), !(value <= limit));
+        let over = |bound: f64| value > bound || value.is_nan();
+        self.find(check, instrument, (value, limit), over(told_at), over(limit));
     }
 
     /// A measure that must not fall below `limit`.
     fn at_least(&mut self, check: Check, value: f64, limit: f64) {
-        let under = !(value >= limit);
+        let under = value < limit || value.is_nan();
         self.find(check, None, (value, limit), under, under);
     }
 

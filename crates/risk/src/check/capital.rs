@@ -51,7 +51,7 @@ mod tests {
         let pending = stage.enter(&stage.long(BTC, "2")).unwrap();
         let refusal = stage.enter(&stage.long(BTC, "5.000001")).unwrap_err();
         assert_eq!((refusal.reason, refusal.limit), (DenyReason::CapitalThreshold, Some(1_000.0)));
-        assert_eq!((refusal.value, refusal.largest_safe), (Some(1_000.0001), Some(Money::from_units(500))));
+        assert_eq!((refusal.value, refusal.largest_safe), (Some(1_000.000_1), Some(Money::from_units(500))));
         stage.enter(&stage.long(BTC, "5")).unwrap();
         stage.gate.exposure_mut().release(pending.reservation);
         stage.mark(BTC, 334);

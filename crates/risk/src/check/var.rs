@@ -30,7 +30,7 @@ pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<M
     let used = used(s.spec.account, b).ok_or(unknown)?;
     let notional = s.notional.ok_or(Refusal::because(DenyReason::PriceUnknown))?.to_f64();
     let value = (used + notional * rate) / equity;
-    if !(value <= limit) || used >= limit * equity {
+    if value > limit || value.is_nan() || used >= limit * equity {
         let safe = left(limit * equity - used, rate).unwrap_or(Money::ZERO);
         return Err(Refusal::over(DenyReason::VarBudget, value, limit).with_safe(safe));
     }
