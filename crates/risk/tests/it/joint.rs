@@ -393,7 +393,12 @@ impl World {
             !dust || self.working.iter().any(|w| own(w) && w.instrument == *i)
         });
         assert!(used.count() <= l.positions_max as usize, "positions");
-        self.assert_margin(account, &pending);
+        self.assert_margin(account);
+    }
+
+    /// What of the orders on their way that are meant may still become, in quote.
+    fn pending(&self, of: &dyn Fn(&Working) -> bool) -> f64 {
+        self.working.iter().filter(|w| of(w)).map(|w| w.pending).sum()
     }
 
     fn var_rate(&self, at: usize) -> f64 {
@@ -404,7 +409,8 @@ impl World {
     }
 
     /// Buffer, liquidity ratio and the distance to liquidation, all on their way filled.
-    fn assert_margin(&self, account: usize, pending: &dyn Fn(&dyn Fn(&Working) -> bool) -> f64) {
+    fn assert_margin(&self, account: usize) {
+        let pending = |of: &dyn Fn(&Working) -> bool| self.pending(of);
         let l = &self.limits;
         let balance = self.portfolio.balance(ACCOUNTS[account], self.usdt).to_f64();
         // What positions of both directions brought between them is in the balance already.
