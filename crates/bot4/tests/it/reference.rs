@@ -75,7 +75,7 @@ fn two_strategies_on_minutes_of_two_instruments_with_default_risk() {
     let config = config(&strategies, SizeRequest::Cap, "atr:14:3", Profile::standard(), venue);
     let walk = |i: &Instrument, seed, start: i64| candles(i, &random_walk(i, seed, 20_000, start, start / 400));
     let inputs = vec![walk(&btc, 1, 4_000_000), walk(&eth, 2, 250_000)];
-    hold(&config, &table, Some(60), inputs, (93, 64, "0e52e8c6859d941a25ecc385dce509e8"));
+    hold(&config, &table, Some(60), inputs, (93, 64, "daa25af9addec110f6abeb5a7093918b"));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn trades_with_latency_and_slippage() {
         &table,
         None,
         vec![input(btc.idx, Rows::Trades(trades))],
-        (1653, 1100, "9f6f32f1de1549d44cd3deb8f590e1ca"),
+        (1653, 1100, "cbfe0285ef1182bd286287376f95aef0"),
     );
 }
 
@@ -125,5 +125,5 @@ fn a_perpetual_both_ways_with_funding() {
     let limits = Limits { position_fraction_max: Rate::from_bps(30_000), ..Limits::default() };
     let config = config(&strategies, size, "atr:14:4", Profile::Research(limits), venue);
     let inputs = vec![candles(&btc, &random_walk(&btc, 4, 20_000, 4_000_000, 8_000))];
-    hold(&config, &table, Some(60), inputs, (1331, 887, "ac4687f135aa5ffb07a8445e3138232c"));
+    hold(&config, &table, Some(60), inputs, (1331, 887, "8d311b9d275ed584e3a7b25420f2f6c9"));
 }
