@@ -13,7 +13,7 @@ use risk::clamp::{
     ClampConfig, ClampInputs, CorrelationConfig, Input, KellyConfig, ProbabilityConfig, TailConfig, chain,
 };
 use risk::metrics::{CrisisConfig, Line, Metrics, SCENARIOS};
-use risk::{EntryIntent, Gate, Limits, Profile, Scene};
+use risk::{EntryIntent, Gate, Limits, Profile, Scene, Standing};
 use serde_json::json;
 use std::hint::black_box;
 use std::time::Instant;
@@ -186,7 +186,8 @@ fn clamps() {
 
 /// One entry at the gate beside ten positions: with clamps off, with those of the standard profile, with all that have an input.
 fn entry(mut world: World) -> Result<(), String> {
-    let limits = Limits { correlation_max: 1.0, positions_max: 100, ..Limits::default() };
+    // Each call comes an hour after the one before, so that no throttle counts it as a repetition; prices may be as old.
+    let limits = Limits { correlation_max: 1.0, positions_max: 100, price_age_max_s: 31_622_400, ..Limits::default() };
     let on = ClampConfig {
         volatility_target: Some(0.05),
         correlation: Some(CorrelationConfig { full_at: 0.9, none_at: 1.0 }),
@@ -239,14 +240,16 @@ fn entry(mut world: World) -> Result<(), String> {
         };
         let intent = EntryIntent { spec, own: OwnOrders::default() };
         let mut refused = None;
+        let mut hours = 0;
         time(&format!("gate: an entry beside 10 positions, clamps {name}"), 2000, 1, || {
+            hours += 1;
             let scene = Scene {
-                ts: UnixNanos(world.ts().0 + 2),
+                ts: UnixNanos(world.ts().0 + hours * 3_600_000_000_000),
                 table: &world.table,
                 view: &world.view,
                 portfolio: &ledger,
                 mode: Mode::Normal,
-                standing: risk::Standing::CALM_REF,
+                standing: Standing::CALM_REF,
             };
             match gate.check_entry(&validated, intent, &scene, &mut NoObserver) {
                 Ok(entry) => gate.release(entry.reservation),

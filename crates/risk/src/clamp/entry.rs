@@ -76,8 +76,11 @@ impl Clamps {
         if amount <= Money::ZERO {
             return Ok(Input::Unknown);
         }
-        let risk = self.measure(spec, amount, around);
-        let inputs = self.inputs(spec, amount, equity, fills_at, signal, instrument, risk.as_ref(), around);
+        let tail_asked = self.config.var.is_some() || self.config.shortfall.is_some();
+        let read = (tail_asked || self.config.heat_max.is_some()).then(|| self.read_book(spec, around)).flatten();
+        let risk = read.filter(|()| tail_asked).and_then(|()| self.measure(spec, amount, around));
+        let heat = read.map(|()| self.book.heat);
+        let inputs = self.inputs(spec, amount, equity, fills_at, signal, instrument, risk.as_ref(), heat, around);
         let ts = around.scene.ts;
         let left = chain(&self.config, &inputs, amount, |clamp, input, before, after| {
             if O::ACTIVE {
@@ -87,22 +90,20 @@ impl Clamps {
         if left < amount {
             shrink(spec, left, amount, instrument)?;
         }
-        if risk.is_none() && self.config.var.is_none() && self.config.shortfall.is_none() {
+        if !tail_asked {
             return Ok(Input::NotConfigured);
         }
-        let part = if left < amount { left.to_f64() / amount.to_f64() } else { 1.0 };
-        let tail = risk.and_then(|risk| self.metrics.at(&risk, part).ok());
+        let tail = match risk {
+            Some(risk) if left < amount => self.metrics.at(&risk, left.to_f64() / amount.to_f64()).ok(),
+            whole => whole.map(|risk| risk.after),
+        };
         Ok(Input::of(tail.map(|tail| tail.var / equity.to_f64())))
     }
 
-    /// What the whole order would do to the account's tail; `None` where no clamp asks, and while it is not known.
+    /// What the whole order would do to the tail of the positions that were read; `None` while that is not known.
     fn measure(&mut self, spec: &OrderSpec, amount: Money, around: &Around<'_>) -> Option<OrderRisk> {
-        if self.config.var.is_none() && self.config.shortfall.is_none() {
-            return None;
-        }
         // Too few minutes of this instrument is the usual case at the beginning of a run, and costs nothing.
         self.metrics.sigma(spec.instrument).ok()?;
-        self.read_book(spec, around)?;
         let signed = if spec.side == Side::Buy { amount.to_f64() } else { -amount.to_f64() };
         let order = Line { instrument: spec.instrument, exposure: signed };
         let pending = around.exposure.pending_instruments(spec.account);
@@ -125,6 +126,7 @@ impl Clamps {
         signal: &Signal,
         instrument: &Instrument,
         risk: Option<&OrderRisk>,
+        held_heat: Option<f64>,
         around: &Around<'_>,
     ) -> ClampInputs {
         let c = self.config;
@@ -138,12 +140,11 @@ impl Clamps {
         let (heat, heat_order) = match c.heat_max {
             None => (Input::NotConfigured, 0.0),
             Some(_) => {
-                let held = self.read_book(spec, around).map(|()| self.book.heat);
                 // Where entries on their way will have their stops is not kept here: they count whole.
                 let pending = around.exposure.pending_total(spec.account).to_f64();
                 let stop = stop_price(signal.stop, spec.side, fills_at, instrument);
                 let stake = share_at_stake(fills_at, stop, spec.side == Side::Buy);
-                (Input::of(held.map(|held| (held + pending) / worth)), amount.to_f64() * stake / worth)
+                (Input::of(held_heat.map(|held| (held + pending) / worth)), amount.to_f64() * stake / worth)
             }
         };
         ClampInputs {
