@@ -440,11 +440,13 @@ pub(crate) mod tests {
         let with = [line(0, 1000.0), line(1, 200.0)];
         let (before, after) = (market.metrics.tail(&lines).unwrap(), market.metrics.tail(&with).unwrap());
         let risk = market.metrics.order_risk(&lines, line(1, 500.0), std::iter::empty()).unwrap();
-        testkit::assert_close(risk.before.var, before.enforced().var, 1e-9, 0.0);
+        let added = market.metrics.incremental(&risk).unwrap();
+        testkit::assert_close(added.var, after.enforced().var - before.enforced().var, 1e-6, 1e-9);
+        testkit::assert_close(added.es, after.enforced().es - before.enforced().es, 1e-6, 1e-9);
         testkit::assert_close(risk.after.var, after.enforced().var, 1e-9, 0.0);
         testkit::assert_close(risk.after.es, after.enforced().es, 1e-9, 0.0);
         let hedge = market.metrics.order_risk(&lines, line(0, -500.0), std::iter::empty()).unwrap();
-        assert!(hedge.incremental().var < 0.0);
+        assert!(market.metrics.incremental(&hedge).unwrap().var < 0.0);
         let pending = [(InstrumentIdx(2), 400.0)];
         let beside = market.metrics.order_risk(&lines, line(1, 500.0), pending.into_iter()).unwrap();
         let unit = market.metrics.unit_tail(InstrumentIdx(2)).unwrap();

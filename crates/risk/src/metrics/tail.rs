@@ -37,22 +37,12 @@ impl TailRisk {
 /// What an order does to the tail. The series that it was measured from stay with [`Metrics`] until the next measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OrderRisk {
-    /// Enforced, of positions and entries on their way, without the order.
-    pub before: Tail,
-    /// The same with the whole order.
+    /// Enforced, of positions and entries on their way, with the whole order.
     pub after: Tail,
     /// Minute variances: positions, positions with order, order.
     variances: [f64; 3],
     factor: Tail,
     pending: Tail,
-}
-
-impl OrderRisk {
-    /// What the order adds; negative where it takes risk away.
-    #[must_use]
-    pub fn incremental(&self) -> Tail {
-        Tail { var: self.after.var - self.before.var, es: self.after.es - self.before.es }
-    }
 }
 
 impl Metrics {
@@ -81,7 +71,7 @@ impl Metrics {
         if risk.enforced().es.is_finite() { Ok(risk) } else { Err(Unknown::Overflow) }
     }
 
-    /// The tail before and after an order of `order` (signed), while entries of `pending` are on their way.
+    /// The tail after an order of `order` (signed), while entries of `pending` are on their way.
     ///
     /// # Errors
     /// As [`Metrics::tail`].
@@ -113,11 +103,18 @@ impl Metrics {
             bilinear(&self.returns, &one, &one, loading),
         ];
         self.read_series(lines, Some(order))?;
-        let mut risk =
-            OrderRisk { before: Tail::default(), after: Tail::default(), variances, factor, pending: on_their_way };
-        risk.before = self.at(&risk, 0.0)?;
+        let mut risk = OrderRisk { after: Tail::default(), variances, factor, pending: on_their_way };
         risk.after = self.at(&risk, 1.0)?;
         Ok(risk)
+    }
+
+    /// What the order that was measured last adds to the tail; negative where it takes risk away.
+    ///
+    /// # Errors
+    /// [`Unknown::Overflow`].
+    pub fn incremental(&mut self, risk: &OrderRisk) -> Result<Tail, Unknown> {
+        let before = self.at(risk, 0.0)?;
+        Ok(Tail { var: risk.after.var - before.var, es: risk.after.es - before.es })
     }
 
     /// The tail with a part (0 to 1) of the order that was measured last.
