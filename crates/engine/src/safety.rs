@@ -272,13 +272,17 @@ impl Engine {
                     }
                 }
                 Action::Close { account, instrument, strategy } => {
-                    let keys: Vec<_> = (self.portfolio.positions())
-                        .map(|(of, held_in, by, _)| (of, held_in, by))
-                        .filter(|key| (key.0, key.1) == (account, instrument) && strategy.is_none_or(|s| s == key.2))
-                        .collect();
-                    for key in keys {
-                        self.at_desk(ts, out, observer, |desk, world| desk.close(key, world));
+                    let mut keys = std::mem::take(&mut self.keys);
+                    keys.clear();
+                    keys.extend(
+                        (self.portfolio.positions()).map(|(of, held_in, by, _)| (of, held_in, by)).filter(|key| {
+                            (key.0, key.1) == (account, instrument) && strategy.is_none_or(|s| s == key.2)
+                        }),
+                    );
+                    for key in &keys {
+                        self.at_desk(ts, out, observer, |desk, world| desk.close(*key, world));
                     }
+                    self.keys = keys;
                 }
                 Action::Reduce { account, instrument, fraction } => {
                     self.at_desk(ts, out, observer, |desk, world| {

@@ -8,7 +8,7 @@ use domain::{
     AccountId, AccountReport, Cause, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
     MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
 };
-use execution::{Alarm, Desk, World};
+use execution::{Alarm, Desk, Key, World};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
 use risk::verify::Breach;
 use risk::{Action, Command, Decision, DenyReason, Gate, Guard, ModeMachine, Refusal, Scene, Standing};
@@ -65,6 +65,8 @@ pub struct Engine {
     pub(crate) standing: Standing,
     pub(crate) actions: Vec<Action>,
     pub(crate) breaches: Vec<Breach>,
+    /// Positions that are to be closed, within a step.
+    pub(crate) keys: Vec<Key>,
     pub(crate) sampler_armed: bool,
     pub(crate) day_armed: bool,
     pub(crate) faults: Vec<Fault>,
@@ -108,6 +110,7 @@ impl Engine {
             standing: Standing::CALM,
             actions: Vec::with_capacity(16),
             breaches: Vec::with_capacity(16),
+            keys: Vec::with_capacity(16),
             sampler_armed: false,
             day_armed: false,
             faults: Vec::new(),

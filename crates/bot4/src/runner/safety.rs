@@ -52,7 +52,7 @@ impl Safety {
         session.send_under(Arc::clone(watch.word()));
         // Who cannot be heard is told of; the run can still be killed.
         let hearing = match folder
-            .filter(|_| recorded)
+            .filter(|_| recorded && !settings.safety.holders.is_empty())
             .map(|folder| Hearing::begin(folder, &settings.safety.holders, session.engine.limits().copied()))
         {
             None => None,

@@ -74,7 +74,12 @@ fn hold_file(path: &Path) -> usize {
             assert!(error.as_str().unwrap().starts_with("unknown function"), "{id}: {error}");
             continue;
         }
-        let tolerance = |key: &str| case["tolerance"][key].as_f64().unwrap_or(0.0);
+        // One tolerance, or one for each group of figures: then the widest, for which figure is whose is told with the functions.
+        let tolerance = |key: &str| {
+            let of = |value: &Value| value[key].as_f64();
+            let groups = case["tolerance"].as_object().into_iter().flat_map(|groups| groups.values().filter_map(of));
+            of(&case["tolerance"]).or_else(|| groups.reduce(f64::max)).unwrap_or(0.0)
+        };
         let (rel, abs) = (tolerance("rel"), tolerance("abs"));
         let ill: Vec<u64> = match &case["ill_conditioned_index"] {
             Value::Array(rows) => rows.iter().filter_map(Value::as_u64).collect(),
