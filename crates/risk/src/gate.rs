@@ -104,7 +104,7 @@ impl Gate {
             restricted: Restricted::default(),
             budget: MessageBudget::default(),
             throttle: Throttle::default(),
-            breaches: Breaches::default(),
+            breaches: Breaches::with_room(),
             alerts: Vec::with_capacity(8),
             cached: CachedGate::default(),
         }

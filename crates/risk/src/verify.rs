@@ -66,6 +66,13 @@ pub struct Breaches {
     told: Vec<Told>,
 }
 
+impl Breaches {
+    /// None told, with room for many.
+    pub(crate) fn with_room() -> Self {
+        Self { told: Vec::with_capacity(64) }
+    }
+}
+
 stored_struct!(Told { check, account, instrument, stands });
 stored_struct!(Breaches { told });
 
