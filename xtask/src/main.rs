@@ -15,6 +15,7 @@ mod machine;
 mod measure;
 mod memory;
 mod outcome;
+mod safety;
 mod scan;
 mod spdx;
 mod test_run;
@@ -29,6 +30,9 @@ cargo xtask TASK
   test [--json]             all checks and tests, with the time of each part
   deep crash                kills and resumes of the release program [--kills N] [--seed S] [--json]
   deep memory               memory of a recorded run and of its replay, as a plot [--data PATH]... [--json]
+  deep safety               limits and emergencies under random events [--steps N] [--seed S]
+  deep mutants [FILE...]    changes of `risk` that no test notices (needs cargo-mutants)
+  deep coverage             lines of risk, ledger and execution that tests reach (needs cargo-tarpaulin)
   ci                        what the CI runs: formatting, lints, then `test`
   layers [--write]          manifests against the layer table; --write renews the clippy.toml of the core crates
   no-fakes                  unfinished or pretended code, panics, ignored tests, paths of a machine
@@ -39,6 +43,9 @@ cargo xtask TASK
   cpu                       facts of the machine
   commit-msg FILE           form of a commit message
   hooks                     makes git run the hooks of .githooks in this checkout";
+
+/// Parts of the long form.
+const DEEP: &str = "crash, memory, safety, mutants, coverage";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -63,8 +70,11 @@ fn task(arguments: &[String]) -> Result<(), TaskError> {
         "deep" => match rest.split_first() {
             Some((part, rest)) if part == "crash" => crash::run(&root, rest),
             Some((part, rest)) if part == "memory" => memory::run(&root, rest),
-            Some((part, _)) => Err(TaskError::Usage(format!("deep: no part `{part}`; there are: crash, memory"))),
-            None => Err(TaskError::Usage("deep: no part; there are: crash, memory".into())),
+            Some((part, rest)) if part == "safety" => safety::safety(&root, rest),
+            Some((part, rest)) if part == "mutants" => safety::mutants(&root, rest),
+            Some((part, rest)) if part == "coverage" => safety::coverage(&root, rest),
+            Some((part, _)) => Err(TaskError::Usage(format!("deep: no part `{part}`; there are: {DEEP}"))),
+            None => Err(TaskError::Usage(format!("deep: no part; there are: {DEEP}"))),
         },
         "ci" => workspace::run(Command::new(root.join(".ci/run")).args(rest).current_dir(&root), ".ci/run"),
         "layers" => layers::run(&root, rest),
