@@ -234,6 +234,10 @@ impl Engine {
 
     /// Holds what is held against the limits, and tells of what is above them since it was looked at last.
     pub(crate) fn verify(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
+        // With nothing held nothing is above a limit, and what was is so no longer.
+        if self.portfolio.positions().next().is_none() && !self.gate.has_breaches() {
+            return;
+        }
         self.refresh_standing(ts);
         let scene = scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing);
         for &account in &self.config.accounts {

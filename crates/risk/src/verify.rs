@@ -127,6 +127,12 @@ impl Findings<'_> {
 }
 
 impl Gate {
+    /// Whether anything was told to be above its limit and is so still.
+    #[must_use]
+    pub fn has_breaches(&self) -> bool {
+        !self.breaches.told.is_empty()
+    }
+
     /// Holds what an account holds against its limits, and appends the breaches that are new. Without limits there are none.
     pub fn verify(&mut self, account: AccountId, scene: &Scene<'_>, out: &mut Vec<Breach>) {
         let Some(limits) = self.profile.limits().copied() else { return };

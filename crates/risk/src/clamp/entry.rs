@@ -2,7 +2,7 @@
 //!
 //! In:  the order as sized, what the account holds. Out: the order clamped, and the value at risk with it, for the check of the budget.
 //! How old an input may be: prices as old as the check of the price allows; returns, covariances, signs of a crisis one minute and the
-//! sampler's lateness; degrees of freedom 64 minutes, or as many as there are instruments; positions and entries on their way are of now.
+//! sampler's lateness; degrees of freedom a window of 512 minutes; positions and entries on their way are of now.
 
 use super::{ClampConfig, ClampInputs, Input, chain, kelly};
 use crate::check;
@@ -49,6 +49,7 @@ impl Clamps {
 
     pub(crate) fn set(&mut self, config: ClampConfig) {
         self.config = config;
+        self.metrics.watch_crisis(config.crisis.is_some());
         if let Some(crisis) = config.crisis {
             self.metrics.set_crisis(crisis);
         }

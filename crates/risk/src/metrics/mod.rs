@@ -7,7 +7,7 @@
 //! are independent of each other; fat tails thin out over a day, so the factor errs upwards in quiet markets, and it does not see that
 //! turbulence lasts. The enforced figure is the largest of three: historical, normal, Student-t.
 //!
-//! Degrees of freedom are fitted one instrument a minute at most, in turn, each once in 64 minutes. A sum has the tail of its heaviest part, so a portfolio takes the
+//! Degrees of freedom are fitted one instrument a minute at most, in turn, each once in a window. A sum has the tail of its heaviest part, so a portfolio takes the
 //! strictest factor of its instruments, and never one below that of 4 degrees of freedom. Drawdown and limits by day are the guard's.
 
 pub(crate) mod book;
@@ -34,8 +34,8 @@ pub const WINDOW: usize = 512;
 /// Fewest minutes that a figure may rest on.
 pub const SAMPLES_MIN: u32 = 100;
 /// An instrument's degrees of freedom are fitted once in so many samples (or as many as there are instruments, if that is more): a fit costs
-/// what hundreds of steps cost, and a window of [`WINDOW`] says nothing new each minute.
-const FIT_EVERY: usize = 64;
+/// what hundreds of steps cost, and only when the window has gone by is it about other minutes.
+const FIT_EVERY: usize = WINDOW;
 /// Tail probability of value at risk and expected shortfall: 99 %.
 pub const ALPHA: f64 = 0.01;
 /// Minutes of a day, over which the figures are told.
@@ -91,6 +91,8 @@ pub struct Metrics {
     /// Whose fit is next.
     turn: usize,
     crisis: CrisisDetector,
+    /// Whether signs of a crisis are looked for: they are where a clamp rests on them. Told, not saved, as the next.
+    watches_crisis: bool,
     /// How far apart samples are; zero stands for a minute. Told, not saved: it is part of the configuration.
     every: Nanos,
     scratch: Scratch,
@@ -113,6 +115,7 @@ impl Default for Metrics {
     #[expect(clippy::expect_used, reason = "the window is a constant within the allowed range")]
     fn default() -> Self {
         Self {
+            watches_crisis: true,
             every: Nanos(0),
             returns: RollingCovariance::new(WINDOW).expect("a window of 512 is allowed"),
             last_price: Vec::new(),
@@ -154,6 +157,11 @@ impl Metrics {
         if self.every.0 == 0 { DAY_MINUTES } else { 86_400e9 / self.every.0 as f64 }
     }
 
+    /// Whether signs of a crisis are looked for.
+    pub const fn watch_crisis(&mut self, watched: bool) {
+        self.watches_crisis = watched;
+    }
+
     /// Bounds beyond which a market counts as in crisis.
     pub fn set_crisis(&mut self, config: CrisisConfig) {
         self.crisis.set(config);
@@ -162,8 +170,9 @@ impl Metrics {
     /// Takes one sample of every instrument: the change of what printed after the previous sample, up to now, where it had printed before
     /// that, too.
     pub fn sample(&mut self, ts: UnixNanos, view: &MarketView) {
-        let Self { returns, last_price, previous, crisis, .. } = self;
+        let Self { returns, last_price, previous, crisis, watches_crisis, .. } = self;
         let mut market = crisis.minute();
+        let crisis_watched = *watches_crisis;
         returns.push(|number| {
             let (Ok(idx), Some(last)) = (u16::try_from(number), last_price.get_mut(number)) else { return f64::NAN };
             let seen = view.get(InstrumentIdx(idx));
@@ -173,10 +182,14 @@ impl Metrics {
                 _ => f64::NAN,
             };
             *last = price;
-            market.add(change);
+            if crisis_watched {
+                market.add(change);
+            }
             change
         });
-        crisis.end_minute(&market);
+        if crisis_watched {
+            crisis.end_minute(&market);
+        }
         *previous = ts;
         self.fit_next();
     }
