@@ -17,7 +17,7 @@
 use super::{Bench, Measured, PASSED, Subject, margin};
 use crate::deny_reason::{DenyReason, Refusal};
 use crate::limits::Limits;
-use crate::measure::{Margined, fee, leg, leg_rate, upkeep};
+use crate::measure::{Margined, leg, leg_rate, upkeep};
 use domain::{Instrument, InstrumentKind, Money, Rounding, Side};
 
 pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<Measured, Refusal> {
@@ -71,7 +71,6 @@ pub(super) fn room(limits: &Limits, i: &Instrument, side: Side, m: &Margined) ->
     if m.other_leg.is_zero() || rate.raw() <= 0 {
         return Some(own);
     }
-    debug_assert!(fee(i) <= rate, "upkeep holds the fee");
     Some(own.min(margin::parts(spare.checked_sub(Money::from_raw(1))?, rate)?))
 }
 
