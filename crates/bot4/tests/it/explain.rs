@@ -172,6 +172,18 @@ fn an_entry_a_stop_and_an_exit_are_told_as_the_journal_has_them() {
     assert_close(e["size"]["strategy_limit"].as_f64().unwrap(), equity * 0.01, 1e-9, 0.0);
     let amount = e["order"]["amount"].as_f64().unwrap();
     assert_close(amount, e["size"]["room"].as_f64().unwrap(), 1e-9, 0.0);
+    // Every clamp, in order: what nobody configured has no input, and what was measured reduced nothing here.
+    let clamps = e["clamps"].as_array().unwrap();
+    let names: Vec<&str> = clamps.iter().map(|c| c["clamp"].as_str().unwrap()).collect();
+    assert_eq!(names, risk::clamp::Clamp::ALL.map(risk::clamp::Clamp::key));
+    let clamp = |key: &str| clamps.iter().find(|c| c["clamp"] == key).unwrap();
+    assert_eq!(clamp("kelly")["result"], "no-input");
+    assert_eq!(clamp("kelly")["input"], Value::Null);
+    for key in ["heat", "leverage"] {
+        assert_eq!(clamp(key)["result"], "unchanged", "{}", clamp(key));
+        assert_eq!(clamp(key)["before"], clamp(key)["after"]);
+    }
+    assert!(clamp("leverage")["input"].as_f64().unwrap() > 0.0);
     // Fills, to the digit.
     let fills = facts.fills_of(&spec);
     assert_eq!(e["execution"]["fills"], fills.len());
