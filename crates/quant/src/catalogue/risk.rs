@@ -124,7 +124,9 @@ fn ewma_correlation(args: &Args, columns: &[&[f64]]) -> Result<Vec<Value>, CalcE
     Ok(vec![zero_mean.into(), means_removed.into()])
 }
 
-fn kelly_binary(_: &Args, columns: &[&[f64]]) -> Result<Vec<Value>, CalcError> {
+fn kelly_binary(args: &Args, columns: &[&[f64]]) -> Result<Vec<Value>, CalcError> {
+    // It has no parameters; one that is given was refused before.
+    let Args { .. } = args;
     let rows = column(columns, 0).iter().zip(column(columns, 1)).zip(column(columns, 2));
     Ok(vec![rows.map(|((p, win), loss)| kelly::binary(*p, *win, *loss)).collect::<Vec<_>>().into()])
 }
