@@ -221,7 +221,7 @@ fn check(file: &Path) -> Result<(), CommandError> {
     let said = resolved.origins.values().filter(|origin| **origin != Origin::Default).count();
     let keys = if said == 1 { "1 key".to_owned() } else { format!("{said} keys") };
     let mut text = format!("{}: good, {keys} set\n", file.display());
-    if let Err(refusal) = resolve(&args, &PAPER, &sources) {
+    if let Err(refusal) = resolve(&args, &PAPER, &sources).and_then(|paper| paper.configure(&PAPER).map(drop)) {
         let _ = writeln!(text, "for backtests only; paper says: {refusal}");
     }
     write_out(&text)

@@ -8,7 +8,7 @@ use crate::command::CommandError;
 use crate::overrides::Holders;
 use crate::runner::plan::{RunConfig, Units};
 use domain::{Money, Rate};
-use risk::Profile;
+use risk::{LimitError, Profile, StandardLimits};
 use sim::{Exec, FeeAsset, LimitFill, VenueConfig};
 use strategy::Protection;
 
@@ -94,7 +94,12 @@ fn profile(settings: &RunSettings, defaults: &Defaults) -> Result<Profile, Comma
         ("default", _) => Ok(Profile::standard()),
         ("off", _) => Ok(Profile::Off),
         (_, Some(limits)) => {
-            limits.validate().map_err(|e| CommandError::usage(format!("--risk {risk}: {e}")))?;
+            let wrong = |e: LimitError| CommandError::usage(format!("--risk {risk}: {e}"));
+            if !defaults.research {
+                // Paper has the limits of live trading, or tighter ones.
+                return StandardLimits::tightened(limits).map(Profile::Standard).map_err(wrong);
+            }
+            limits.validate().map_err(wrong)?;
             Ok(Profile::Research(limits))
         }
         (_, None) => {
@@ -105,11 +110,11 @@ fn profile(settings: &RunSettings, defaults: &Defaults) -> Result<Profile, Comma
 
 /// Whether this kind of run may have these limits.
 pub(super) fn risk_is_allowed(risk: &str, defaults: &Defaults) -> bool {
-    risk == "default" || defaults.research
+    risk != "off" || defaults.research
 }
 
 /// What is expected of runs that may not.
-pub(super) const STANDARD_ONLY: &str = "default: paper has the limits of live trading";
+pub(super) const STANDARD_ONLY: &str = "default, or tighter limits: paper has those of live trading";
 
 fn venue(settings: &RunSettings) -> Result<VenueConfig, CommandError> {
     let v = &settings.venue;

@@ -80,7 +80,7 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Is("default"),
         argument: Some("--risk"),
         unit: "",
-        help: "Limits: default; for backtests only: off, inline (the section [limits]), or a TOML file of limits.",
+        help: "Limits: default, inline (the section [limits]) or a TOML file of limits; paper takes tighter ones only. For backtests: off.",
     },
     Key {
         path: "run.restricted",
@@ -248,7 +248,7 @@ pub const KEYS: &[Key] = &[
         preset: unset("the standard limit", "0.02"),
         argument: None,
         unit: "fraction of equity",
-        help: "Largest position in one instrument. Limits of one's own are for backtests only.",
+        help: "Largest position in one instrument. Paper takes tighter limits only.",
     },
     Key {
         path: "limits.positions_max",

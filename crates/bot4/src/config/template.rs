@@ -17,7 +17,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("run", "What is traded, with how much, within which limits."),
     ("venue", "How the simulated venue behaves."),
     ("data", "What data is read."),
-    ("limits", "Limits of one's own instead of the standard ones, for backtests only: paper is refused with them."),
+    ("limits", "Limits of one's own instead of the standard ones: any for backtests, tighter ones for paper."),
     ("journal", "Journal and snapshots."),
     (
         "safety",

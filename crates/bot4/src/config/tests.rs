@@ -146,8 +146,10 @@ fn limits_of_the_file_are_for_backtests_and_give_way_to_what_is_said_later() {
     let limits = made.limits.unwrap();
     assert_eq!((limits.positions_max, limits.position_fraction_max.to_string().as_str()), (3, "0.5"));
     assert_eq!(limits.leverage_max, risk::Limits::default().leverage_max, "the others are the standard ones");
-    let refused = resolve(&RunArgs::default(), &PAPER, &sources).unwrap_err();
-    assert!(refused.message.contains("expected default: paper has the limits of live trading"), "{refused}");
+    let refused =
+        resolve(&RunArgs::default(), &PAPER, &sources).and_then(|r| r.configure(&PAPER).map(drop)).unwrap_err();
+    let looser = "limit position_fraction_max is 0.5, expected at most the hard limit";
+    assert!(refused.message.contains(looser), "{refused}");
     for word in ["off", "default"] {
         let args = RunArgs { risk: Some(word.into()), ..RunArgs::default() };
         let made = settings(&args, &sources);

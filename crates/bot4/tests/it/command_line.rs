@@ -267,11 +267,16 @@ fn the_first_line_of_a_report_says_under_which_limits_it_was_made() {
 fn paper_has_the_limits_of_live_trading() {
     let folder = folder("paper_limits");
     let data = minutes(&folder, "BTCUSDT", 50).display().to_string();
-    for risk in ["off", "limits.toml"] {
-        bot4(&["paper", "--data", &data, "--risk", risk, "--out", &folder.join("out").display().to_string()])
-            .refused(2, &format!("--risk {risk}: expected default: paper has the limits of live trading"));
+    let (limits, out) = (folder.join("limits.toml").display().to_string(), folder.join("out").display().to_string());
+    let paper = |risk: &str| bot4(&["paper", "--data", &data, "--risk", risk, "--out", &out]);
+    paper("off").refused(2, "--risk off: expected default, or tighter limits: paper has those of live trading");
+    for (looser, name) in [("positions_max = 11", "positions_max"), ("daily_loss_max = \"0.9\"", "daily_loss_max")] {
+        std::fs::write(&limits, looser).unwrap();
+        paper(&limits).refused(2, &format!("limit {name} is "));
     }
     assert!(!folder.join("out").exists(), "nothing was begun");
+    std::fs::write(&limits, "positions_max = 3").unwrap();
+    assert_eq!(paper(&limits).code, 0);
 }
 
 #[test]

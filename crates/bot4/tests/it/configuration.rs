@@ -86,7 +86,7 @@ fn a_run_takes_its_configuration_from_file_variables_and_arguments() {
     write(&folder, "none.toml", "");
     assert_eq!(run(&[], &args)["digest"], by_file["digest"]);
     bot4_in(&folder, &[], "paper")
-        .refused(2, "bot4.toml:3:8: run.risk: found \"off\", expected default: paper has the limits");
+        .refused(2, "bot4.toml:3:8: run.risk: found \"off\", expected default, or tighter limits");
     bot4_in(&folder, &[], "backtest --param x=1")
         .refused(2, "--param x=1: expected a parameter of one of the strategies");
     bot4_in(&folder, &[("BOT4_RUN__PARAMS", "x=1")], "backtest")
@@ -104,7 +104,12 @@ fn check_tells_everything_that_is_wrong() {
     let good = bot4_in(&folder, &[], "config check good.toml");
     assert_eq!((good.code, good.stderr.as_str()), (0, ""));
     assert!(good.stdout.starts_with("good.toml: good, "), "{}", good.stdout);
-    assert!(good.stdout.contains("for backtests only; paper says: good.toml:4:17: run.risk"), "{}", good.stdout);
+    assert!(!good.stdout.contains("for backtests only"), "paper takes tighter limits: {}", good.stdout);
+    write(&folder, "loose.toml", "[run]\ncash = 5\n[limits]\npositions_max = 30\n");
+    let loose = bot4_in(&folder, &[], "config check loose.toml");
+    assert_eq!(loose.code, 0);
+    assert!(loose.stdout.contains("for backtests only; paper says: "), "{}", loose.stdout);
+    assert!(loose.stdout.contains("limit positions_max is 30, expected at most the hard limit"), "{}", loose.stdout);
     write(&folder, "bad.toml", "[run]\ncash = 0\nsise = \"cap\"\n[venue]\nexec = \"nxt-open\"\n[dat]\n");
     let bad = bot4_in(&folder, &[], "config check bad.toml");
     bad.refused(2, "bad.toml:2:8: run.cash: found 0, expected an amount above 0");

@@ -136,7 +136,11 @@ fn play(seed: u64, bars: u64, sum: &mut [u64; 6]) -> u64 {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test is told how long to be, and says what it did")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test is told how long to be, and says what it did"
+)]
 fn no_sequence_of_events_crosses_a_limit_or_leaves_an_emergency_unprotected() {
     let steps: u64 = std::env::var("BOT4_SAFETY_STEPS").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000);
     let first: u64 = std::env::var("BOT4_SAFETY_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
