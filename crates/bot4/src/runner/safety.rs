@@ -14,6 +14,7 @@ use domain::{Cause, Mode, UnixNanos};
 use infra::gate_word::{FLATTEN, INCLUDING_STOPS, Level};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Watches over one run and lets others stop it.
 pub struct Safety {
@@ -24,7 +25,12 @@ pub struct Safety {
     requested: bool,
     /// The mode that was seen last.
     mode: Mode,
+    /// When the folder was looked into last.
+    looked: Instant,
 }
+
+/// Between two looks into the folder.
+const EVERY: Duration = Duration::from_millis(100);
 
 impl Safety {
     /// Begins to watch over a run in this folder (none for a run that keeps nothing), and puts its session under the gate word. A kill that
@@ -63,7 +69,25 @@ impl Safety {
             }
         };
         let mode = session.engine.mode().mode();
-        Ok(Self { watch, hearing, folder: folder.map(Path::to_owned), requested: request.is_some(), mode })
+        Ok(Self {
+            watch,
+            hearing,
+            folder: folder.map(Path::to_owned),
+            requested: request.is_some(),
+            mode,
+            looked: Instant::now(),
+        })
+    }
+
+    /// Whether a kill has left its request: it raises the word first and writes afterwards, so a run that hears at once finds it later. What is
+    /// found before the word is looked at is told by that look at the latest.
+    fn finds_request(&mut self) -> bool {
+        let Some(folder) = self.folder.as_ref().filter(|_| self.mode == Mode::Emergency) else { return false };
+        if self.looked.elapsed() < EVERY {
+            return false;
+        }
+        self.looked = Instant::now();
+        folder.join(kill::FILE).exists()
     }
 
     /// The trip is in the journal: once that is on the disk, the request has done its work.
@@ -79,12 +103,15 @@ impl Safety {
 
 impl Outside for Safety {
     fn between(&mut self, session: &mut Session, ts: UnixNanos, probe: &mut Recorder) -> Result<(), SessionError> {
+        self.requested |= self.finds_request();
         self.watch.between(session, ts, probe)?;
         if let Some(hearing) = &mut self.hearing {
             hearing.between(session, ts, probe)?;
         }
         let mode = session.engine.mode().mode();
-        if mode == Mode::Emergency && (self.requested || self.mode != Mode::Emergency) {
+        // Into an emergency, or out of it by a re-arm: nothing of it must come back with the next start.
+        let changed = (mode == Mode::Emergency) != (self.mode == Mode::Emergency);
+        if changed || (mode == Mode::Emergency && self.requested) {
             self.answer_request(session);
         }
         self.mode = mode;

@@ -4,7 +4,7 @@
 //! as it can, and writes down how many left.
 
 use crate::support::folder;
-use bot4::config::SafetySection;
+use bot4::config::{KEYS, SafetySection};
 use bot4::kill::{self, FILE};
 use bot4::watch::Watch;
 use domain::{Cause, Mode};
@@ -61,10 +61,11 @@ fn helper() {
 
 /// A switch by a pipe in the run's folder, and an engine that may be silent for a second.
 fn watched(run: &Path) -> SafetySection {
-    let settings = serde_json::json!({
-        "holders": [], "paper_days_min": 90, "heartbeat_s": 1, "gpio_simulated": run.join("switch.pipe"), "gpio_line": 17, "gpio_leds": true, "gpio_led_red": 22,
-        "gpio_led_yellow": 23, "gpio_led_green": 24, "debounce_ms": 20, "chatter_edges": 50, "chatter_window_ms": 1_000
-    });
+    let section = KEYS.iter().filter(|key| key.section() == "safety");
+    let presets = section.filter_map(|key| Some((key.name().to_owned(), key.preset()?.json())));
+    let mut settings: Value = presets.collect::<serde_json::Map<_, _>>().into();
+    settings["heartbeat_s"] = 1.into();
+    settings["gpio_simulated"] = run.join("switch.pipe").to_str().into();
     serde_json::from_value(settings).unwrap()
 }
 
@@ -210,7 +211,8 @@ fn one_that_is_stopped_by_a_signal_sends_nothing_more_when_it_goes_on() {
 fn every_trigger_closes_the_same_gate() {
     let place = Place::new("triggers");
     let press = |run: &Path, bytes: &str| std::fs::write(run.join("switch.pipe"), bytes).unwrap();
-    let triggers: [(&str, Cause, &dyn Fn(&Helper)); 8] = [
+    type Pull<'a> = &'a dyn Fn(&Helper);
+    let triggers: [(&str, Cause, Pull<'_>); 8] = [
         ("signal", Cause::Signal, &|helper| helper.signal("USR1")),
         ("flatten", Cause::Signal, &|helper| helper.signal("USR2")),
         ("kill", Cause::Kill, &|_| assert_eq!(place.kill_json(&[]).1, 0)),
@@ -371,4 +373,92 @@ fn a_raise_through_the_file_is_seen_by_the_sender() {
     assert_eq!((&said["processes"][0]["pid"], code), (&std::process::id().into(), 0), "{said}");
     assert!(ours.send(Class::Entry, || ()).is_err());
     assert!(ours.send(Class::Reducing, || ()).is_ok());
+}
+
+/// A run of the program itself, a day of the market a second.
+struct Paper {
+    child: Child,
+    run: PathBuf,
+    registry: PathBuf,
+}
+
+impl Paper {
+    fn start(place: &Place, args: &[&str], run: &Path) -> Self {
+        let mut command = crate::support::program();
+        command.arg("paper").args(args).arg(run).args(["--speed", "86400x", "--json"]);
+        let child = command
+            .env(kill::VARIABLE, place.registry())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let paper = Self { child, run: run.to_owned(), registry: place.registry() };
+        // It has begun when it says a mode.
+        until(|| {
+            let pages = std::fs::read_dir(&paper.registry).into_iter().flatten().flatten();
+            pages.filter_map(|page| GateWord::open(&page.path()).ok()).any(|gate| gate.beats() > 0 && gate.is_held())
+        });
+        paper
+    }
+
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    fn end(&mut self, name: &str) {
+        self.signal(name);
+        self.child.wait().unwrap();
+    }
+
+    /// Changes of the mode in its audit log, as to and cause.
+    fn modes(&self) -> Vec<(String, String)> {
+        let shown = crate::support::bot4(&["audit", "show", self.run.to_str().unwrap(), "--kind", "mode", "--json"]);
+        let text = |line: &Value, key: &str| line[key].as_str().unwrap().to_owned();
+        shown.lines().iter().map(|line| (text(line, "to"), text(line, "cause"))).collect()
+    }
+}
+
+impl Drop for Paper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn emergency(cause: &str) -> Vec<(String, String)> {
+    vec![("emergency".to_owned(), cause.to_owned())]
+}
+
+#[test]
+fn a_run_records_the_kill_and_keeps_nothing_of_it_for_its_next_start() {
+    let place = Place::new("paper");
+    let run = place.0.join("run");
+    let mut paper = Paper::start(&place, &["--out"], &run);
+    let (said, code) = place.kill_json(&["--run", run.to_str().unwrap()]);
+    assert_eq!((&said["processes"][0]["engine_answered"], code), (&true.into(), 0), "{said}");
+    assert_eq!(said["processes"][0]["mode"], "emergency", "{said}");
+    until(|| kill::pending(&run).is_none());
+    paper.end("INT");
+    assert_eq!(paper.modes(), emergency("kill"));
+    assert_eq!(kill::pending(&run), None);
+}
+
+#[test]
+fn a_run_that_dies_before_it_heard_of_the_kill_goes_on_in_emergency() {
+    let place = Place::new("dies");
+    let run = place.0.join("run");
+    let mut paper = Paper::start(&place, &["--out"], &run);
+    paper.signal("STOP");
+    let (said, code) = place.kill_json(&["--flatten"]);
+    assert_eq!((&said["processes"][0]["engine_answered"], code), (&false.into(), 0), "{said}");
+    paper.end("KILL");
+    assert!(kill::pending(&run).unwrap().flatten);
+    let mut again = Paper::start(&place, &["--resume"], &run);
+    until(|| kill::pending(&run).is_none());
+    let gate = GateWord::open(&only_page(&place.registry())).unwrap();
+    assert!(gate.level() > Level::All && gate.mode() == Some(Mode::Emergency as u8));
+    again.end("INT");
+    assert_eq!(again.modes(), emergency("kill"));
 }
