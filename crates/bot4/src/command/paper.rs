@@ -87,6 +87,8 @@ pub(super) fn hear(controls: &Arc<Controls>) {
 
 fn start(args: &PaperArgs, controls: &Controls, stop: &Arc<AtomicBool>) -> Result<(), CommandError> {
     let resolved = args.run.resolve(&PAPER)?;
+    // What cannot be is said before anything is put anywhere.
+    resolved.configure(&PAPER)?;
     let mut settings = resolved.settings.clone();
     match args.journal.as_deref() {
         None => {}
@@ -285,6 +287,9 @@ fn play(
     let mut keep = Keep::new(&mut bar, stop, controls, Some(&mut saving), &mut warn).hearing(&mut safety);
     let driven = opened.play(&mut keep);
     drop(driving);
+    // The engine is silent from here on, and nothing leaves any more.
+    drop(keep);
+    drop(safety);
     bar.finish();
     saving.finish();
     let session = &mut opened.plan.session;
