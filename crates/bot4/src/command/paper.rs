@@ -288,7 +288,6 @@ fn play(
     let driven = opened.play(&mut keep);
     drop(driving);
     // The engine is silent from here on, and nothing leaves any more.
-    drop(keep);
     drop(safety);
     bar.finish();
     saving.finish();
