@@ -180,7 +180,7 @@ fn run(table: &InstrumentTable, candles: &[Candle], times: i64, config: GuardCon
         }
         guard.check(&world.scene(ts), ACCOUNT, &mut out);
         guard.sample(&world.scene(ts), &mut out);
-        if ts.0 % 86_400_000_000_000 == 0 {
+        if ts.0.is_multiple_of(86_400_000_000_000) {
             guard.on_day(&world.scene(ts), &mut out);
         }
         result.worst = result.worst.max(guard.stance(ts, ACCOUNT, StrategyIdx(0)).black_swan);
