@@ -19,6 +19,7 @@ mod safety;
 mod scan;
 mod spdx;
 mod test_run;
+mod triggers;
 mod workspace;
 
 use outcome::TaskError;
@@ -31,6 +32,7 @@ cargo xtask TASK
   deep crash                kills and resumes of the release program [--kills N] [--seed S] [--json]
   deep memory               memory of a recorded run and of its replay, as a plot [--data PATH]... [--json]
   deep safety               limits and emergencies under random events [--steps N] [--seed S]
+  deep triggers             every trigger on a running paper session [--json]
   deep mutants [FILE...]    changes of `risk` that no test notices (needs cargo-mutants)
   deep coverage             lines of risk, ledger and execution that tests reach (needs cargo-tarpaulin)
   ci                        what the CI runs: formatting, lints, then `test`
@@ -45,7 +47,7 @@ cargo xtask TASK
   hooks                     makes git run the hooks of .githooks in this checkout";
 
 /// Parts of the long form.
-const DEEP: &str = "crash, memory, safety, mutants, coverage";
+const DEEP: &str = "crash, memory, safety, triggers, mutants, coverage";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -71,6 +73,7 @@ fn task(arguments: &[String]) -> Result<(), TaskError> {
             Some((part, rest)) if part == "crash" => crash::run(&root, rest),
             Some((part, rest)) if part == "memory" => memory::run(&root, rest),
             Some((part, rest)) if part == "safety" => safety::safety(&root, rest),
+            Some((part, rest)) if part == "triggers" => triggers::run(&root, rest),
             Some((part, rest)) if part == "mutants" => safety::mutants(&root, rest),
             Some((part, rest)) if part == "coverage" => safety::coverage(&root, rest),
             Some((part, _)) => Err(TaskError::Usage(format!("deep: no part `{part}`; there are: {DEEP}"))),
