@@ -11,6 +11,7 @@ use crate::audit;
 use crate::runner::outside::Outside;
 use crate::runner::record::Recorder;
 use crate::runner::session::{Session, SessionError};
+use crate::watch::SwitchProbe;
 use domain::{EventBody, UnixNanos};
 use risk::Limits;
 use std::fmt;
@@ -49,11 +50,17 @@ pub struct Hearing {
 }
 
 impl Hearing {
-    /// Listens for the run in this folder, which has begun. `holders` are the lines of `safety.holders`, `limits` those in force.
+    /// Listens for the run in this folder, which has begun. `holders` are the lines of `safety.holders`, `limits` those in
+    /// force; a re-arm is refused while `switch` says that the hardware switch is not ready.
     ///
     /// # Errors
     /// [`HearError`].
-    pub fn begin(run: &Path, holders: &[String], limits: Option<Limits>) -> Result<Self, HearError> {
+    pub fn begin(
+        run: &Path,
+        holders: &[String],
+        limits: Option<Limits>,
+        switch: SwitchProbe,
+    ) -> Result<Self, HearError> {
         let holders = Holders::parse(holders).map_err(HearError::Holders)?;
         // A re-arm needs the key that signs the audit log, which is else made when the first run ends.
         if !holders.is_empty()
@@ -67,7 +74,10 @@ impl Hearing {
             None
         });
         let folder = run.to_owned();
-        let tests = Arc::new(move || self_test::run(&Subject::of_run(&folder, limits)));
+        let tests = Arc::new(move || {
+            let switch = Arc::clone(&switch);
+            self_test::run(&Subject { switch: Box::new(move |_| switch()), ..Subject::of_run(&folder, limits) })
+        });
         let inbox = Inbox::open(run, name, holders, tests, now()).map_err(HearError::Inbox)?;
         Ok(Self { inbox, looked: None })
     }

@@ -33,6 +33,8 @@ pub struct Subject {
     pub gate_word: Probe,
     /// Whether the kill path reaches who runs in the folder.
     pub kill_path: Probe,
+    /// Whether the hardware switch, where there is one, would work.
+    pub switch: Probe,
 }
 
 impl Subject {
@@ -45,6 +47,7 @@ impl Subject {
             limits,
             gate_word: Box::new(gate_word),
             kill_path: Box::new(kill_path),
+            switch: Box::new(|_| Ok("no hardware switch is configured".into())),
         }
     }
 
@@ -145,6 +148,7 @@ pub fn run(subject: &Subject) -> Checklist {
                 &subject.gate_word,
             ),
             probed("kill_path", "`bot4 kill` reaches this run", &subject.kill_path),
+            probed("switch", "the hardware switch, where there is one, is released and works", &subject.switch),
             Item::new("journal_writable", "the folder of the run can be written and synchronised", writable(folder)),
             record(subject),
             Item::new(
@@ -279,6 +283,7 @@ mod tests {
             limits: Some(Limits::default()),
             gate_word: Box::new(|_| Ok("closes".into())),
             kill_path: Box::new(|_| Ok("reaches".into())),
+            switch: Box::new(|_| Ok("ready".into())),
         }
     }
 
@@ -331,6 +336,8 @@ mod tests {
         let closed = with(&|s| s.gate_word = Box::new(|_| Err("the page is read-only".into())));
         assert_eq!(state(&closed, "gate_word"), (State::Fail, "the page is read-only".into()));
         assert!(closed.open_text().contains("gate_word: the page is read-only"));
+        let pressed = with(&|s| s.switch = Box::new(|_| Err("the hardware switch is pressed".into())));
+        assert_eq!(state(&pressed, "switch"), (State::Fail, "the hardware switch is pressed".into()));
         assert_eq!(
             state(&with(&|s| s.kill_path = Box::new(kill_path)), "kill_path").0,
             State::Fail,

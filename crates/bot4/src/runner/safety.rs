@@ -57,10 +57,9 @@ impl Safety {
         }
         session.send_under(Arc::clone(watch.word()));
         // Who cannot be heard is told of; the run can still be killed.
-        let hearing = match folder
-            .filter(|_| recorded && !settings.safety.holders.is_empty())
-            .map(|folder| Hearing::begin(folder, &settings.safety.holders, session.engine.limits().copied()))
-        {
+        let hearing = match folder.filter(|_| recorded && !settings.safety.holders.is_empty()).map(|folder| {
+            Hearing::begin(folder, &settings.safety.holders, session.engine.limits().copied(), watch.switch_probe())
+        }) {
             None => None,
             Some(Ok(hearing)) => Some(hearing),
             Some(Err(error)) => {

@@ -121,6 +121,29 @@ impl Watch {
     }
 }
 
+/// Says whether the hardware switch, where there is one, would work: for the self-tests before a re-arm.
+pub type SwitchProbe = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
+
+impl Watch {
+    /// Whether the switch would work, asked from elsewhere.
+    #[must_use]
+    pub fn switch_probe(&self) -> SwitchProbe {
+        match &self.switch {
+            None => Arc::new(|| Ok("no hardware switch is configured".into())),
+            Some(switch) => {
+                let look = switch.looker();
+                Arc::new(move || match look() {
+                    SwitchState::Ready => Ok("the hardware switch is ready".into()),
+                    SwitchState::Pressed => Err("the hardware switch is pressed".into()),
+                    SwitchState::Cut => Err("the cable of the hardware switch is cut".into()),
+                    SwitchState::Chattering => Err("the hardware switch chatters".into()),
+                    SwitchState::Lost => Err("the hardware switch cannot be read".into()),
+                })
+            }
+        }
+    }
+}
+
 impl Outside for Watch {
     fn between(&mut self, session: &mut Session, ts: UnixNanos, probe: &mut Recorder) -> Result<(), SessionError> {
         self.beat();

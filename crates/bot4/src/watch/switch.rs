@@ -86,6 +86,10 @@ pub enum SwitchState {
 impl SwitchState {
     const ALL: [Self; 5] = [Self::Ready, Self::Pressed, Self::Cut, Self::Chattering, Self::Lost];
 
+    fn read(state: &AtomicU8) -> Self {
+        Self::ALL.get(usize::from(state.load(Ordering::Acquire))).copied().unwrap_or(Self::Lost)
+    }
+
     /// Its key in records.
     #[must_use]
     pub const fn key(self) -> &'static str {
@@ -231,8 +235,13 @@ impl Thread {
     /// What the switch is.
     #[must_use]
     pub fn state(&self) -> SwitchState {
-        let number = usize::from(self.state.load(Ordering::Acquire));
-        SwitchState::ALL.get(number).copied().unwrap_or(SwitchState::Lost)
+        SwitchState::read(&self.state)
+    }
+
+    /// Looks at its state from elsewhere, as long as anybody wants to.
+    pub fn looker(&self) -> impl Fn() -> SwitchState + Send + Sync + 'static {
+        let state = Arc::clone(&self.state);
+        move || SwitchState::read(&state)
     }
 }
 
