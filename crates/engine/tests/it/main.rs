@@ -7,4 +7,5 @@ mod hall;
 mod referee;
 mod safety;
 mod snapshot;
+mod trips;
 mod world;
