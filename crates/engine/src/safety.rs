@@ -80,14 +80,18 @@ impl Engine {
     ) {
         let change = self.mode.restrict(Mode::Emergency, cause);
         self.changed(ts, change, None, out, observer);
-        if including_stops {
+        if flatten {
+            // What closes has to leave, and what protects stays until it has: then it is taken off by itself.
+            self.bare = false;
+            self.settle_level(ts, out);
+            // Said again where it is that already: who asked for it may have raised the word beyond.
+            out.push(Command::Gate { level: self.level });
+            self.each_account(ts, out, observer, |desk, account, world| desk.flatten(account, world));
+        } else if including_stops {
             self.bare = true;
             self.each_account(ts, out, observer, |desk, account, world| {
                 desk.cancel_all_including_stops(account, world);
             });
-        }
-        if flatten {
-            self.each_account(ts, out, observer, |desk, account, world| desk.flatten(account, world));
         }
         let mut world = World {
             scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
@@ -184,6 +188,12 @@ impl Engine {
             self.level = level;
             out.push(Command::Gate { level });
         }
+    }
+
+    /// Reductions may leave again where only cancels did because stops were taken off.
+    pub(crate) fn let_out(&mut self, ts: UnixNanos, out: &mut Vec<Command>) {
+        self.bare = false;
+        self.settle_level(ts, out);
     }
 
     /// Lets the guard look at the accounts.

@@ -341,6 +341,11 @@ impl Engine {
                 Output::Signal(_) if self.mode.mode() == Mode::Paused => {}
                 Output::Signal(signal)
                     if self.mode.mode() == Mode::Emergency && signal.intent != domain::Intent::Exit => {}
+                Output::Signal(signal) if self.bare => {
+                    // Stops are off because that was asked for; a strategy that wants out is let out.
+                    self.let_out(ts, out);
+                    self.on_signal(ts, &Signal { strategy: number, ..signal }, out, observer);
+                }
                 Output::Signal(signal) => self.on_signal(ts, &Signal { strategy: number, ..signal }, out, observer),
                 Output::Timer(request) => out.push(Command::Timer {
                     at: request.at,

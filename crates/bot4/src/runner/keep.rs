@@ -216,7 +216,8 @@ impl Keeper<Recorder> for Keep<'_> {
         let paced = self.pace.speed() != Speed::Max;
         // The tail of a run that goes on is no time of anybody's; a replay is watched.
         if moment.session.tape.in_tail() || moment.next == UnixNanos::MAX {
-            let look = if paced { LOOK_FOLLOWING } else { LOOK_EVERY };
+            // A run that goes on hears what is outside soon after the end of its record.
+            let look = if paced || moment.session.tape.in_tail() { LOOK_FOLLOWING } else { LOOK_EVERY };
             return Ok(Leave { rows: rows + look, until: UnixNanos::MAX });
         }
         if paced && let Some(journal) = moment.session.tape.journal() {

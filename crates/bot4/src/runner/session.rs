@@ -69,6 +69,8 @@ pub struct Session {
     setup: u64,
     /// Number of the latest event, counted from 1.
     seq: u64,
+    /// How often the venue was moved on since the latest event: what comes from outside between two events comes at one of these places.
+    touches: u16,
     /// From this event on there is something to do even where the engine says nothing: the record goes on, or the end is reached.
     watch: u64,
     /// The event after which to stop.
@@ -95,6 +97,7 @@ impl Session {
             timers_fired: 0,
             setup: 0,
             seq: 0,
+            touches: 0,
             watch: u64::MAX,
             stop_after: u64::MAX,
             faults_told: 0,
@@ -151,6 +154,7 @@ impl Session {
         for number in [self.due.0, self.reports, self.timers_fired, self.setup, self.seq] {
             number.put(out);
         }
+        self.touches.put(out);
     }
 
     /// Loads a state into a session that was made with the same configuration. After an error the session is not to be used.
@@ -166,6 +170,7 @@ impl Session {
         for number in [&mut self.reports, &mut self.timers_fired, &mut self.setup, &mut self.seq] {
             *number = Stored::take(from)?;
         }
+        self.touches = Stored::take(from)?;
         self.faults_told = self.engine.faults().len();
         self.look_out();
         Ok(())
@@ -176,10 +181,16 @@ impl Session {
     /// # Errors
     /// As [`Session::settle`].
     pub fn tell<P: Probe>(&mut self, ts: UnixNanos, body: EventBody, probe: &mut P) -> Result<(), SessionError> {
-        let id = InputId::new(InputId::SETUP, self.setup);
+        let id = self.outside_id();
         self.setup += 1;
         self.step(ts, &Event { id, body }, probe);
         self.settle(ts, probe)
+    }
+
+    /// The id of what comes from outside: its number, and at which place since the latest event it came. The venue moves on between two
+    /// events, inside of a bar: a replay tells it at the very place.
+    fn outside_id(&self) -> InputId {
+        InputId::new(InputId::SETUP, self.setup | u64::from(self.touches) << 32)
     }
 
     /// Digest of the whole state: engine, venue, timers and answers that are due.
@@ -223,6 +234,7 @@ impl Session {
     /// As [`Session::settle`].
     pub fn bar_open<P: Probe>(&mut self, ts: UnixNanos, candle: &Candle, probe: &mut P) -> Result<(), SessionError> {
         self.venue.on_bar_open(ts, candle);
+        self.touches = self.touches.saturating_add(1);
         self.settle(ts, probe)
     }
 
@@ -232,6 +244,7 @@ impl Session {
     /// As [`Session::settle`].
     pub fn bar_path<P: Probe>(&mut self, ts: UnixNanos, candle: &Candle, probe: &mut P) -> Result<(), SessionError> {
         self.venue.on_bar_path(ts, candle);
+        self.touches = self.touches.saturating_add(1);
         self.settle(ts, probe)
     }
 
@@ -307,6 +320,7 @@ impl Session {
     fn market<P: Probe>(&mut self, ts: UnixNanos, id: InputId, probe: &mut P) -> Result<(), SessionError> {
         self.market.id = id;
         self.seq += 1;
+        self.touches = 0;
         self.engine.step_observed(ts, &self.market, &mut self.out, probe);
         if self.out.is_empty() && self.seq < self.watch {
             return Ok(());
@@ -324,6 +338,7 @@ impl Session {
             let now = self.due;
             if self.venue.next_due().is_some_and(|due| due <= now) {
                 self.venue.advance(now);
+                self.touches = self.touches.saturating_add(1);
                 self.settle(now, probe)?;
                 continue;
             }
@@ -348,6 +363,7 @@ impl Session {
     #[inline]
     fn step<P: Probe>(&mut self, ts: UnixNanos, event: &Event, probe: &mut P) {
         self.seq += 1;
+        self.touches = 0;
         self.tape.event(self.seq, ts, event);
         self.engine.step_observed(ts, event, &mut self.out, probe);
     }
@@ -396,10 +412,13 @@ impl Session {
         self.tape.settled(self.seq, self.engine.digest());
         if self.tape.calls_for_pause() {
             // The journal cannot be written, or this build decides otherwise than the record: no new risk. Reductions go on.
-            let id = InputId::new(InputId::SETUP, self.setup);
+            let id = self.outside_id();
             self.tell_now(ts, &Event { id, body: EventBody::Control(Control::Pause) }, probe);
         }
         while let Some((ts, event)) = self.tape.external(self.seq + 1) {
+            if place_of(event.id) != self.touches {
+                break;
+            }
             self.tell_now(ts, &event, probe);
             self.tape.settled(self.seq, self.engine.digest());
         }
@@ -467,7 +486,7 @@ impl Session {
         }
         if let Some(stopped) = stopped {
             // The engine has to know at once: what did not leave protects nothing and holds nothing.
-            let id = InputId::new(InputId::SETUP, self.setup);
+            let id = self.outside_id();
             self.tell_now(ts, &Event { id, body: EventBody::NotSent(Arc::new(stopped)) }, probe);
         }
     }
@@ -487,6 +506,11 @@ impl Session {
             }
         }
     }
+}
+
+/// At which place since the event before it something came from outside.
+const fn place_of(id: InputId) -> u16 {
+    (id.sequence() >> 32) as u16
 }
 
 /// Places an approved order at the venue.

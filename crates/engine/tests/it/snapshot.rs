@@ -173,7 +173,7 @@ fn damage_is_an_error_or_another_state_and_never_a_panic() {
     let (recipe, bytes) = small();
     let mut r = Seeded::new(5);
     let mut refused = 0;
-    for _ in 0..10_000 {
+    for _ in 0..1_000 {
         let mut damaged = bytes.clone();
         for _ in 0..r.within(1, 3) {
             let at = r.within(0, bytes.len() as i64 - 1) as usize;
@@ -188,7 +188,7 @@ fn damage_is_an_error_or_another_state_and_never_a_panic() {
             }
         }
     }
-    assert!(refused > 1_000, "{refused}");
+    assert!(refused > 100, "{refused}");
 }
 
 #[track_caller]

@@ -50,7 +50,7 @@ fn a_trip_that_flattens_takes_entries_off_and_closes_until_nothing_is_open() {
     let mut hall = long(vec![(1, says(Intent::EnterLong))]);
     assert_eq!(words(&hall.candle(100)), ["signal EnterLong 0", "submit Entry market 0"]);
     let said = words(&hall.step(trip(true, false)));
-    assert_eq!(said, ["mode emergency kill", "gate 1", "cancel 3", "submit Reducing market 0"]);
+    assert_eq!(said, ["mode emergency kill", "gate 1", "cancel 3", "gate 1", "submit Reducing market 0"]);
     // The entry was filled before its cancel arrived: that, too, is closed.
     let fill = hall.fill(3, Side::Buy, 50, 10_000, true);
     assert!(words(&hall.step(fill)).iter().any(|w| w == "submit Reducing stop-market 0"), "protected meanwhile");
