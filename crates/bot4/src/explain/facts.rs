@@ -290,6 +290,8 @@ pub struct OrderFacts {
     pub post_only: bool,
     /// Where it is at the end of the record.
     pub status: domain::OrderStatus,
+    /// Whether the gate word stopped it as it was about to leave: it never left.
+    pub stopped: bool,
     /// The event on which it ended.
     pub ended_seq: Option<u64>,
     /// Engine time of that.

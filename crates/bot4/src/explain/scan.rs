@@ -73,6 +73,8 @@ pub struct OrderLine {
     pub status: OrderStatus,
     /// The event on which it ended, and its time.
     pub ended: Option<(u64, UnixNanos)>,
+    /// Whether the gate word stopped it as it was about to leave.
+    pub stopped: bool,
     /// Filled, a mantissa.
     pub filled: i64,
     /// Sum of price x quantity of its fills, in mantissas.
@@ -153,6 +155,19 @@ impl Index {
                         index.report(view.seq, ts, &report.body);
                     }
                 }
+                Kind::Control => {
+                    if let Ok((ts, event)) = event_of(view.body)
+                        && let domain::EventBody::NotSent(stopped) = event.body
+                    {
+                        // The gate word stopped them: they are nowhere.
+                        for id in &stopped.orders {
+                            if let Some(line) = index.line(*id) {
+                                (line.status, line.ended) = (OrderStatus::Rejected, Some((view.seq, ts)));
+                                line.stopped = true;
+                            }
+                        }
+                    }
+                }
                 Kind::Seal => index.sealed = true,
                 _ => {}
             }
@@ -221,6 +236,7 @@ impl Index {
             entry,
             status: OrderStatus::Submitted,
             ended: None,
+            stopped: false,
             filled: 0,
             weighted: 0,
         });

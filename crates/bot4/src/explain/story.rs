@@ -313,6 +313,7 @@ impl<'a> Names<'a> {
             reduce_only: spec.reduce_only,
             post_only: spec.post_only,
             status: line.status,
+            stopped: line.stopped,
             ended_seq: line.ended.map(|(seq, _)| seq),
             ended_ts: line.ended.map(|(_, ts)| ts.as_millis()),
             filled: self.quantity(spec.instrument, line.filled),

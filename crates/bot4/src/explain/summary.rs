@@ -43,8 +43,11 @@ pub fn of_order(e: &Explanation) -> Vec<String> {
             }
             let passed = e.checks.iter().filter(|c| c.result == "passed").count();
             let checked = if passed > 0 { format!(" after {passed} checks, all passed") } else { String::new() };
-            lines
-                .push(format!("Order {} left{checked}: {} {}, {}.", order.ordinal, order.side, order.size, order.does));
+            let left = if order.stopped { "was to leave" } else { "left" };
+            lines.push(format!(
+                "Order {} {left}{checked}: {} {}, {}.",
+                order.ordinal, order.side, order.size, order.does
+            ));
         }
         Purpose::Stop | Purpose::Target => {
             let what = if order.purpose == Purpose::Stop { "protects" } else { "takes profit on" };
@@ -87,6 +90,9 @@ fn ended(e: &Explanation, order: &OrderFacts) -> String {
     let off = || {
         e.life.iter().rev().find(|l| l.what == "cancel-sent").and_then(|l| l.text.split_once(": ")).map(|(_, why)| why)
     };
+    if order.stopped {
+        return "The gate word stopped it before it left: it is nowhere.".into();
+    }
     match (order.status, &e.execution) {
         (OrderStatus::Filled, Some(x)) => {
             let verb = if order.side == "buy" { "bought" } else { "sold" };

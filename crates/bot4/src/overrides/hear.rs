@@ -12,7 +12,7 @@ use crate::runner::outside::Outside;
 use crate::runner::record::Recorder;
 use crate::runner::session::{Session, SessionError};
 use crate::watch::SwitchProbe;
-use domain::{EventBody, UnixNanos};
+use domain::{Control, EventBody, Mode, Rearm, UnixNanos};
 use risk::Limits;
 use std::fmt;
 use std::io;
@@ -96,8 +96,24 @@ impl Outside for Hearing {
         }
         self.looked = Some(Instant::now());
         while let Some(Accepted { controls, answering, .. }) = self.inbox.next(now()) {
+            let (limits, mode) = (session.engine.limits().copied(), session.engine.mode().mode());
+            let (mut tightens, mut rearms) = (false, false);
             for control in controls {
+                tightens |= matches!(control, Control::Tighten { .. });
+                rearms |= matches!(control, Control::Rearm { what: Rearm::Account, .. });
                 session.tell(ts, EventBody::Control(control), probe)?;
+            }
+            if tightens && session.engine.limits().copied() == limits {
+                answering
+                    .without_effect("the limit in force is as tight already, or this is no value for it: it stays");
+                continue;
+            }
+            if rearms && session.engine.mode().mode() == mode {
+                answering.without_effect(match mode {
+                    Mode::Normal => "there is nothing to re-arm: the mode is normal",
+                    _ => "a fault stands, and only a new start ends it: the mode stays",
+                });
+                continue;
             }
             let (seq, mode) = (session.seq(), session.engine.mode().mode().key());
             answering.done(&format!("told to the engine as event {seq}; its mode is {mode}"));

@@ -105,6 +105,14 @@ impl Answering {
         self.write();
     }
 
+    /// The session was told, and the engine left everything as it was: why, in words.
+    pub fn without_effect(mut self, says: &str) {
+        self.answer.accepted = false;
+        self.answer.reason = Some("without_effect".into());
+        self.answer.says = says.to_owned();
+        self.write();
+    }
+
     fn write(&mut self) {
         if let Some(path) = self.path.take()
             && let Err(error) = write_answer(&path, &self.answer)
