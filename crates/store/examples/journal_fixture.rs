@@ -7,9 +7,10 @@
 use std::path::Path;
 use store::journal::{Kind, Limit, Options, Policy, Writer, retain};
 
-/// Records: every kind but the seal, several times, bodies of several lengths.
+/// Records: every kind of format 1 but the seal, several times, bodies of several lengths.
 pub fn records() -> Vec<(u64, Kind, u8, Vec<u8>)> {
-    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|k| *k != Kind::Seal).collect();
+    // The kinds that there were then: later ones have their own numbers, and no place in what was released.
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|k| !matches!(k, Kind::Seal | Kind::Safety)).collect();
     (0..65u64)
         .map(|at| {
             let body = (0..at * 11 % 37).map(|b| (at * 7 + b * 13) as u8).collect();
