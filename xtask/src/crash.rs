@@ -181,7 +181,7 @@ impl<'a> Harness<'a> {
         let Ended::Done(undisturbed) = self.start(&arguments, None, None)? else {
             return Err(TaskError::Program(format!("{name}: the undisturbed run did not end by itself")));
         };
-        if undisturbed["orders"].as_u64().unwrap_or(0) < 100 {
+        if undisturbed["orders"].as_u64().unwrap_or(0) < 20 {
             return Err(TaskError::Program(format!("{name}: only {} orders to compare", undisturbed["orders"])));
         }
         self.cases.push(Case { name, options, undisturbed, out, took: began.elapsed() });

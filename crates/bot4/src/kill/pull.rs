@@ -49,7 +49,7 @@ pub struct Reached {
     pub level_before: Level,
     /// Level of its word after.
     pub level_after: Level,
-    /// How soon its engine took the kill up; `None` if it did not within [`PATIENCE`].
+    /// How soon its engine took the kill up; `None` if it did not within a second.
     pub answered: Option<Duration>,
     /// Whether its engine gave a sign of life in that time.
     pub beats: bool,
