@@ -133,9 +133,34 @@ mod tests {
     }
 
     #[test]
+    fn every_part_is_in_the_digest() {
+        let digest = |to, cause, fault: bool| {
+            let mut m = ModeMachine::default();
+            m.restrict(to, cause);
+            if fault {
+                m.restrict(Mode::Normal, Cause::Fault);
+            }
+            let mut d = Digest::default();
+            m.digest(&mut d);
+            d.value()
+        };
+        let all = [
+            digest(Mode::Normal, Cause::Kill, false),
+            digest(Mode::Reduced, Cause::Kill, false),
+            digest(Mode::Emergency, Cause::Kill, false),
+            digest(Mode::Emergency, Cause::Signal, false),
+            digest(Mode::Emergency, Cause::Signal, true),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[..at].contains(one), "{at}");
+        }
+    }
+
+    #[test]
     fn a_fault_keeps_whatever_mode_there_is() {
         let mut m = ModeMachine::default();
         m.restrict(Mode::Emergency, Cause::Kill);
+        assert!(!m.is_stuck());
         assert_eq!(m.restrict(Mode::Reduced, Cause::Fault), None);
         assert!(m.is_stuck());
         assert_eq!(m.rearm(), None);

@@ -73,7 +73,7 @@ mod tests {
             let elsewhere = stage.elsewhere(BTC);
             stage.mark(elsewhere, 100);
             stage.trade(0, BTC, Side::Buy, "1", 100);
-            for (idx, passes) in [(eth, other_instrument), (elsewhere, other_venue)] {
+            for (idx, passes) in [(BTC, true), (eth, other_instrument), (elsewhere, other_venue)] {
                 let result = stage.enter(&stage.long(idx, "1"));
                 let result = result.map(|e| stage.gate.release(e.reservation)).map_err(|r| r.reason);
                 assert_eq!(result, if passes { Ok(()) } else { Err(DenyReason::Deployment) }, "step {step}, {idx:?}");
