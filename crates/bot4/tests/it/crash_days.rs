@@ -269,6 +269,74 @@ fn nothing_is_liquidated_that_the_guard_watches() {
     assert!(windows == 0 || windows < WINDOWS.len() || bare_all > 0, "falls that deep liquidate who is not watched");
 }
 
+/// The guard with each of its protections removed in turn, and with each alone.
+fn protections() -> Vec<(String, GuardConfig)> {
+    let all = domain::Rate::ONE;
+    let times = domain::Rate::from_raw(100 * domain::Rate::ONE.raw());
+    let nearly_nothing = domain::Rate::from_raw(1);
+    type Remove = fn(&mut GuardConfig, domain::Rate, domain::Rate, domain::Rate);
+    let removals: [(&str, Remove); 5] = [
+        ("drawdown halt", |c, all, _, _| (c.drawdown_alert, c.drawdown_halt) = (all, all)),
+        ("loss of day and hour", |c, all, _, _| (c.daily_loss_max, c.hourly_loss_max) = (all, all)),
+        ("black swan", |c, all, _, _| {
+            (c.swan_asset_hour, c.swan_asset_ten_minutes, c.swan_portfolio_hour) = (all, all, all);
+        }),
+        ("cap of leverage", |c, _, times, _| {
+            (c.leverage_max, c.leverage_volatile, c.leverage_crisis) = (times, times, times);
+        }),
+        ("ladders of liquidation", |c, all, _, nothing| {
+            (c.margin_ratio_alert, c.margin_ratio_act, c.margin_ratio_critical) = (all, all, all);
+            (c.distance_close, c.distance_halve, c.distance_add) = (nothing, nothing, nothing);
+        }),
+    ];
+    let mut made = vec![("all".to_owned(), GuardConfig::default())];
+    for (at, (name, remove)) in removals.iter().enumerate() {
+        let (mut without, mut alone) = (GuardConfig::default(), GuardConfig::default());
+        remove(&mut without, all, times, nearly_nothing);
+        for (_, other) in removals.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, r)| r) {
+            other(&mut alone, all, times, nearly_nothing);
+        }
+        made.push((format!("without {name}"), without));
+        made.push((format!("{name} alone"), alone));
+    }
+    made
+}
+
+/// `BOT4_CRASH_EVERY=240` enters every four hours, as the table in the documents does.
+#[test]
+fn each_protection_removed_in_turn_shows_what_it_is_worth() {
+    let every = std::env::var("BOT4_CRASH_EVERY").ok().and_then(|n| n.parse().ok()).unwrap_or(1_440);
+    let mut all = protections();
+    all.push(("none".to_owned(), GuardConfig::default()));
+    let mut rows = vec![(0u32, 0u32, 0.0f64, f64::MAX); all.len()];
+    let mut windows = 0;
+    for (file, day, days, _) in WINDOWS {
+        let Some(path) = shared(&format!("data/candles_1m/{file}")) else { continue };
+        windows += 1;
+        let (table, candles) = candles(&path, midnight(day), days);
+        for at in (0..candles.len().saturating_sub(60)).step_by(every) {
+            for ((name, config), row) in all.iter().zip(&mut rows) {
+                let who = if name == "none" { Who::Nobody } else { Who::Guard };
+                let one = run(&table, &candles[at..], 3, *config, who);
+                row.0 += 1;
+                row.1 += u32::from(one.liquidated);
+                row.2 += one.left;
+                row.3 = row.3.min(one.left);
+            }
+        }
+    }
+    println!("{windows} recorded windows, entries every {every} minutes at 3x");
+    println!("{:<34} {:>7} {:>10} {:>12} {:>8}", "protections", "entries", "liquidated", "mean left", "least");
+    for ((name, _), (entries, liquidated, left, least)) in all.iter().zip(&rows) {
+        let mean = left / f64::from((*entries).max(1));
+        println!("{name:<34} {entries:>7} {liquidated:>10} {mean:>12.4} {least:>8.3}");
+    }
+    assert_eq!(rows[0].1, 0, "with all protections nothing is liquidated");
+    if windows == WINDOWS.len() {
+        assert!(rows[all.len() - 1].1 > 0, "without any something is");
+    }
+}
+
 #[test]
 fn a_calm_month_shows_no_black_swan() {
     let Some(path) = shared("data/candles_1m/binance_spot_BTCUSDT_1m_2023.parquet") else {
