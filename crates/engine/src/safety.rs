@@ -134,7 +134,16 @@ impl Engine {
         let (done, change) = match what {
             Rearm::Account => {
                 let change = self.mode.rearm();
-                (change.is_some(), change)
+                // What the guard had latched is forgotten, in whatever mode.
+                let mut latched = false;
+                for at in 0..self.config.accounts.len() {
+                    if let (Some(guard), Some(account)) = (self.guard.as_mut(), self.config.accounts.get(at))
+                        && !self.mode.is_stuck()
+                    {
+                        latched |= guard.rearm(ts, *account, what);
+                    }
+                }
+                (change.is_some() || latched, change)
             }
             Rearm::Strategy(strategy) => {
                 let throttled = self.gate.rearm(strategy);
@@ -146,11 +155,6 @@ impl Engine {
         out.push(Command::Record(Decision::Rearmed { what, holder, done }));
         self.changed(ts, change, Some(holder), out, observer);
         if change.is_some() {
-            for at in 0..self.config.accounts.len() {
-                if let (Some(guard), Some(account)) = (self.guard.as_mut(), self.config.accounts.get(at)) {
-                    guard.rearm(ts, *account, what);
-                }
-            }
             self.each_account(ts, out, observer, |desk, account, world| desk.end_emergency(account, world));
         }
     }
@@ -286,6 +290,7 @@ impl Engine {
                     }
                 }
                 Action::Close { account, instrument, strategy } => {
+                    self.let_out(ts, out);
                     let mut keys = std::mem::take(&mut self.keys);
                     keys.clear();
                     keys.extend(
@@ -299,6 +304,7 @@ impl Engine {
                     self.keys = keys;
                 }
                 Action::Reduce { account, instrument, fraction } => {
+                    self.let_out(ts, out);
                     self.at_desk(ts, out, observer, |desk, world| {
                         desk.reduce_part(account, instrument, fraction, world)
                     });
@@ -331,6 +337,9 @@ impl Engine {
 
     /// Looks after positions that have come to be without protection, and whether everything is closed by now.
     pub(crate) fn look_after<O: Observer>(&mut self, ts: UnixNanos, out: &mut Vec<Command>, observer: &mut O) {
+        // What has become worth closing must be able to leave.
+        self.settle_level(ts, out);
+        self.refresh_standing(ts);
         let mut world = World {
             scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
             gate: &mut self.gate,
@@ -348,14 +357,15 @@ impl Engine {
         instrument: InstrumentIdx,
         strategy: StrategyIdx,
         out: &mut Vec<Command>,
-    ) {
+    ) -> bool {
         if self.level < CANCELS {
-            return;
+            return false;
         }
         self.bare = false;
         out.push(alert(AlertKind::LateFill, account, Some(instrument), Some(strategy), None, None));
         self.level = REDUCING;
         out.push(Command::Gate { level: REDUCING });
+        true
     }
 
     fn is_quiet(&self, ts: UnixNanos) -> bool {

@@ -208,6 +208,8 @@ impl Engine {
 
     /// Everything but market data.
     fn on_other<O: Observer>(&mut self, ts: UnixNanos, body: &EventBody, out: &mut Vec<Command>, observer: &mut O) {
+        // Whatever this lets go that waited is held against how the account stands now.
+        self.refresh_standing(ts);
         match body {
             EventBody::Candle(_) | EventBody::Trade(_) | EventBody::Quote(_) | EventBody::BookDelta(_) => {}
             EventBody::Report(report) => {
@@ -402,9 +404,10 @@ impl Engine {
         out: &mut Vec<Command>,
         observer: &mut O,
     ) {
+        let mut late = false;
         let booked = match &report.body {
             ReportBody::Filled { fill, .. } => {
-                self.late_fill(fill.account, fill.instrument, fill.strategy, out);
+                late = self.late_fill(fill.account, fill.instrument, fill.strategy, out);
                 self.book(ts, fill, observer)
             }
             ReportBody::Funding { account, instrument, asset, amount } => {
@@ -436,6 +439,16 @@ impl Engine {
         };
         if let Some(alarm) = self.desk.on_report(&report.body, &mut world) {
             self.fault(Fault::Alarm(alarm), out);
+        }
+        if late {
+            // Stops were told to stay off for what was held then; what came after is protected.
+            let mut world = World {
+                scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
+                gate: &mut self.gate,
+                out,
+                observer,
+            };
+            self.desk.retry_unsent(&mut world);
         }
         if matches!(report.body, ReportBody::Filled { .. }) {
             self.verify(ts, out);
@@ -493,6 +506,9 @@ impl Engine {
                     observer,
                 };
                 self.desk.on_time(&mut world);
+                if self.mode.mode() != Mode::Normal {
+                    self.settle_level(ts, out);
+                }
             }
         }
     }
@@ -519,6 +535,7 @@ impl Engine {
     pub(crate) fn fault(&mut self, fault: Fault, out: &mut Vec<Command>) {
         if let Some(c) = self.mode.restrict(Mode::Reduced, Cause::Fault) {
             out.push(Command::Record(Decision::Mode { from: c.from, to: c.to, cause: c.cause, holder: None }));
+            self.settle_level(self.now, out);
         }
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(fault);

@@ -47,6 +47,8 @@ impl std::error::Error for HearError {}
 pub struct Hearing {
     inbox: Inbox,
     looked: Option<Instant>,
+    /// How many trips the session had been told of at the last look.
+    trips: u64,
 }
 
 impl Hearing {
@@ -79,7 +81,7 @@ impl Hearing {
             self_test::run(&Subject { switch: Box::new(move |_| switch()), ..Subject::of_run(&folder, limits) })
         });
         let inbox = Inbox::open(run, name, holders, tests, now()).map_err(HearError::Inbox)?;
-        Ok(Self { inbox, looked: None })
+        Ok(Self { inbox, looked: None, trips: 0 })
     }
 
     /// How many tokens were taken and refused.
@@ -95,6 +97,10 @@ impl Outside for Hearing {
             return Ok(());
         }
         self.looked = Some(Instant::now());
+        if session.trips() != self.trips {
+            self.trips = session.trips();
+            self.inbox.tripped(now());
+        }
         while let Some(Accepted { controls, answering, .. }) = self.inbox.next(now()) {
             let (limits, mode) = (session.engine.limits().copied(), session.engine.mode().mode());
             let (mut tightens, mut rearms) = (false, false);

@@ -146,6 +146,8 @@ pub struct Inbox {
     tests: Tests,
     used: Used,
     began: UnixNanos,
+    /// The end of the second in which the gate was last closed, which no re-arm that was signed before may lift.
+    tripped: UnixNanos,
     /// When the folder was read, and that it was settled then, with the time of its last change.
     read: Option<(Instant, SystemTime)>,
     waiting: VecDeque<OsString>,
@@ -188,6 +190,7 @@ impl Inbox {
             tests,
             used: Used::open(run_folder),
             began: now,
+            tripped: UnixNanos(0),
             read: None,
             waiting: VecDeque::new(),
             stuck: BTreeSet::new(),
@@ -319,11 +322,21 @@ impl Inbox {
         Some(self.accept(granted, path, now))
     }
 
+    /// The gate was closed (again) by somebody: a re-arm that is being tested is overtaken, and one that was signed before counts no more.
+    pub fn tripped(&mut self, now: UnixNanos) {
+        self.tripped = UnixNanos((now.0 / 1_000_000_000 + 1) * 1_000_000_000);
+        if let Some(testing) = self.testing.take() {
+            self.refuse(&testing.file, &Refused::Overtaken, Some(&testing.granted), now);
+        }
+    }
+
     fn begin_tests(&mut self, granted: Granted, path: PathBuf, now: UnixNanos) {
         let refused = if self.testing.is_some() {
             Some(Refused::Busy)
         } else if granted.claims.iat < self.began.0 / 1_000_000_000 {
             Some(Refused::BeforeStart)
+        } else if granted.claims.iat < self.tripped.0 / 1_000_000_000 {
+            Some(Refused::Overtaken)
         } else if let Some(what) = self.used.unknown() {
             Some(Refused::NotNoted { what: what.to_owned() })
         } else {

@@ -229,6 +229,11 @@ impl Keeper<Recorder> for Keep<'_> {
             // Not a row is played before the keeper has looked around once more.
             Waited::NotYet => Ok(Leave { rows, until: UnixNanos(0) }),
             Waited::Stopped => {
+                // What came while it waited is told before the run is left.
+                if let Some(outside) = self.outside.as_deref_mut() {
+                    let ts = moment.driver.reached();
+                    outside.between(moment.session, ts, moment.probe)?;
+                }
                 if let Some(saving) = self.saving.as_deref_mut() {
                     saving.take(&mut moment);
                 }

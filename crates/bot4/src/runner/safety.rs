@@ -81,12 +81,19 @@ impl Safety {
     /// Whether a kill has left its request: it raises the word first and writes afterwards, so a run that hears at once finds it later. What is
     /// found before the word is looked at is told by that look at the latest.
     fn finds_request(&mut self) -> bool {
-        let Some(folder) = self.folder.as_ref().filter(|_| self.mode == Mode::Emergency) else { return false };
+        let Some(folder) = self.folder.as_ref() else { return false };
         if self.looked.elapsed() < EVERY {
             return false;
         }
         self.looked = Instant::now();
-        folder.join(kill::FILE).exists()
+        let found = folder.join(kill::FILE).exists();
+        if found && self.mode != Mode::Emergency && self.watch.word().level() == Level::All {
+            // It found no gate to raise: the run was about to begin.
+            let request = kill::pending(folder);
+            let flatten = request.as_ref().is_some_and(|r| r.flatten);
+            self.watch.word().raise(Level::Reducing, Cause::Kill as u8, if flatten { FLATTEN } else { 0 });
+        }
+        found
     }
 
     /// The trip is in the journal: once that is on the disk, the request has done its work.

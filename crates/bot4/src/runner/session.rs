@@ -57,6 +57,10 @@ pub struct Session {
     pub tape: Tape,
     /// What orders leave by.
     sender: Sender,
+    /// How many trips were told.
+    trips: u64,
+    /// Whether the latest commands were those of a record.
+    followed: bool,
     timers: BTreeSet<(UnixNanos, TimerFired)>,
     answers: Vec<(UnixNanos, ModelOutput)>,
     out: Vec<Command>,
@@ -88,6 +92,8 @@ impl Session {
             venue,
             tape: Tape::off(),
             sender: Sender::default(),
+            trips: 0,
+            followed: false,
             timers: BTreeSet::new(),
             answers: Vec::new(),
             out: Vec::with_capacity(64),
@@ -122,10 +128,19 @@ impl Session {
     /// As [`Session::settle`].
     pub fn look_at_gate<P: Probe>(&mut self, ts: UnixNanos, probe: &mut P) -> Result<(), SessionError> {
         self.sender.at_least(self.engine.gate_level(), self.engine.mode().cause());
-        match self.sender.look() {
-            Some(control) => self.tell(ts, EventBody::Control(control), probe),
-            None => Ok(()),
+        while let Some(control) = self.sender.look() {
+            self.trips += 1;
+            self.tell(ts, EventBody::Control(control), probe)?;
         }
+        // Where a level could not be set because somebody else had raised the word meanwhile: now the engine has heard of that.
+        self.sender.set(self.engine.gate_level(), self.engine.mode().cause());
+        Ok(())
+    }
+
+    /// How many times the gate was closed by others, since this process plays the run.
+    #[must_use]
+    pub const fn trips(&self) -> u64 {
+        self.trips
     }
 
     /// Stops, with [`SessionError::Reached`], when the event of this number has been dealt with.
@@ -455,6 +470,10 @@ impl Session {
         }
         // A record says which orders did not leave; where there is none the gate word does.
         let follows = self.tape.follows();
+        if std::mem::replace(&mut self.followed, follows) && !follows {
+            // The record has ended: from here on the word is what the engine says it is.
+            self.sender.set(self.engine.gate_level(), self.engine.mode().cause());
+        }
         let recorded = if follows { self.tape.stopped(self.seq + 1) } else { None };
         let mut stopped: Option<NotSent> = None;
         let cause = self.engine.mode().cause();
