@@ -284,10 +284,10 @@ pub struct Alert {
     pub limit: Option<f64>,
 }
 
-/// Orders that the gate word stopped as they were about to leave.
+/// Orders that were stopped as they were about to leave: by the gate word, or (entries) because what led to them could not be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotSent {
-    /// The level of the word that stopped the first of them.
+    /// The level of the word that stopped the first of them; 1 where it was the journal.
     pub level: u8,
     /// Which orders.
     pub orders: Vec<ClientOrderId>,

@@ -167,7 +167,7 @@ impl<'a> Names<'a> {
             EventBody::Control(control) => ("control", words::control(control), Vec::new()),
             EventBody::NotSent(stopped) => {
                 let orders: Vec<String> = stopped.orders.iter().map(|id| self.order_name(*id)).collect();
-                ("control", format!("the gate word stopped {} before it left", orders.join(", ")), Vec::new())
+                ("control", format!("{} stopped before leaving", orders.join(", ")), Vec::new())
             }
         }
     }

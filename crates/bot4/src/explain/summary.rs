@@ -91,7 +91,8 @@ fn ended(e: &Explanation, order: &OrderFacts) -> String {
         e.life.iter().rev().find(|l| l.what == "cancel-sent").and_then(|l| l.text.split_once(": ")).map(|(_, why)| why)
     };
     if order.stopped {
-        return "The gate word stopped it before it left: it is nowhere.".into();
+        return "It was stopped before it left, by the gate word or because the journal had failed: it is nowhere."
+            .into();
     }
     match (order.status, &e.execution) {
         (OrderStatus::Filled, Some(x)) => {

@@ -14,7 +14,7 @@ use domain::{
     ModelOutput, NotSent, Quote, TimerFired, Trade, UnixNanos,
 };
 use engine::Engine;
-use infra::gate_word::GateWord;
+use infra::gate_word::{GateWord, Level};
 use risk::{Approved, Command, CommandRecord};
 use sim::{Request, Venue};
 use std::collections::BTreeSet;
@@ -468,7 +468,7 @@ impl Session {
         if self.out.is_empty() {
             return;
         }
-        // A record says which orders did not leave; where there is none the gate word does.
+        // A record says which orders did not leave; where there is none a failed journal and the gate word do.
         let follows = self.tape.follows();
         if std::mem::replace(&mut self.followed, follows) && !follows {
             // The record has ended: from here on the word is what the engine says it is.
@@ -495,9 +495,17 @@ impl Session {
                         if !recorded.as_ref().is_some_and(|r| r.orders.contains(&id)) {
                             place(&mut self.venue, ts, approved, probe);
                         }
-                    } else if let Err(by) = self.sender.send(class, || place(&mut self.venue, ts, approved, probe)) {
-                        let level = by.word.level().number();
-                        stopped.get_or_insert_with(|| NotSent { level, orders: Vec::new() }).orders.push(id);
+                        continue;
+                    }
+                    let by = if self.tape.withholds(class) {
+                        Some(Level::Reducing)
+                    } else {
+                        let sent = self.sender.send(class, || place(&mut self.venue, ts, approved, probe));
+                        sent.err().map(|by| by.word.level())
+                    };
+                    if let Some(level) = by {
+                        let none = || NotSent { level: level.number(), orders: Vec::new() };
+                        stopped.get_or_insert_with(none).orders.push(id);
                     }
                 }
                 Command::Cancel { client_id, .. } => self.venue.submit(ts, Request::Cancel { client_id }),

@@ -302,6 +302,15 @@ impl Tape {
         }
     }
 
+    /// Whether orders of this class must not leave: what opens risk does not, once the journal is known to have failed.
+    #[must_use]
+    pub fn withholds(&self, class: OrderClass) -> bool {
+        match &self.form {
+            Form::Writing(w) => class == OrderClass::Entry && w.journal.failed().is_some(),
+            Form::Off | Form::Following(_) => false,
+        }
+    }
+
     /// Whether new risk has to be paused now. Says so once.
     pub fn calls_for_pause(&mut self) -> bool {
         let Form::Writing(w) = &mut self.form else { return false };
@@ -338,7 +347,7 @@ impl Writing {
         said.iter().for_each(|command| write_command(&mut self.journal, seq, ts, command));
         let opens = |c: &Command| matches!(c, Command::Submit(approved) if approved.class() == OrderClass::Entry);
         if self.strict && said.iter().any(opens) {
-            // The first failure of the journal is kept there, and pauses the run.
+            // The first failure of the journal is kept there, withholds the orders, and pauses the run.
             let _ = self.journal.commit();
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! Kills of the release program at random moments and places are `cargo xtask deep crash`; here the debug program dies at named places.
 
+use crate::harness::{Log, Scripted, begin, buy, candles, go_on, session};
 use crate::support::{Ran, folder};
 use bot4::command::replay;
 use bot4::runner::cursor::{Cursor, command_of};
@@ -11,15 +12,16 @@ use bot4::runner::record::Recorder;
 use bot4::runner::recorded::{self, At, Opened};
 use bot4::runner::run_folder::{Contents, RunFolder, Start};
 use bot4::runner::session::SessionError;
-use bot4::runner::tape::{Compared, Tape, describe};
-use domain::OrderClass;
-use risk::CommandRecord;
+use bot4::runner::tape::{Compared, Tape, Then, describe};
+use domain::{EventBody, InstrumentTable, OrderClass, UnixNanos};
+use risk::{CommandRecord, Profile};
 use serde_json::Value;
+use sim::VenueConfig;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use store::journal::Kind;
+use store::journal::{Kind, Options, Writer};
 
 /// Two weeks of the bundled minutes with enough to do, in few snapshots and segments.
 const FORTNIGHT: &str = "--from 2021-05-10 --to 2021-05-24 --strategy sma-cross:bar=5m --strategy donchian:bar=15m";
@@ -232,6 +234,39 @@ fn a_full_disk_stops_new_risk_and_the_run_goes_on_when_there_is_space() {
     same(&plain, &resumed);
     assert_eq!(resumed["recoveries"].as_array().map(Vec::len), Some(1));
     verified(&out);
+}
+
+/// The journal fails in the very step that decides to enter, or not at all.
+#[test]
+fn an_entry_whose_own_record_fails_does_not_leave() {
+    let dir = folder("recorded_entry");
+    let mut table = InstrumentTable::default();
+    let btc = testkit::add_spot(&mut table, "BTCUSDT", 2, 5);
+    let rows: Vec<_> = (0..6).map(|n| testkit::candle(&btc, n, [10_000, 10_005, 9_995, 10_000], 1_000_000)).collect();
+    let at = UnixNanos(testkit::T0.0 + 2 * 60_000_000_000);
+    for (name, strict, fails) in [("whole", false, false), ("group", false, true), ("strict", true, true)] {
+        let script = vec![(at, btc.idx, buy(btc.idx, "1"))];
+        let mut session = session(&table, VenueConfig::frictionless(), Profile::Off, vec![Scripted::new(script)]);
+        let mut journal = Writer::create(&dir.join(name), Options::default()).unwrap();
+        let mut log = Log::default();
+        begin(&mut session, testkit::T0, &table, "100000", &mut log);
+        if fails {
+            // What comes next has a lower number, which the journal does not take.
+            journal.append(u64::MAX, Kind::Mark, 1, |_| ());
+        }
+        assert!(journal.failed().is_none());
+        session.put_on_tape(Tape::writing(Then { journal, strict }));
+        go_on(&mut session, vec![candles(&btc, &rows)], &mut log);
+        let stopped = log.inputs.iter().find_map(|(ts, event)| match &event.body {
+            EventBody::NotSent(stopped) => Some((*ts, stopped.orders.len())),
+            _ => None,
+        });
+        assert_eq!(log.orders.len(), 1, "{name}: it was decided");
+        assert_eq!(log.fills.len(), usize::from(!fails), "{name}");
+        assert_eq!(stopped, fails.then_some((at, 1)), "{name}: the engine is told in the same step");
+        assert_eq!(session.tape.withholds(OrderClass::Entry), fails, "{name}");
+        assert!(!session.tape.withholds(OrderClass::Reducing), "{name}: what protects leaves, recorded or not");
+    }
 }
 
 #[cfg(unix)]
