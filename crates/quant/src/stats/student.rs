@@ -55,7 +55,8 @@ pub fn quantile(p: f64, nu: f64) -> Option<f64> {
         }
         let step = miss * below / (density(t, nu) * t);
         let next = u + step;
-        if step.abs() <= 1e-15 * u.abs().max(1.0) {
+        // Each step squares the error: after one of a thousandth of a millionth nothing is left but rounding, which another would only move.
+        if step.abs() <= 1e-9 {
             u = if next > low && next < high { next } else { u };
             break;
         }

@@ -18,14 +18,8 @@
 
 use super::config::GuardConfig;
 use super::ring::Ring;
-use domain::codec::{CodecError, Reader, Stored};
 use domain::time::NANOS_PER_MINUTE;
 use domain::{Digest, InstrumentIdx, Nanos, Rate, UnixNanos, stored_enum, stored_struct};
-
-/// The longer window, in minutes.
-pub(super) const HOUR: u64 = 60;
-/// The shorter window, in minutes.
-const TEN: u64 = 10;
 
 /// How far a response has gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,22 +83,12 @@ impl Swan {
     }
 }
 
-/// Highest and lowest marks of both windows in the running minute, so that the buckets are gone through once a minute only.
-#[derive(Clone, Copy, Debug, Default)]
-struct Extremes {
-    minute: u64,
-    hour: (i128, i128),
-    ten: (i128, i128),
-}
-
 /// One asset.
 #[derive(Clone, Debug, Default)]
 struct Asset {
     ring: Ring,
     fall: Swan,
     rise: Swan,
-    /// Follows from the ring.
-    extremes: Extremes,
     last: i64,
     /// The minute of the last mark.
     minute: u64,
@@ -138,19 +122,10 @@ impl Assets {
         (asset.last, asset.minute) = (mark, minute);
         let value = i128::from(mark);
         asset.ring.push(ts, value);
-        let wider = |(high, low): (i128, i128)| (high.max(value), low.min(value));
-        if asset.extremes.minute == minute {
-            asset.extremes.hour = wider(asset.extremes.hour);
-            asset.extremes.ten = wider(asset.extremes.ten);
-        } else {
-            let hour = asset.ring.extremes(ts, HOUR).unwrap_or((value, value));
-            let ten = asset.ring.extremes(ts, TEN).unwrap_or((value, value));
-            asset.extremes = Extremes { minute, hour, ten };
-        }
-        let windows =
-            [(asset.extremes.hour, config.swan_asset_hour), (asset.extremes.ten, config.swan_asset_ten_minutes)];
+        let windows = [(asset.ring.hour(), config.swan_asset_hour), (asset.ring.ten(), config.swan_asset_ten_minutes)];
         let (mut fall, mut rise) = (Rose { level: Level::Calm, moved: 0.0, swan: config.swan_asset_hour }, Level::Calm);
-        for ((high, low), swan) in windows {
+        for (span, swan) in windows {
+            let (high, low) = span.unwrap_or((value, value));
             // Believed marks are positive.
             let moved = 1.0 - mark as f64 / high as f64;
             let level = Level::of(moved, swan);
@@ -191,23 +166,8 @@ impl Assets {
 
 stored_enum!(Level, "a level of a black swan" { 0 => Calm, 1 => Alert, 2 => NoNewRisk, 3 => Halve, 4 => Close });
 stored_struct!(Swan { level, restless });
+stored_struct!(Asset { ring, fall, rise, last, minute });
 stored_struct!(Assets { assets });
-
-impl Stored for Asset {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.ring.put(out);
-        self.fall.put(out);
-        self.rise.put(out);
-        self.last.put(out);
-        self.minute.put(out);
-    }
-
-    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let (ring, fall, rise) = (Stored::take(from)?, Stored::take(from)?, Stored::take(from)?);
-        let (last, minute) = (Stored::take(from)?, Stored::take(from)?);
-        Ok(Self { ring, fall, rise, last, minute, extremes: Extremes::default() })
-    }
-}
 
 #[cfg(test)]
 mod tests {

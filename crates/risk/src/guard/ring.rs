@@ -1,8 +1,9 @@
 //! The last hour of a series in one-minute buckets: what was the first, the highest and the lowest value of each minute.
 //!
 //! In:  values as they come, at most one hour and a little kept, in fixed memory.
-//! Out: the highest, lowest and earliest value of the last so many minutes.
-//! Each bucket knows its minute, so nothing has to be moved or forgotten: one that is too old is passed over.
+//! Out: the highest and lowest value of the last hour and of its last ten minutes, and the earliest of the last so many minutes.
+//! Each bucket knows its minute, so nothing has to be moved or forgotten: one that is too old is passed over. Highest and lowest are kept
+//! from one value to the next; the buckets are gone through only where the one that leaves held one of them.
 
 use domain::codec::{CodecError, Reader, Stored};
 use domain::time::NANOS_PER_MINUTE;
@@ -20,20 +21,67 @@ struct Bucket {
     low: i128,
 }
 
-/// Values of the last hour.
+/// Highest and lowest value of so many minutes and the one that is running, as of the last value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Window {
+    minutes: u64,
+    /// Of the last value; 0 where nothing is known.
+    tag: u64,
+    high: i128,
+    low: i128,
+}
+
+/// Values of the last hour. The windows follow from the buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ring {
     buckets: [Bucket; BUCKETS],
+    hour: Window,
+    ten: Window,
 }
 
 impl Default for Ring {
     fn default() -> Self {
-        Self { buckets: [Bucket::default(); BUCKETS] }
+        let window = |minutes| Window { minutes, tag: 0, high: 0, low: 0 };
+        Self { buckets: [Bucket::default(); BUCKETS], hour: window(60), ten: window(10) }
+    }
+}
+
+impl Window {
+    /// Moves on to the minute `now`, whose bucket has just taken in a value.
+    fn follow(&mut self, now: u64, buckets: &[Bucket; BUCKETS]) {
+        let Some(added) = of(buckets, now) else { return };
+        let (high, low) = (added.high.max(self.high), added.low.min(self.low));
+        let keeps = match now.checked_sub(self.tag) {
+            Some(0) => true,
+            Some(1) if self.tag != 0 => of(buckets, self.tag.saturating_sub(self.minutes))
+                .is_none_or(|gone| (gone.high < high || added.high == high) && (gone.low > low || added.low == low)),
+            _ => false,
+        };
+        (self.high, self.low) = if keeps {
+            (high, low)
+        } else {
+            (recent(buckets, now, self.minutes))
+                .fold((added.high, added.low), |(high, low), bucket| (high.max(bucket.high), low.min(bucket.low)))
+        };
+        self.tag = now;
+    }
+
+    fn span(&self) -> Option<(i128, i128)> {
+        (self.tag != 0).then_some((self.high, self.low))
     }
 }
 
 const fn tag(ts: UnixNanos) -> u64 {
     ts.0 / NANOS_PER_MINUTE + 1
+}
+
+fn of(buckets: &[Bucket; BUCKETS], tag: u64) -> Option<&Bucket> {
+    Some(&buckets[tag as usize % BUCKETS]).filter(|bucket| bucket.tag == tag && tag != 0)
+}
+
+/// What a minute and the `minutes` before it hold, the earliest first.
+fn recent(buckets: &[Bucket; BUCKETS], now: u64, minutes: u64) -> impl Iterator<Item = &Bucket> {
+    (now.saturating_sub(minutes)..=now).filter_map(|tag| of(buckets, tag))
 }
 
 impl Ring {
@@ -47,26 +95,27 @@ impl Ring {
         } else {
             *bucket = Bucket { tag, first: value, high: value, low: value };
         }
+        self.follow(tag);
     }
 
-    /// The highest and the lowest value of the last `minutes` minutes (the one that is running besides). `None` where there is none.
-    pub(super) fn extremes(&self, ts: UnixNanos, minutes: u64) -> Option<(i128, i128)> {
-        let mut found: Option<(i128, i128)> = None;
-        for bucket in self.recent(ts, minutes) {
-            let (high, low) = found.unwrap_or((bucket.high, bucket.low));
-            found = Some((high.max(bucket.high), low.min(bucket.low)));
-        }
-        found
+    fn follow(&mut self, tag: u64) {
+        self.hour.follow(tag, &self.buckets);
+        self.ten.follow(tag, &self.buckets);
     }
 
-    /// The earliest value of the last `minutes` minutes.
+    /// The highest and the lowest value of the hour before the last value, and of the minute that was running. `None` where there is none.
+    pub(super) fn hour(&self) -> Option<(i128, i128)> {
+        self.hour.span()
+    }
+
+    /// The same of ten minutes.
+    pub(super) fn ten(&self) -> Option<(i128, i128)> {
+        self.ten.span()
+    }
+
+    /// The earliest value of the last `minutes` minutes, an hour at most.
     pub(super) fn earliest(&self, ts: UnixNanos, minutes: u64) -> Option<i128> {
-        self.recent(ts, minutes).min_by_key(|bucket| bucket.tag).map(|bucket| bucket.first)
-    }
-
-    fn recent(&self, ts: UnixNanos, minutes: u64) -> impl Iterator<Item = &Bucket> {
-        let now = tag(ts);
-        self.buckets.iter().filter(move |b| b.tag != 0 && b.tag <= now && b.tag + minutes >= now)
+        recent(&self.buckets, tag(ts), minutes).next().map(|bucket| bucket.first)
     }
 
     /// Applies a change to every value: what a transfer does to past equity.
@@ -74,6 +123,9 @@ impl Ring {
         for bucket in self.buckets.iter_mut().filter(|b| b.tag != 0) {
             (bucket.first, bucket.high, bucket.low) = (change(bucket.first), change(bucket.high), change(bucket.low));
         }
+        let last = self.hour.tag;
+        (self.hour.tag, self.ten.tag) = (0, 0);
+        self.follow(last);
     }
 
     pub(super) fn digest(&self, d: &mut Digest) {
@@ -107,6 +159,7 @@ impl Stored for Ring {
             last = Some(at);
             ring.buckets[at] = bucket;
         }
+        ring.follow(ring.buckets.iter().map(|bucket| bucket.tag).max().unwrap_or(0));
         Ok(ring)
     }
 }
@@ -124,32 +177,48 @@ mod tests {
     #[test]
     fn old_minutes_are_passed_over() {
         let mut ring = Ring::default();
-        assert_eq!(ring.extremes(at(0), 60), None);
+        assert_eq!((ring.hour(), ring.ten(), ring.earliest(at(0), 60)), (None, None, None));
         ring.push(at(0), 100);
         ring.push(at(30), 80);
-        assert_eq!(ring.extremes(at(60), 60), Some((100, 80)));
-        assert_eq!(ring.earliest(at(60), 60), Some(100));
-        assert_eq!(ring.extremes(at(61), 60), Some((80, 80)));
-        assert_eq!(ring.extremes(at(30), 10), Some((80, 80)));
+        assert_eq!((ring.hour(), ring.ten()), (Some((100, 80)), Some((80, 80))));
+        assert_eq!((ring.earliest(at(60), 60), ring.earliest(at(61), 60)), (Some(100), Some(80)));
+        ring.push(at(60), 85);
+        assert_eq!(ring.hour(), Some((100, 80)));
+        ring.push(at(61), 85);
+        assert_eq!(ring.hour(), Some((85, 80)));
         ring.push(at(64), 90);
-        assert_eq!(ring.extremes(at(64), 60), Some((90, 80)), "the bucket of minute 0 is used again");
+        assert_eq!(ring.hour(), Some((90, 80)), "the bucket of minute 0 is used again");
     }
 
     proptest! {
         #[test]
-        fn agrees_with_a_list_of_everything(steps in prop::collection::vec((0u64..40, -50i128..50), 1..80), minutes in 0u64..=60) {
+        fn agrees_with_a_list_of_everything(steps in prop::collection::vec((0u64..40, 0u64..6, -50i128..50), 1..300), minutes in 0u64..=60) {
             let (mut ring, mut all, mut now) = (Ring::default(), Vec::new(), 0);
-            for (wait, value) in steps {
-                now += wait;
+            for (wait, kind, value) in steps {
+                // Most steps are those of a stream that goes on: the same minute or the next.
+                now += if kind == 0 { wait } else { wait % 2 };
                 ring.push(at(now), value);
-                all.push((now, value));
-                let held: Vec<_> = all.iter().filter(|(m, _)| m + minutes >= now).collect();
-                let high = held.iter().map(|(_, v)| *v).max().unwrap();
-                let low = held.iter().map(|(_, v)| *v).min().unwrap();
-                prop_assert_eq!(ring.extremes(at(now), minutes), Some((high, low)));
-                prop_assert_eq!(ring.earliest(at(now), minutes), Some(held[0].1));
+                if kind == 5 {
+                    ring.rescale(|v| 2 * v);
+                    all.iter_mut().for_each(|(_, v)| *v *= 2);
+                }
+                all.push((now, if kind == 5 { 2 * value } else { value }));
+                let held = |minutes| all.iter().filter(move |(m, _)| m + minutes >= now).map(|(_, v)| *v);
+                let span = |minutes| held(minutes).max().zip(held(minutes).min());
+                prop_assert_eq!((ring.hour(), ring.ten()), (span(60), span(10)));
+                prop_assert_eq!(ring.earliest(at(now), minutes), held(minutes).next());
             }
             prop_assert_eq!(from_bytes::<Ring>(&to_bytes(&ring)), Ok(ring));
         }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_sees_what_there_was_by_then() {
+        let mut ring = Ring::default();
+        (0..20).for_each(|minute| ring.push(at(minute), 100 + i128::from(minute)));
+        ring.push(at(12), 50);
+        assert_eq!((ring.hour(), ring.ten()), (Some((112, 50)), Some((112, 50))));
+        ring.push(at(20), 60);
+        assert_eq!((ring.hour(), ring.ten()), (Some((119, 50)), Some((119, 50))));
     }
 }

@@ -7,7 +7,7 @@
 //! Equity rests on the ledger's marks, so it is not known while one of them is suspect. Margin and distance to liquidation use the last
 //! believed mark instead, so that one wrong print does not leave the other positions unwatched.
 
-use super::black_swan::{Assets, HOUR, Level, Rose, Swan};
+use super::black_swan::{Assets, Level, Rose, Swan};
 use super::breaker::{AccountBreaker, Permit, State};
 use super::config::GuardConfig;
 use super::day::{Day, Reached};
@@ -352,7 +352,7 @@ impl AccountWatch {
         if let Some(Reached { loss, limit, .. }) = self.day.update(ts, equity, &self.hour, config) {
             out.push(self.alert(AlertKind::DailyLoss, None, Some(loss), Some(limit.to_f64())));
         }
-        let highest = self.hour.extremes(ts, HOUR).map(|(high, _)| Money::from_raw(high));
+        let highest = self.hour.hour().map(|(high, _)| Money::from_raw(high));
         let fall = highest.and_then(|high| fraction(high.checked_sub(equity)?, high)).unwrap_or(0.0);
         let swan = config.swan_portfolio_hour;
         if let Some(level) = self.swan.update(ts, Level::of(fall, swan), config) {
