@@ -6,13 +6,14 @@
 //! refused for the first time. The last one includes all the time for which the sender itself was kept from running by others, in which it
 //! sent nothing. Other threads keep the processors busy.
 
+use crate::journal::{Folder, text};
 use bot4::watch::{Lamps, Levels, Line, LineError, Rules, Seen, SimulatedLine, SwitchThread};
 use infra::gate_word::{About, Class, GateWord, Level};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::hint::{black_box, spin_loop};
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,7 +28,9 @@ const BATCHES: usize = 101;
 
 /// All measurements: so many trials each, so many busy threads beside.
 pub fn run(trials: usize, busy: Option<usize>) -> Result<(), String> {
-    let folder = Folder::new()?;
+    // On a memory file system, as the pages of runs are.
+    let shared = Some(Path::new("/dev/shm")).filter(|shared| shared.is_dir());
+    let folder = Folder::new(shared)?;
     send_costs(&folder.0)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     for busy in busy.map_or_else(|| vec![0, cores], |busy| vec![busy]) {
@@ -326,28 +329,4 @@ impl Drop for Load {
 
 fn page(path: &Path) -> Result<Arc<GateWord>, String> {
     GateWord::create(path, About::of_this_process(None)).map(Arc::new).map_err(text)
-}
-
-/// A folder of this run, removed with its contents: on a memory file system, as the pages of runs are.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self, String> {
-        let shared = Path::new("/dev/shm");
-        let place = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
-        let path = place.join(format!("bot4-bench-gate-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(text)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is left to the owner of the folder.
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

@@ -200,10 +200,10 @@ fn fill(path: &Path, records: u64) -> Result<Writer, String> {
 }
 
 /// A folder of this run, removed with its contents.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(dir: Option<&Path>) -> Result<Self, String> {
+    pub(crate) fn new(dir: Option<&Path>) -> Result<Self, String> {
         let path =
             dir.map_or_else(std::env::temp_dir, Path::to_owned).join(format!("bot4-bench-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(text)?;
@@ -218,6 +218,6 @@ impl Drop for Folder {
     }
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -9,7 +9,7 @@ use domain::{
     AccountId, Alert, AlertKind, Cause, Control, Holder, InstrumentIdx, Mode, NotSent, Observer, Rearm, ReportBody,
     Rounding, StrategyIdx, UnixNanos,
 };
-use execution::World;
+use execution::{Desk, World};
 use risk::mode::Change;
 use risk::{Action, Command, Decision, TightenError};
 
@@ -93,13 +93,7 @@ impl Engine {
                 desk.cancel_all_including_stops(account, world);
             });
         }
-        let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-            gate: &mut self.gate,
-            out,
-            observer,
-        };
-        self.desk.raise_naked(&mut world);
+        self.at_desk(ts, out, observer, |desk, world| desk.raise_naked(world));
     }
 
     /// The mode changed: it is recorded, the gate word follows before anything else leaves, and entries are taken off where it is one that
@@ -159,7 +153,7 @@ impl Engine {
         }
     }
 
-    /// Orders that the gate word stopped as they were about to leave: none of them is anywhere.
+    /// Orders that were stopped as they were about to leave: none of them is anywhere.
     pub(crate) fn on_not_sent<O: Observer>(
         &mut self,
         ts: UnixNanos,
@@ -169,13 +163,7 @@ impl Engine {
     ) {
         let account = stopped.orders.first().map_or_else(AccountId::default, |id| id.account());
         out.push(alert(AlertKind::NotSent, account, None, None, Some(stopped.orders.len() as f64), None));
-        let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-            gate: &mut self.gate,
-            out,
-            observer,
-        };
-        self.desk.not_sent(&stopped.orders, &mut world);
+        self.at_desk(ts, out, observer, |desk, world| desk.not_sent(&stopped.orders, world));
     }
 
     /// Sets the gate word to what mode, positions and orders ask for, if it is not there.
@@ -319,20 +307,22 @@ impl Engine {
         self.actions = actions;
     }
 
-    fn at_desk<O: Observer>(
+    /// Lets the desk act in the world as it is at this place of the step.
+    #[inline]
+    pub(crate) fn at_desk<O: Observer, T>(
         &mut self,
         ts: UnixNanos,
         out: &mut Vec<Command>,
         observer: &mut O,
-        act: impl FnOnce(&mut execution::Desk, &mut World<'_, '_, O>),
-    ) {
+        act: impl FnOnce(&mut Desk, &mut World<'_, '_, O>) -> T,
+    ) -> T {
         let mut world = World {
             scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
             gate: &mut self.gate,
             out,
             observer,
         };
-        act(&mut self.desk, &mut world);
+        act(&mut self.desk, &mut world)
     }
 
     /// Looks after positions that have come to be without protection, and whether everything is closed by now.
@@ -340,13 +330,7 @@ impl Engine {
         // What has become worth closing must be able to leave.
         self.settle_level(ts, out);
         self.refresh_standing(ts);
-        let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-            gate: &mut self.gate,
-            out,
-            observer,
-        };
-        self.desk.look_after(&mut world);
+        self.at_desk(ts, out, observer, |desk, world| desk.look_after(world));
         self.settle_level(ts, out);
     }
 
@@ -378,17 +362,11 @@ impl Engine {
         ts: UnixNanos,
         out: &mut Vec<Command>,
         observer: &mut O,
-        act: impl Fn(&mut execution::Desk, AccountId, &mut World<'_, '_, O>),
+        act: impl Fn(&mut Desk, AccountId, &mut World<'_, '_, O>),
     ) {
         for at in 0..self.config.accounts.len() {
             let Some(&account) = self.config.accounts.get(at) else { break };
-            let mut world = World {
-                scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-                gate: &mut self.gate,
-                out,
-                observer,
-            };
-            act(&mut self.desk, account, &mut world);
+            self.at_desk(ts, out, observer, |desk, world| act(desk, account, world));
         }
     }
 }

@@ -8,7 +8,7 @@ use domain::{
     AccountId, AccountReport, Cause, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
     MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
 };
-use execution::{Alarm, Desk, Key, World};
+use execution::{Alarm, Desk, Key};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
 use risk::verify::Breach;
 use risk::{Action, Command, Decision, DenyReason, Gate, Guard, ModeMachine, Refusal, Scene, Standing};
@@ -185,13 +185,7 @@ impl Engine {
         if let Some((instrument, flags)) = market {
             if self.desk.watches(instrument) {
                 // Protection first: what strategies say of this price comes after.
-                let mut world = World {
-                    scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-                    gate: &mut self.gate,
-                    out: &mut *out,
-                    observer: &mut *observer,
-                };
-                self.desk.on_market(&event.body, &mut world);
+                self.at_desk(ts, out, observer, |desk, world| desk.on_market(&event.body, world));
             }
             self.on_market(ts, &event.body, instrument, flags, out, observer);
         }
@@ -386,13 +380,7 @@ impl Engine {
         };
         out.push(Command::Record(Decision::Signal(*signal)));
         self.refresh_standing(ts);
-        let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-            gate: &mut self.gate,
-            out,
-            observer,
-        };
-        if let Err(refusal) = self.desk.on_signal(&validated, &mut world) {
+        if let Err(refusal) = self.at_desk(ts, out, observer, |desk, world| desk.on_signal(&validated, world)) {
             out.push(refused(refusal));
         }
     }
@@ -431,24 +419,12 @@ impl Engine {
             self.told_to_guard(ts, &report.body);
         }
         self.refresh_standing(ts);
-        let mut world = World {
-            scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-            gate: &mut self.gate,
-            out,
-            observer,
-        };
-        if let Some(alarm) = self.desk.on_report(&report.body, &mut world) {
+        if let Some(alarm) = self.at_desk(ts, out, observer, |desk, world| desk.on_report(&report.body, world)) {
             self.fault(Fault::Alarm(alarm), out);
         }
         if late {
             // Stops were told to stay off for what was held then; what came after is protected.
-            let mut world = World {
-                scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-                gate: &mut self.gate,
-                out,
-                observer,
-            };
-            self.desk.retry_unsent(&mut world);
+            self.at_desk(ts, out, observer, |desk, world| desk.retry_unsent(world));
         }
         if matches!(report.body, ReportBody::Filled { .. }) {
             self.verify(ts, out);
@@ -499,13 +475,7 @@ impl Engine {
                 self.ask(ts, strategy, None, out, observer, |s, context, outputs| s.on_timer(context, id, outputs));
             }
             TimerFired::Desk => {
-                let mut world = World {
-                    scene: scene(ts, &self.table, &self.view, &self.portfolio, self.mode.mode(), &self.standing),
-                    gate: &mut self.gate,
-                    out,
-                    observer,
-                };
-                self.desk.on_time(&mut world);
+                self.at_desk(ts, out, observer, |desk, world| desk.on_time(world));
                 if self.mode.mode() != Mode::Normal {
                     self.settle_level(ts, out);
                 }

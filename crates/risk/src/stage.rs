@@ -3,7 +3,7 @@
 use crate::check::OwnOrders;
 use crate::deny_reason::Refusal;
 use crate::gate::{ApprovedEntry, EntryIntent, Gate, Scene};
-use crate::limits::Profile;
+use crate::limits::{Limits, Profile};
 use crate::standing::Standing;
 use crate::validate::validate;
 use domain::{
@@ -49,7 +49,16 @@ impl Stage {
 
     /// With the hard limits, and one perpetual (number 0) at a price of 100.
     pub fn limited() -> Self {
-        let mut stage = Self::new(Profile::standard());
+        Self::with_perpetual(Profile::standard())
+    }
+
+    /// With these limits instead, and the same perpetual.
+    pub fn within(limits: Limits) -> Self {
+        Self::with_perpetual(Profile::Research(limits))
+    }
+
+    fn with_perpetual(profile: Profile) -> Self {
+        let mut stage = Self::new(profile);
         let btc = stage.perpetual("BTCUSDT");
         stage.mark(btc, 100);
         stage

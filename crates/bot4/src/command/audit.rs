@@ -58,7 +58,8 @@ pub struct ShowArgs {
     /// Of this order only: its number, or the whole id.
     #[arg(long, value_name = "ID")]
     pub order: Option<String>,
-    /// Of this kind only: start, definition, signal, refused, order, cancel, accepted, filled, ..., recovery, end.
+    /// Of this kind only: start, definition, signal, refused, order, cancel, accepted, filled, ..., mode, alert, limit, rearmed, not_sent,
+    /// recovery, end.
     #[arg(long, value_name = "K")]
     pub kind: Option<String>,
     /// From this time on.

@@ -4,14 +4,13 @@
 //! `BOT4_SAFETY_STEPS` sets how many steps are made (the command of the long form sets ten million).
 
 use crate::referee::Referee;
-use crate::world::{Given, Recipe};
+use crate::world::{Given, Recipe, venue};
 use domain::{
     Candle, Cause, Control, EventBody, Holder, Instrument, InstrumentTable, LimitKey, Mode, Money, Nanos, Quote, Rate,
     Rearm, Side, Trade,
 };
 use engine::StopPolicy;
 use risk::{Limits, Profile};
-use sim::{Exec, FeeAsset, Jitter, Latency, LimitFill, Slippage, VenueConfig};
 use testkit::generate::{Seeded, random_walk};
 
 /// A way to make a world, by seed: several instruments, latency, partial fills.
@@ -25,23 +24,7 @@ fn recipe(r: &mut Seeded, seed: u64) -> (Recipe, Vec<Instrument>) {
         table.define(perpetual.clone()).unwrap();
         instruments.push(perpetual);
     }
-    let latency = Latency {
-        feed: Nanos(0),
-        order: Nanos(r.within(0, 4_000_000_000).unsigned_abs()),
-        report: Nanos(r.within(0, 90_000_000_000).unsigned_abs()),
-        jitter: r.chance(60).then_some(Jitter { max: Nanos(2_000_000_000), seed }),
-    };
-    let venue = VenueConfig {
-        exec: Exec::NextOpen,
-        slippage: *r.pick(&[Slippage::None, Slippage::Bps(Rate::from_bps(3))]),
-        participation: *r.pick(&[None, Some(Rate::from_bps(300)), Some(Rate::ONE)]),
-        fee_asset: *r.pick(&[FeeAsset::Quote, FeeAsset::Venue]),
-        fees: None,
-        latency: if r.chance(30) { Latency::ZERO } else { latency },
-        limit_fill: *r.pick(&[LimitFill::Touch, LimitFill::Through]),
-        funding: None,
-        queue: r.chance(70),
-    };
+    let venue = venue(r, seed, Nanos(0), 0);
     let wide = Limits {
         position_fraction_max: Rate::from_raw(2 * Rate::ONE.raw()),
         correlation_max: 1.0,

@@ -1,12 +1,11 @@
 //! A saved engine goes on like the one it was saved from, and nothing else can be loaded.
 
-use crate::world::{Given, Recipe, World, bogus_fill};
+use crate::world::{Given, Recipe, World, bogus_fill, venue};
 use domain::codec::CodecError;
 use domain::{
     Candle, Control, EventBody, Instrument, InstrumentTable, MarketFlags, Nanos, Quote, Rate, Side, Trade, UnixNanos,
 };
 use risk::{Limits, Profile};
-use sim::{Exec, FeeAsset, Funding, Jitter, Latency, LimitFill, Slippage, VenueConfig};
 use testkit::generate::{Seeded, random_walk};
 
 /// A way to make a world, and what it is given, by seed.
@@ -18,23 +17,8 @@ fn story(seed: u64, bars: u64) -> (Recipe, Vec<Given>) {
     perpetual.margin_initial = Rate::from_bps(500);
     perpetual.margin_maintenance = Rate::from_bps(400);
     table.define(perpetual.clone()).unwrap();
-    let latency = Latency {
-        feed: Nanos(r.within(0, 2_000_000).unsigned_abs()),
-        order: Nanos(r.within(0, 4_000_000_000).unsigned_abs()),
-        report: Nanos(r.within(0, 90_000_000_000).unsigned_abs()),
-        jitter: r.chance(60).then_some(Jitter { max: Nanos(2_000_000_000), seed }),
-    };
-    let venue = VenueConfig {
-        exec: Exec::NextOpen,
-        slippage: *r.pick(&[Slippage::None, Slippage::Bps(Rate::from_bps(3))]),
-        participation: *r.pick(&[None, Some(Rate::from_bps(300)), Some(Rate::ONE)]),
-        fee_asset: *r.pick(&[FeeAsset::Quote, FeeAsset::Venue]),
-        fees: None,
-        latency: if r.chance(30) { Latency::ZERO } else { latency },
-        limit_fill: *r.pick(&[LimitFill::Touch, LimitFill::Through]),
-        funding: r.chance(70).then_some(Funding { rate: Rate::from_bps(2), every: Nanos::from_secs(600) }),
-        queue: r.chance(70),
-    };
+    let feed = Nanos(r.within(0, 2_000_000).unsigned_abs());
+    let venue = venue(&mut r, seed, feed, 70);
     let hard = Limits::default();
     let loose = Limits {
         position_fraction_max: Rate::from_raw(5 * Rate::ONE.raw()),

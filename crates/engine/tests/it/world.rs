@@ -10,7 +10,7 @@ use domain::{
 };
 use engine::{Engine, EngineConfig, defined};
 use risk::{Command, Profile};
-use sim::{Venue, VenueConfig};
+use sim::{Exec, FeeAsset, Funding, Jitter, Latency, LimitFill, Slippage, Venue, VenueConfig};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use strategy::{Blueprint, Context, Params, Reader, StateError, StopRule, Strategy};
@@ -483,6 +483,27 @@ impl World {
     /// Positions, orders at the desk, and quantities filled so far.
     pub fn counts(&self) -> (usize, usize) {
         (self.engine.portfolio().positions().count(), self.engine.orders().len())
+    }
+}
+
+/// A venue of some kind: slow or not, with partial fills or not, and in so many cases of a hundred with funding.
+pub fn venue(r: &mut Seeded, seed: u64, feed: Nanos, funding: i64) -> VenueConfig {
+    let latency = Latency {
+        feed,
+        order: Nanos(r.within(0, 4_000_000_000).unsigned_abs()),
+        report: Nanos(r.within(0, 90_000_000_000).unsigned_abs()),
+        jitter: r.chance(60).then_some(Jitter { max: Nanos(2_000_000_000), seed }),
+    };
+    VenueConfig {
+        exec: Exec::NextOpen,
+        slippage: *r.pick(&[Slippage::None, Slippage::Bps(Rate::from_bps(3))]),
+        participation: *r.pick(&[None, Some(Rate::from_bps(300)), Some(Rate::ONE)]),
+        fee_asset: *r.pick(&[FeeAsset::Quote, FeeAsset::Venue]),
+        fees: None,
+        latency: if r.chance(30) { Latency::ZERO } else { latency },
+        limit_fill: *r.pick(&[LimitFill::Touch, LimitFill::Through]),
+        funding: r.chance(funding).then_some(Funding { rate: Rate::from_bps(2), every: Nanos::from_secs(600) }),
+        queue: r.chance(70),
     }
 }
 

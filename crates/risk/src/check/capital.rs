@@ -31,22 +31,15 @@ pub(super) fn room(limits: &Limits, h: &Holdings) -> Option<Money> {
 #[cfg(test)]
 mod tests {
     use crate::deny_reason::DenyReason;
-    use crate::limits::{Limits, Profile};
+    use crate::limits::Limits;
     use crate::stage::{Stage, USDT};
     use domain::{AccountId, InstrumentIdx, Money, Side};
 
     const BTC: InstrumentIdx = InstrumentIdx(0);
 
-    fn stage(limits: Limits) -> Stage {
-        let mut stage = Stage::new(Profile::Research(limits));
-        let btc = stage.perpetual("BTCUSDT");
-        stage.mark(btc, 100);
-        stage
-    }
-
     #[test]
     fn the_threshold_counts_what_is_held_and_on_its_way() {
-        let mut stage = stage(Limits { capital_max: Money::from_units(1_000), ..Limits::relaxed() });
+        let mut stage = Stage::within(Limits { capital_max: Money::from_units(1_000), ..Limits::relaxed() });
         stage.trade(0, BTC, Side::Buy, "3", 100);
         let pending = stage.enter(&stage.long(BTC, "2")).unwrap();
         let refusal = stage.enter(&stage.long(BTC, "5.000001")).unwrap_err();
@@ -61,7 +54,7 @@ mod tests {
     #[test]
     fn all_accounts_count_together() {
         let limits = Limits { capital_total_max: Money::from_units(1_000), ..Limits::relaxed() };
-        let mut stage = stage(limits);
+        let mut stage = Stage::within(limits);
         let other = AccountId(1);
         stage.portfolio.transfer(other, USDT, Money::from_units(10_000)).unwrap();
         stage.trade_of(other, 0, BTC, Side::Sell, "6", 100);

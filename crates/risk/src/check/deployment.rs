@@ -36,17 +36,14 @@ pub(super) fn room(step: &Deployment, h: &Holdings) -> Option<Money> {
 #[cfg(test)]
 mod tests {
     use crate::deny_reason::DenyReason;
-    use crate::limits::{DEPLOYMENT, Limits, Profile};
+    use crate::limits::{DEPLOYMENT, Limits};
     use crate::stage::Stage;
     use domain::{InstrumentIdx, Money, Side, Signal, StrategyIdx};
 
     const BTC: InstrumentIdx = InstrumentIdx(0);
 
     fn stage(deployment_step: u32) -> Stage {
-        let mut stage = Stage::new(Profile::Research(Limits { deployment_step, ..Limits::relaxed() }));
-        let btc = stage.perpetual("BTCUSDT");
-        stage.mark(btc, 100);
-        stage
+        Stage::within(Limits { deployment_step, ..Limits::relaxed() })
     }
 
     #[test]

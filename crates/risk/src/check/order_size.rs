@@ -44,22 +44,15 @@ pub(super) fn room(limits: &Limits, i: &Instrument, price: Price) -> Option<Mone
 #[cfg(test)]
 mod tests {
     use crate::deny_reason::DenyReason;
-    use crate::limits::{Limits, Profile};
+    use crate::limits::Limits;
     use crate::stage::Stage;
     use domain::{InstrumentIdx, Intent, Money, OrderQuantity, Rate, SizeRequest};
 
     const BTC: InstrumentIdx = InstrumentIdx(0);
 
-    fn stage(limits: Limits) -> Stage {
-        let mut stage = Stage::new(Profile::Research(limits));
-        let btc = stage.perpetual("BTCUSDT");
-        stage.mark(btc, 100);
-        stage
-    }
-
     #[test]
     fn an_order_of_the_largest_value_passes_and_a_lot_more_does_not() {
-        let mut stage = stage(Limits { order_value_max: Money::from_units(500), ..Limits::relaxed() });
+        let mut stage = Stage::within(Limits { order_value_max: Money::from_units(500), ..Limits::relaxed() });
         let refusal = stage.enter(&stage.long(BTC, "5.000001")).unwrap_err();
         assert_eq!((refusal.reason, refusal.value), (DenyReason::OrderValue, Some(500.0001)));
         assert_eq!(refusal.largest_safe, Some(Money::from_units(500)));
@@ -70,7 +63,7 @@ mod tests {
 
     #[test]
     fn an_order_of_the_largest_volume_passes_and_a_lot_more_does_not() {
-        let mut stage = stage(Limits { order_volume_max: Rate::from_bps(1_000), ..Limits::relaxed() });
+        let mut stage = Stage::within(Limits { order_volume_max: Rate::from_bps(1_000), ..Limits::relaxed() });
         stage.rules(BTC, |i| i.max_quantity = testkit::quantity("20"));
         let refusal = stage.enter(&stage.short(BTC, "2.000001")).unwrap_err();
         assert_eq!((refusal.reason, refusal.value), (DenyReason::OrderVolume, Some(2.000001)));
@@ -80,7 +73,7 @@ mod tests {
 
     #[test]
     fn as_much_as_the_limits_allow_is_no_more_than_one_order_may_be() {
-        let mut stage = stage(Limits { order_value_max: Money::from_units(500), ..Limits::relaxed() });
+        let mut stage = Stage::within(Limits { order_value_max: Money::from_units(500), ..Limits::relaxed() });
         let entry = stage.enter(&stage.signal(Intent::EnterLong, BTC, SizeRequest::Cap)).unwrap();
         // 500 / 100.1, down to the lot.
         assert_eq!(entry.spec.quantity, OrderQuantity::Base(testkit::quantity("4.995004")));
