@@ -295,15 +295,15 @@ impl Gate {
         let sharers = self.sharers.get(spec.instrument.index()).copied().unwrap_or(0);
         let mut holdings = self.measure(&spec, signal.size, instrument, scene);
         let (price, fills_at) = prices(signal.entry, spec.side, instrument, scene.view);
-        let room = {
+        // How much the limits leave is asked only by those who hear of it.
+        let asked = signal.size == SizeRequest::Cap || O::ACTIVE;
+        let room = self.profile.limits().filter(|_| asked).map(|limits| {
             let bench = self.bench(scene, &holdings, sharers);
-            self.profile.limits().map(|limits| {
-                let (account, strategy, side) = (spec.account, spec.strategy, spec.side);
-                let of = |price| Entering { account, strategy, instrument, side, price };
-                // What is not known leaves no room: the check that cannot know it says so.
-                price.and_then(|price| check::room(limits, &of(price), &bench)).unwrap_or(Money::ZERO)
-            })
-        };
+            let (account, strategy, side) = (spec.account, spec.strategy, spec.side);
+            let of = |price| Entering { account, strategy, instrument, side, price };
+            // What is not known leaves no room: the check that cannot know it says so.
+            price.and_then(|price| check::room(limits, &of(price), &bench)).unwrap_or(Money::ZERO)
+        });
         // Without a price nothing can be sized; the check of what must be known says so in its turn.
         let sized = match price {
             None => Err(Refusal::because(DenyReason::PriceUnknown)),
@@ -314,11 +314,12 @@ impl Gate {
             }
         };
         // What was sized goes through the clamps, whatever way it was asked for.
+        let mut costs = None;
         let clamped = sized.and_then(|quantity| {
             spec.quantity = quantity;
-            let (Some(limits), Some(amount), Some(fills_at)) =
-                (self.profile.limits(), cost(&spec, instrument, price).0, fills_at)
-            else {
+            let unclamped = cost(&spec, instrument, price);
+            costs = Some((quantity, unclamped));
+            let (Some(limits), Some(amount), Some(fills_at)) = (self.profile.limits(), unclamped.0, fills_at) else {
                 return Ok(Input::NotConfigured);
             };
             let Self { exposure, correlation, clamps, .. } = self;
@@ -337,7 +338,10 @@ impl Gate {
             Err(_) => Reading::NotConfigured,
             Ok(Input::Unknown) => Reading::Unknown,
         };
-        let (notional, funds) = cost(&spec, instrument, price);
+        let (notional, funds) = match costs {
+            Some((quantity, costs)) if quantity == spec.quantity => costs,
+            _ => cost(&spec, instrument, price),
+        };
         let subject = Subject {
             spec: &spec,
             instrument,

@@ -21,8 +21,10 @@ impl WindowCount {
     /// Counts `n` at `ts`. What comes late counts as now.
     pub fn add(&mut self, ts: UnixNanos, window: Nanos, n: u32) {
         let now = part(ts, window).max(self.newest);
-        for passed in (self.newest + 1..=now).rev().take(PARTS) {
-            self.parts[slot(passed)] = 0;
+        match now - self.newest {
+            0 => {}
+            passed if passed >= PARTS as u64 => self.parts = [0; PARTS],
+            _ => (self.newest + 1..=now).for_each(|passed| self.parts[slot(passed)] = 0),
         }
         self.newest = now;
         let part = &mut self.parts[slot(now)];
@@ -33,8 +35,14 @@ impl WindowCount {
     #[must_use]
     pub fn count(&self, ts: UnixNanos, window: Nanos) -> u32 {
         let now = part(ts, window).max(self.newest);
-        let oldest = now.saturating_sub(PARTS as u64 - 1);
-        (oldest..=self.newest).fold(0, |sum, part| sum.saturating_add(self.parts[slot(part)]))
+        let passed = now - self.newest;
+        if passed >= PARTS as u64 {
+            return 0;
+        }
+        let all: u64 = self.parts.iter().map(|&n| u64::from(n)).sum();
+        // The oldest parts, which have left the window since the newest one: the slots that the next ones will take.
+        let left: u64 = (1..=passed).map(|n| u64::from(self.parts[slot(self.newest + n)])).sum();
+        u32::try_from(all - left).unwrap_or(u32::MAX)
     }
 }
 

@@ -41,6 +41,10 @@ fn within(price: Price, reference: Price, max: Rate) -> Result<f64, Refusal> {
     if reference <= Price::ZERO || price <= Price::ZERO {
         return Err(Refusal::because(DenyReason::PriceUnknown));
     }
+    if price == reference {
+        // The usual case: an order at the market, held against the price that it is measured at.
+        return Ok(0.0);
+    }
     let overflow = Refusal::because(DenyReason::Overflow);
     let off = price.raw().abs_diff(reference.raw());
     let far = off.checked_mul(domain::decimal::ONE.unsigned_abs()).ok_or(overflow)?;
