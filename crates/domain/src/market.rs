@@ -39,6 +39,10 @@ impl MarketFlags {
     pub const WARMUP: Self = Self(1);
     /// Made by a gap filler; never traded on as real.
     pub const SYNTHETIC: Self = Self(2);
+    /// Of a book level: part of a snapshot. The first one takes away what the book held before.
+    pub const BOOK_SNAPSHOT: Self = Self(4);
+    /// Of a book level: the last one of its snapshot or update.
+    pub const BOOK_LAST: Self = Self(8);
 
     /// Whether all flags of `other` are set.
     #[must_use]
