@@ -117,6 +117,12 @@ pub enum Unusable {
         /// Best ask, a mantissa.
         ask: i64,
     },
+    /// All levels that were known of a side are gone, and more are there: the market moved out of what the snapshot told.
+    #[error("no level of the {side:?} side is known any more: the snapshot was cut")]
+    Exhausted {
+        /// The side.
+        side: Side,
+    },
     /// Nothing was heard of it for too long.
     #[error("nothing heard for {} ms, at most {} ms are allowed", .age.0 / 1_000_000, .age_max.0 / 1_000_000)]
     Stale {
@@ -282,6 +288,11 @@ impl Book {
             && bid.price >= ask.price
         {
             return Err(Unusable::Crossed { bid: bid.price, ask: ask.price });
+        }
+        for (side, ladder) in [(Side::Buy, &self.bids), (Side::Sell, &self.asks)] {
+            if ladder.edge().is_some() && ladder.levels().is_empty() {
+                return Err(Unusable::Exhausted { side });
+            }
         }
         Ok(View { bids: self.bids.levels(), asks: self.asks.levels() })
     }

@@ -107,6 +107,8 @@ fn beyond_what_is_known_nothing_is_shown() {
     assert_eq!(book.view().unwrap().levels(Side::Sell).map(|l| l.price).collect::<Vec<_>>(), [101, 102, 103]);
     update(&mut book, 3, Continuity::From(3), "100x3 99x3", "");
     assert_eq!((bids(&book), book.edge(Side::Buy)), (vec![100, 99, 98], Some(97)));
+    update(&mut book, 4, Continuity::From(4), "100x0 99x0 98x0 90x1", "");
+    assert_eq!(book.view().unwrap_err(), Unusable::Exhausted { side: Side::Buy });
 }
 
 #[test]
@@ -163,7 +165,14 @@ proptest! {
             book.update(head, buy.then_some(level), (!buy).then_some(level)).unwrap();
             let map = &mut maps[usize::from(!buy)];
             if quantity == 0 { map.remove(&price); } else { map.insert(price, quantity); }
-            let view = book.view().unwrap();
+            let view = match book.view() {
+                Ok(view) => view,
+                Err(Unusable::Exhausted { side }) => {
+                    prop_assert!(book.edge(side).is_some());
+                    continue;
+                }
+                Err(other) => return Err(TestCaseError::fail(other.to_string())),
+            };
             let known = |side, price: i64| book.edge(side).is_none_or(|edge| if side == Side::Buy { price > edge } else { price < edge });
             let bids: Vec<_> = maps[0].iter().rev().map(|(p, q)| (*p, *q)).filter(|(p, _)| known(Side::Buy, *p)).collect();
             let asks: Vec<_> = maps[1].iter().map(|(p, q)| (*p, *q)).filter(|(p, _)| known(Side::Sell, *p)).collect();
