@@ -9,11 +9,13 @@
 pub mod closing;
 pub mod desk;
 pub mod emergency;
+pub mod fee;
 pub mod held_back;
 pub mod order_state;
 pub mod orders;
 pub mod plans;
 pub mod protect;
+pub mod route;
 mod saved;
 pub mod watch;
 

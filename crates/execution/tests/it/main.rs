@@ -1,9 +1,19 @@
 //! Integration tests of the desk.
 #![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    reason = "tests read recorded cases and say how many"
+)]
 
 mod emergency;
+mod fee_schedules;
+mod fees;
 mod floor;
 mod random;
 mod random_emergency;
+mod routing;
+mod routing_convex;
 mod scenarios;
 mod stops;
