@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod closing;
+pub mod cost;
 pub mod desk;
 pub mod emergency;
 pub mod fee;
