@@ -21,7 +21,7 @@ pub fn records() -> Vec<(u64, Kind, u8, Vec<u8>)> {
 
 /// Begins the journal in `dir`, with segments of about a kilobyte.
 pub fn write(dir: &Path) -> Writer {
-    let options = Options { flush_bytes: 200, roll_bytes: 1_000, sync_every: None };
+    let options = Options { flush_bytes: 200, roll_bytes: 1_000, sync_every: None, compress: true };
     let mut writer = Writer::create(dir, options).unwrap();
     for (seq, kind, version, body) in records() {
         writer.append(seq, kind, version, |out| out.extend_from_slice(&body));

@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod catalogue;
+pub mod disk;
 pub mod failpoint;
 pub mod history;
 pub mod journal;

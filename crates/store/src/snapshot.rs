@@ -7,10 +7,10 @@
 //! Snapshots are ordered by the sequence number in their names, never by the time of their files: the clock may be set back. A file is
 //! written aside, synced and renamed, so it is whole or absent; a checksum over everything shows what happened to it later.
 
+use crate::disk::{self, Disk, Open, Sequential};
 use crate::failpoint;
 use crate::journal::JournalError;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
@@ -31,6 +31,7 @@ const COVERED: usize = 12;
 /// Snapshots of one run, to read.
 #[derive(Clone, Debug)]
 pub struct SnapshotFolder {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     state_version: u32,
 }
@@ -106,7 +107,13 @@ impl SnapshotFolder {
     /// The snapshots in `dir`, for a build whose states have this version. Nothing is touched; the folder may be absent.
     #[must_use]
     pub fn new(dir: &Path, state_version: u32) -> Self {
-        Self { dir: dir.to_owned(), state_version }
+        Self::on(disk::real(), dir, state_version)
+    }
+
+    /// The same on another disk.
+    #[must_use]
+    pub fn on(disk: Arc<dyn Disk>, dir: &Path, state_version: u32) -> Self {
+        Self { disk, dir: dir.to_owned(), state_version }
     }
 
     /// The usable snapshot with the highest sequence number that is not above `seq_max`, and what was passed over on the way to it.
@@ -115,8 +122,8 @@ impl SnapshotFolder {
     /// When the folder cannot be read.
     pub fn newest_valid(&self, seq_max: u64) -> Result<(Option<Snapshot>, Vec<SnapshotEntry>), SnapshotError> {
         let mut passed_over = Vec::new();
-        for (seq, path) in numbers(&self.dir)?.into_iter().rev().filter(|(seq, _)| *seq <= seq_max) {
-            match load(&path, seq, self.state_version) {
+        for (seq, path) in numbers(&*self.disk, &self.dir)?.into_iter().rev().filter(|(seq, _)| *seq <= seq_max) {
+            match load(&*self.disk, &path, seq, self.state_version) {
                 Ok(snapshot) => return Ok((Some(snapshot), passed_over)),
                 Err(reason) => passed_over.push(SnapshotEntry { seq, path, unusable: Some(reason) }),
             }
@@ -130,10 +137,10 @@ impl SnapshotFolder {
     /// When the folder cannot be read.
     pub fn list(&self) -> Result<Vec<SnapshotEntry>, SnapshotError> {
         let check = |(seq, path): (u64, PathBuf)| {
-            let unusable = load(&path, seq, self.state_version).err();
+            let unusable = load(&*self.disk, &path, seq, self.state_version).err();
             SnapshotEntry { seq, path, unusable }
         };
-        Ok(numbers(&self.dir)?.into_iter().map(check).collect())
+        Ok(numbers(&*self.disk, &self.dir)?.into_iter().map(check).collect())
     }
 
     /// Removes what is newer than the journal: a resumed run comes to these numbers again, perhaps with other events.
@@ -141,7 +148,7 @@ impl SnapshotFolder {
     /// # Errors
     /// What the system refused.
     pub fn remove_after(&self, seq: u64) -> Result<usize, SnapshotError> {
-        remove(&self.dir, numbers(&self.dir)?.into_iter().filter(|(s, _)| *s > seq))
+        remove(&*self.disk, &self.dir, numbers(&*self.disk, &self.dir)?.into_iter().filter(|(s, _)| *s > seq))
     }
 
     /// Removes what is older than `seq`, so that retention may go on; the newest two stay.
@@ -149,9 +156,9 @@ impl SnapshotFolder {
     /// # Errors
     /// What the system refused.
     pub fn remove_before(&self, seq: u64) -> Result<usize, SnapshotError> {
-        let mut all = numbers(&self.dir)?;
+        let mut all = numbers(&*self.disk, &self.dir)?;
         all.truncate(all.len().saturating_sub(2));
-        remove(&self.dir, all.into_iter().filter(|(s, _)| *s < seq))
+        remove(&*self.disk, &self.dir, all.into_iter().filter(|(s, _)| *s < seq))
     }
 }
 
@@ -195,13 +202,8 @@ impl SnapshotWriter {
     /// # Errors
     /// What the system refused.
     pub fn open(dir: &Path, state_version: u32, build: &str) -> Result<Self, SnapshotError> {
-        std::fs::create_dir_all(dir).map_err(|e| failed("make", dir, e))?;
-        for entry in std::fs::read_dir(dir).map_err(|e| failed("read", dir, e))? {
-            let path = entry.map_err(|e| failed("read", dir, e))?.path();
-            if path.extension().is_some_and(|e| e == "part") {
-                std::fs::remove_file(&path).map_err(|e| failed("remove", &path, e))?;
-            }
-        }
+        let disk = disk::real();
+        prepare(&*disk, dir)?;
         let (jobs, queue) = sync_channel::<Job>(1);
         let (report, done) = channel();
         // The length of a build id is a u16 in the file; one that is longer is cut.
@@ -209,7 +211,7 @@ impl SnapshotWriter {
         let at = dir.to_owned();
         let thread = std::thread::Builder::new()
             .name("snapshot".into())
-            .spawn(move || run(&at, state_version, &build, &queue, &report))
+            .spawn(move || run(&*disk, &at, state_version, &build, &queue, &report))
             .map_err(|e| failed("start a thread for", dir, e))?;
         Ok(Self {
             jobs: Some(jobs),
@@ -309,9 +311,37 @@ impl Drop for SnapshotWriter {
     }
 }
 
-fn run(dir: &Path, state_version: u32, build: &str, queue: &Receiver<Job>, report: &Sender<Done>) {
+/// Makes the folder if it is not there, and removes what a crash left unfinished in it.
+///
+/// # Errors
+/// What the system refused.
+pub fn prepare(disk: &dyn Disk, dir: &Path) -> Result<(), SnapshotError> {
+    disk.make_dir(dir).map_err(|e| failed("make", dir, e))?;
+    for path in disk.list(dir).map_err(|e| failed("read", dir, e))? {
+        if path.extension().is_some_and(|e| e == "part") {
+            disk.remove(&path).map_err(|e| failed("remove", &path, e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes one snapshot on the caller's thread, as [`SnapshotWriter::write`] has it written on its own. At most [`KEPT_MAX`] stay.
+///
+/// # Errors
+/// What the system refused, or why the journal could not be made durable before.
+pub fn write_now(
+    disk: &dyn Disk,
+    dir: &Path,
+    (state_version, build): (u32, &str),
+    (seq, state): (u64, &[u8]),
+    first: impl FnOnce() -> Result<(), JournalError>,
+) -> Result<(), SnapshotError> {
+    write(disk, dir, (state_version, build), (seq, state), first).and_then(|()| thin(disk, dir))
+}
+
+fn run(disk: &dyn Disk, dir: &Path, state_version: u32, build: &str, queue: &Receiver<Job>, report: &Sender<Done>) {
     for Job { seq, state, first } in queue {
-        let result = write(dir, state_version, build, seq, &state, first).and_then(|()| thin(dir));
+        let result = write_now(disk, dir, (state_version, build), (seq, &state), first);
         if report.send(Done { seq, state, result }).is_err() {
             return;
         }
@@ -319,29 +349,28 @@ fn run(dir: &Path, state_version: u32, build: &str, queue: &Receiver<Job>, repor
 }
 
 fn write(
+    disk: &dyn Disk,
     dir: &Path,
-    state_version: u32,
-    build: &str,
-    seq: u64,
-    state: &[u8],
+    (state_version, build): (u32, &str),
+    (seq, state): (u64, &[u8]),
     first: impl FnOnce() -> Result<(), JournalError>,
 ) -> Result<(), SnapshotError> {
     let path = dir.join(format!("{seq:020}.snap"));
     let part = dir.join(format!("{seq:020}.snap.part"));
     let head = head(state_version, build, seq, state);
-    let written = File::create(&part).and_then(|mut file| {
-        [&head, build.as_bytes(), state].into_iter().try_for_each(|bytes| file.write_all(bytes))?;
+    let written = disk.open(&part, Open::Truncate).and_then(|file| {
+        [&head, build.as_bytes(), state].into_iter().try_for_each(|bytes| file.write(bytes))?;
         file.sync_all()
     });
     let ready = written.map_err(|e| failed("write", &part, e)).and_then(|()| Ok(first()?));
     if ready.is_err() {
         // Best effort: what stays is removed when the folder is opened again.
-        drop(std::fs::remove_file(&part));
+        drop(disk.remove(&part));
         return ready;
     }
     failpoint::reach("snapshot.rename");
-    std::fs::rename(&part, &path).map_err(|e| failed("rename to", &path, e))?;
-    sync(dir)
+    disk.rename(&part, &path).map_err(|e| failed("rename to", &path, e))?;
+    sync(disk, dir)
 }
 
 fn head(state_version: u32, build: &str, seq: u64, state: &[u8]) -> Vec<u8> {
@@ -359,9 +388,10 @@ fn head(state_version: u32, build: &str, seq: u64, state: &[u8]) -> Vec<u8> {
     out
 }
 
-fn load(path: &Path, seq: u64, state_version: u32) -> Result<Snapshot, Unusable> {
+fn load(disk: &dyn Disk, path: &Path, seq: u64, state_version: u32) -> Result<Snapshot, Unusable> {
     let mut bytes = Vec::new();
-    File::open(path).and_then(|mut f| f.read_to_end(&mut bytes)).map_err(|e| Unusable::Unreadable(e.kind()))?;
+    (Sequential::open(disk, path).and_then(|mut f| f.read_to_end(&mut bytes)))
+        .map_err(|e| Unusable::Unreadable(e.kind()))?;
     let (Some(head), true) = (bytes.first_chunk::<HEAD>(), bytes.starts_with(&MAGIC)) else {
         return Err(Unusable::Damaged("no head of a snapshot"));
     };
@@ -391,37 +421,36 @@ fn load(path: &Path, seq: u64, state_version: u32) -> Result<Snapshot, Unusable>
 
 /// Leaves at most [`KEPT_MAX`]: when there are more, every second one goes, but for the newest two. So the recent past is dense, the far past
 /// sparse, and the first one stays.
-fn thin(dir: &Path) -> Result<(), SnapshotError> {
-    let all = numbers(dir)?;
+fn thin(disk: &dyn Disk, dir: &Path) -> Result<(), SnapshotError> {
+    let all = numbers(disk, dir)?;
     if all.len() <= KEPT_MAX {
         return Ok(());
     }
     let older = all.len() - 2;
-    remove(dir, all.into_iter().take(older).skip(1).step_by(2)).map(|_| ())
+    remove(disk, dir, all.into_iter().take(older).skip(1).step_by(2)).map(|_| ())
 }
 
-fn remove(dir: &Path, which: impl Iterator<Item = (u64, PathBuf)>) -> Result<usize, SnapshotError> {
+fn remove(disk: &dyn Disk, dir: &Path, which: impl Iterator<Item = (u64, PathBuf)>) -> Result<usize, SnapshotError> {
     let mut removed = 0;
     for (_, path) in which {
-        std::fs::remove_file(&path).map_err(|e| failed("remove", &path, e))?;
+        disk.remove(&path).map_err(|e| failed("remove", &path, e))?;
         removed += 1;
     }
     if removed > 0 {
-        sync(dir)?;
+        sync(disk, dir)?;
     }
     Ok(removed)
 }
 
 /// The files of the folder by sequence number. A folder that is not there has none.
-fn numbers(dir: &Path) -> Result<Vec<(u64, PathBuf)>, SnapshotError> {
-    let entries = match std::fs::read_dir(dir) {
+fn numbers(disk: &dyn Disk, dir: &Path) -> Result<Vec<(u64, PathBuf)>, SnapshotError> {
+    let entries = match disk.list(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed("read", dir, error)),
     };
     let mut all = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|e| failed("read", dir, e))?.path();
+    for path in entries {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         if let Some(seq) = name.strip_suffix(".snap").filter(|n| n.len() == 20).and_then(|n| n.parse().ok()) {
             all.push((seq, path));
@@ -431,8 +460,8 @@ fn numbers(dir: &Path) -> Result<Vec<(u64, PathBuf)>, SnapshotError> {
     Ok(all)
 }
 
-fn sync(dir: &Path) -> Result<(), SnapshotError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| failed("sync", dir, e))
+fn sync(disk: &dyn Disk, dir: &Path) -> Result<(), SnapshotError> {
+    disk.sync_dir(dir).map_err(|e| failed("sync", dir, e))
 }
 
 fn failed(what: &'static str, path: &Path, source: io::Error) -> SnapshotError {

@@ -1,7 +1,7 @@
 //! The folder of a journal: names of segments, what is there, and making changes of names durable.
 
 use super::JournalError;
-use std::fs::File;
+use crate::disk::Disk;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -37,15 +37,14 @@ pub(super) fn part_path(dir: &Path, number: u64) -> PathBuf {
 }
 
 /// Reads the folder. A folder that is not there holds nothing.
-pub(super) fn list(dir: &Path) -> Result<Listing, JournalError> {
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, JournalError> {
     let mut listing = Listing::default();
-    let entries = match std::fs::read_dir(dir) {
+    let entries = match disk.list(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
         Err(error) => return Err(JournalError::io("read the folder", dir, error)),
     };
-    for entry in entries {
-        let path = entry.map_err(|e| JournalError::io("read the folder", dir, e))?.path();
+    for path in entries {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let number = |suffix: &str| name.strip_suffix(suffix).filter(|n| n.len() == 10).and_then(|n| n.parse().ok());
         if let Some(number) = number(".seg") {
@@ -73,12 +72,12 @@ pub(super) fn list(dir: &Path) -> Result<Listing, JournalError> {
 }
 
 /// Makes new, renamed and removed names of a folder durable.
-pub(super) fn sync(dir: &Path) -> Result<(), JournalError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| JournalError::io("sync the folder", dir, e))
+pub(super) fn sync(disk: &dyn Disk, dir: &Path) -> Result<(), JournalError> {
+    disk.sync_dir(dir).map_err(|e| JournalError::io("sync the folder", dir, e))
 }
 
-pub(super) fn remove(path: &Path) -> Result<(), JournalError> {
-    match std::fs::remove_file(path) {
+pub(super) fn remove(disk: &dyn Disk, path: &Path) -> Result<(), JournalError> {
+    match disk.remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(JournalError::io("remove", path, error)),
         _ => Ok(()),
     }

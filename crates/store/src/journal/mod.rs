@@ -27,7 +27,7 @@ pub use error::JournalError;
 pub use header::FORMAT;
 pub use kind::{Class, Kind};
 pub use reader::{End, ReadAhead, Reader, RecordRef, Thinned};
-pub use recover::{Recovered, recover};
+pub use recover::{Recovered, recover, recover_on};
 pub use retain::{Limit, Policy, Retained, retain};
 pub use sync::Ticket;
 pub use writer::{Options, Writer};

@@ -6,11 +6,11 @@ use super::header::{PACKED_LEN, PLAIN_LEN, PackedHeader};
 use super::reader::{open_segment, packed_is_whole};
 use super::segment::{Block, Step};
 use super::{JournalError, Kind};
+use crate::disk::{Disk, DiskFile, Open};
 use crate::failpoint;
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -21,34 +21,40 @@ const LEVEL: i32 = 1;
 pub(super) type Keep = fn(Kind) -> bool;
 
 /// Compresses a plain segment and removes the plain form.
-pub(super) fn pack(dir: &Path, number: u64) -> Result<(), JournalError> {
+pub(super) fn pack(disk: &dyn Disk, dir: &Path, number: u64) -> Result<(), JournalError> {
     let listed = Listed { number, plain: true, packed: false };
-    rewrite(dir, listed, None)?;
-    folder::remove(&folder::plain_path(dir, number))
+    rewrite(disk, dir, listed, None)?;
+    folder::remove(disk, &folder::plain_path(dir, number))
 }
 
 /// Writes the segment compressed, without the records that are not to be kept, in place of what is there. Returns how many it left out.
-pub(super) fn rewrite(dir: &Path, listed: Listed, keep: Option<Keep>) -> Result<u64, JournalError> {
+pub(super) fn rewrite(disk: &dyn Disk, dir: &Path, listed: Listed, keep: Option<Keep>) -> Result<u64, JournalError> {
     let part = folder::part_path(dir, listed.number);
-    let written = write_part(dir, listed, keep, &part);
+    let written = write_part(disk, dir, listed, keep, &part);
     if written.is_err() {
         // Best effort: what stays is removed by the next recovery.
-        drop(folder::remove(&part));
+        drop(folder::remove(disk, &part));
     }
     let dropped = written?;
     let path = folder::packed_path(dir, listed.number);
-    std::fs::rename(&part, &path).map_err(|e| JournalError::io("rename to", &path, e))?;
-    folder::sync(dir)?;
+    disk.rename(&part, &path).map_err(|e| JournalError::io("rename to", &path, e))?;
+    folder::sync(disk, dir)?;
     Ok(dropped)
 }
 
-fn write_part(dir: &Path, listed: Listed, keep: Option<Keep>, part: &Path) -> Result<u64, JournalError> {
+fn write_part(
+    disk: &dyn Disk,
+    dir: &Path,
+    listed: Listed,
+    keep: Option<Keep>,
+    part: &Path,
+) -> Result<u64, JournalError> {
     let wrong = |e| JournalError::io("write", part, e);
-    let mut stream = open_segment(dir, listed)?;
+    let mut stream = open_segment(disk, dir, listed)?;
     let source = *stream.header();
     let before = stream.packed().copied();
-    let mut file = File::create(part).map_err(wrong)?;
-    file.write_all(&[0; PACKED_LEN]).map_err(wrong)?;
+    let file = disk.open(part, Open::Truncate).map_err(wrong)?;
+    file.write(&[0; PACKED_LEN]).map_err(wrong)?;
     let sum = Summed { file, crc: crc32fast::Hasher::new(), bytes: 0 };
     let mut encoder = zstd::stream::write::Encoder::new(sum, LEVEL).map_err(wrong)?;
     encoder.write_all(&source.bytes()).map_err(wrong)?;
@@ -90,7 +96,7 @@ fn write_part(dir: &Path, listed: Listed, keep: Option<Keep>, part: &Path) -> Re
     head.last_seq = before.map_or(chain.last_seq, |p| p.last_seq);
     let sum = encoder.finish().map_err(wrong)?;
     (head.payload_len, head.payload_crc) = (sum.bytes, sum.crc.finalize());
-    sum.file.write_all_at(&head.bytes(), 0).and_then(|()| sum.file.sync_all()).map_err(wrong)?;
+    sum.file.write_at(&head.bytes(), 0).and_then(|()| sum.file.sync_all()).map_err(wrong)?;
     Ok(head.dropped - before.map_or(0, |p| p.dropped))
 }
 
@@ -114,34 +120,34 @@ fn thin(block: &mut Block, keep: Keep, head: &mut PackedHeader, kept: &mut Vec<u
 
 /// Compressed bytes on their way to the file.
 struct Summed {
-    file: File,
+    file: Arc<dyn DiskFile>,
     crc: crc32fast::Hasher,
     bytes: u64,
 }
 
 impl Write for Summed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.crc.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
+        self.file.write(bytes)?;
+        self.crc.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }
 
 /// Settles what a crash between renaming and removing left: one form of each segment, and no unfinished file.
-pub(super) fn settle(dir: &Path, listing: &mut folder::Listing) -> Result<(), JournalError> {
+pub(super) fn settle(disk: &dyn Disk, dir: &Path, listing: &mut folder::Listing) -> Result<(), JournalError> {
     for part in listing.parts.drain(..) {
-        folder::remove(&part)?;
+        folder::remove(disk, &part)?;
     }
     for segment in listing.segments.iter_mut().filter(|s| s.plain && s.packed) {
-        segment.packed = packed_is_whole(dir, segment.number)?;
+        segment.packed = packed_is_whole(disk, dir, segment.number)?;
         segment.plain = !segment.packed;
         let (plain, packed) = (folder::plain_path(dir, segment.number), folder::packed_path(dir, segment.number));
-        folder::remove(if segment.packed { &plain } else { &packed })?;
+        folder::remove(disk, if segment.packed { &plain } else { &packed })?;
     }
     Ok(())
 }
@@ -153,14 +159,19 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    pub fn start(dir: PathBuf) -> Result<Self, JournalError> {
+    pub fn start(disk: Arc<dyn Disk>, dir: PathBuf) -> Result<Self, JournalError> {
         let (jobs, queue) = channel();
         let at = dir.clone();
         let thread = std::thread::Builder::new()
             .name("journal-pack".into())
-            .spawn(move || run(&dir, &queue))
+            .spawn(move || run(&*disk, &dir, &queue))
             .map_err(|e| JournalError::io("start a thread to compress", &at, e))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Compresses nothing: segments stay plain until the run is complete.
+    pub const fn none() -> Self {
+        Self { jobs: None, thread: None }
     }
 
     /// Compresses this segment when its turn comes.
@@ -178,6 +189,6 @@ impl Packer {
     }
 }
 
-fn run(dir: &Path, queue: &Receiver<u64>) -> Vec<JournalError> {
-    queue.iter().filter_map(|number| pack(dir, number).err()).collect()
+fn run(disk: &dyn Disk, dir: &Path, queue: &Receiver<u64>) -> Vec<JournalError> {
+    queue.iter().filter_map(|number| pack(disk, dir, number).err()).collect()
 }

@@ -5,9 +5,11 @@ use super::frame::{self, Frame, Salt};
 use super::header::PLAIN_LEN;
 use super::segment::{Block, Chain, SEAL_HEAD, SegmentStream, Step, open_packed};
 use super::{JournalError, Kind};
-use std::io;
+use crate::disk::{self, Disk, Sequential};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -81,7 +83,15 @@ impl Reader {
     /// # Errors
     /// [`JournalError`] when the folder cannot be read or a segment is missing in between.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
-        Ok(Self { source: Source::open(dir, 0)?, block: Block::default(), from: 0 })
+        Self::open_on(disk::real(), dir)
+    }
+
+    /// [`Reader::open`] on another disk.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, JournalError> {
+        Ok(Self { source: Source::open(disk, dir, 0)?, block: Block::default(), from: 0 })
     }
 
     /// Goes to the first record with this sequence number or a later one, forwards or back.
@@ -89,7 +99,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::open`], or when the head of a segment is damaged.
     pub fn seek(&mut self, seq: u64) -> Result<(), JournalError> {
-        self.source = Source::open(&self.source.dir, seq)?;
+        self.source = Source::open(Arc::clone(&self.source.disk), &self.source.dir, seq)?;
         self.block = Block::default();
         self.from = seq;
         Ok(())
@@ -168,7 +178,7 @@ impl ReadAhead {
     /// # Errors
     /// As [`Reader::open`], or when no thread can be started.
     pub fn open(dir: &Path, from: u64) -> Result<Self, JournalError> {
-        let mut source = Source::open(dir, from)?;
+        let mut source = Source::open(disk::real(), dir, from)?;
         let strangers = source.strangers.clone();
         let (blocks_in, blocks) = sync_channel(AHEAD);
         let (spent, spent_out) = channel();
@@ -315,6 +325,7 @@ fn kind_and_body(frame: &Frame, body: Range<usize>) -> (Kind, Range<usize>) {
 
 /// The blocks of all segments, with what must hold from one segment to the next.
 pub(super) struct Source {
+    disk: Arc<dyn Disk>,
     pub dir: PathBuf,
     segments: std::vec::IntoIter<Listed>,
     current: Option<SegmentStream>,
@@ -329,29 +340,30 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub fn open(dir: &Path, from: u64) -> Result<Self, JournalError> {
-        let mut listing = folder::list(dir)?;
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Result<Self, JournalError> {
+        let mut listing = folder::list(&*disk, dir)?;
         for _ in 0..3 {
             if check_numbers(dir, &listing.segments).is_ok() {
                 break;
             }
             // A writer may have renamed a file while the folder was read.
-            listing = folder::list(dir)?;
+            listing = folder::list(&*disk, dir)?;
         }
         check_numbers(dir, &listing.segments)?;
-        let unborn = unborn(dir, &listing.segments)?;
+        let unborn = unborn(&*disk, dir, &listing.segments)?;
         if unborn.is_some() {
             listing.segments.pop();
         }
         for segment in listing.segments.iter_mut().filter(|s| s.plain && s.packed) {
             // A crash between the two steps of compressing: whichever is whole will do.
-            segment.packed = packed_is_whole(dir, segment.number)?;
+            segment.packed = packed_is_whole(&*disk, dir, segment.number)?;
             segment.plain = !segment.packed;
         }
-        let skip = if from == 0 { 0 } else { first_segment(dir, &listing.segments, from)? };
+        let skip = if from == 0 { 0 } else { first_segment(&*disk, dir, &listing.segments, from)? };
         let mut strangers = listing.parts;
         strangers.append(&mut listing.strangers);
         Ok(Self {
+            disk,
             dir: dir.to_owned(),
             segments: listing.segments.split_off(skip).into_iter(),
             current: None,
@@ -417,7 +429,7 @@ impl Source {
             });
             return Ok(false);
         };
-        let stream = open_segment(&self.dir, listed)?;
+        let stream = open_segment(&*self.disk, &self.dir, listed)?;
         let header = stream.header();
         if let Some(chain) = &self.chain {
             let what = if chain.seal.is_some() {
@@ -454,14 +466,14 @@ impl Source {
 }
 
 /// Opens a segment in the form that is there: a plain one may be compressed in the meantime by the writer of a running process.
-pub(super) fn open_segment(dir: &Path, listed: Listed) -> Result<SegmentStream, JournalError> {
+pub(super) fn open_segment(disk: &dyn Disk, dir: &Path, listed: Listed) -> Result<SegmentStream, JournalError> {
     let packed = folder::packed_path(dir, listed.number);
     if listed.packed {
-        return SegmentStream::open_packed(&packed, listed.number);
+        return SegmentStream::open_packed(disk, &packed, listed.number);
     }
-    match SegmentStream::open_plain(&folder::plain_path(dir, listed.number), listed.number) {
+    match SegmentStream::open_plain(disk, &folder::plain_path(dir, listed.number), listed.number) {
         Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            SegmentStream::open_packed(&packed, listed.number)
+            SegmentStream::open_packed(disk, &packed, listed.number)
         }
         other => other,
     }
@@ -487,30 +499,32 @@ pub(super) struct Unborn {
 }
 
 /// The last file, when its head is not whole: the process died between making it and writing its first record.
-pub(super) fn unborn(dir: &Path, segments: &[Listed]) -> Result<Option<Unborn>, JournalError> {
+pub(super) fn unborn(disk: &dyn Disk, dir: &Path, segments: &[Listed]) -> Result<Option<Unborn>, JournalError> {
     let Some(last) = segments.last().filter(|s| !s.packed) else { return Ok(None) };
     let path = folder::plain_path(dir, last.number);
-    let bytes = match std::fs::metadata(&path) {
-        Ok(found) => found.len(),
+    let bytes = match Sequential::open(disk, &path).and_then(|found| found.file.size()) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(JournalError::io("read", &path, error)),
     };
     if bytes < PLAIN_LEN as u64 {
         return Ok(Some(Unborn { path, bytes, wrong: None }));
     }
-    let Err(JournalError::Corrupt { what, .. }) = SegmentStream::open_plain(&path, last.number) else {
+    let Err(JournalError::Corrupt { what, .. }) = SegmentStream::open_plain(disk, &path, last.number) else {
         return Ok(None);
     };
     // With a whole record after it, this is an alteration: opening the segment says so.
-    let contents = std::fs::read(&path).map_err(|e| JournalError::io("read", &path, e))?;
+    let mut contents = Vec::new();
+    (Sequential::open(disk, &path).and_then(|mut f| f.read_to_end(&mut contents)))
+        .map_err(|e| JournalError::io("read", &path, e))?;
     let more_after = frame::find_whole(&contents, Salt::of_segment(last.number), 0).is_some();
     Ok((!more_after).then_some(Unborn { path, bytes, wrong: Some(what) }))
 }
 
 /// True when a compressed segment reads to its end without a fault.
-pub(super) fn packed_is_whole(dir: &Path, number: u64) -> Result<bool, JournalError> {
+pub(super) fn packed_is_whole(disk: &dyn Disk, dir: &Path, number: u64) -> Result<bool, JournalError> {
     let mut block = Block::default();
-    let whole = SegmentStream::open_packed(&folder::packed_path(dir, number), number).and_then(|mut stream| {
+    let whole = SegmentStream::open_packed(disk, &folder::packed_path(dir, number), number).and_then(|mut stream| {
         loop {
             match stream.next(&mut block)? {
                 Step::Records => {}
@@ -526,12 +540,12 @@ pub(super) fn packed_is_whole(dir: &Path, number: u64) -> Result<bool, JournalEr
 }
 
 /// Place in the list of the segment in which the first record with this number can stand: the last one that begins before it.
-fn first_segment(dir: &Path, segments: &[Listed], seq: u64) -> Result<usize, JournalError> {
+fn first_segment(disk: &dyn Disk, dir: &Path, segments: &[Listed], seq: u64) -> Result<usize, JournalError> {
     // Numbers only grow, so halving finds it: a handful of heads are read, however long the journal.
     let (mut low, mut high) = (0, segments.len());
     while low < high {
         let middle = usize::midpoint(low, high);
-        if first_seq(dir, segments[middle])? < seq {
+        if first_seq(disk, dir, segments[middle])? < seq {
             low = middle + 1;
         } else {
             high = middle;
@@ -540,9 +554,9 @@ fn first_segment(dir: &Path, segments: &[Listed], seq: u64) -> Result<usize, Jou
     Ok(low.saturating_sub(1))
 }
 
-fn first_seq(dir: &Path, listed: Listed) -> Result<u64, JournalError> {
+fn first_seq(disk: &dyn Disk, dir: &Path, listed: Listed) -> Result<u64, JournalError> {
     if listed.packed {
-        return Ok(open_packed(&folder::packed_path(dir, listed.number), listed.number)?.1.first_seq);
+        return Ok(open_packed(disk, &folder::packed_path(dir, listed.number), listed.number)?.1.first_seq);
     }
-    Ok(open_segment(dir, listed)?.header().first_seq)
+    Ok(open_segment(disk, dir, listed)?.header().first_seq)
 }

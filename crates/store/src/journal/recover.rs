@@ -4,7 +4,7 @@ use super::folder::{self, Listed};
 use super::header::PLAIN_LEN;
 use super::segment::{Block, Chain, Step};
 use super::{JournalError, pack, reader};
-use std::fs::OpenOptions;
+use crate::disk::{self, Disk, Open};
 use std::path::Path;
 
 /// What recovery found and did.
@@ -40,24 +40,32 @@ pub(super) struct Tail {
 /// # Errors
 /// [`JournalError::Corrupt`] with file and offset when a bad record has a whole one after it: then nothing is cut.
 pub fn recover(dir: &Path) -> Result<Recovered, JournalError> {
-    let (recovered, tail) = recover_tail(dir)?;
+    recover_on(&*disk::real(), dir)
+}
+
+/// [`recover`] on another disk.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_on(disk: &dyn Disk, dir: &Path) -> Result<Recovered, JournalError> {
+    let (recovered, tail) = recover_tail(disk, dir)?;
     if recovered.sealed.is_some() {
         for number in tail.unpacked.iter().copied().chain(tail.plain.map(|(number, _)| number)) {
-            pack::pack(dir, number)?;
+            pack::pack(disk, dir, number)?;
         }
     }
     Ok(recovered)
 }
 
-pub(super) fn recover_tail(dir: &Path) -> Result<(Recovered, Tail), JournalError> {
-    let mut listing = folder::list(dir)?;
+pub(super) fn recover_tail(disk: &dyn Disk, dir: &Path) -> Result<(Recovered, Tail), JournalError> {
+    let mut listing = folder::list(disk, dir)?;
     let mut recovered = Recovered { parts_removed: listing.parts.len() as u64, ..Recovered::default() };
-    pack::settle(dir, &mut listing)?;
+    pack::settle(disk, dir, &mut listing)?;
     reader::check_numbers(dir, &listing.segments)?;
     let mut segments = listing.segments;
     let mut tail = Tail { chain: Chain::default(), plain: None, last: 0, unpacked: Vec::new() };
     while let Some(&last) = segments.last() {
-        if let Some((chain, end)) = last_segment(dir, last, &mut recovered)? {
+        if let Some((chain, end)) = last_segment(disk, dir, last, &mut recovered)? {
             tail.chain = chain;
             tail.last = last.number;
             tail.plain = last.plain.then_some((last.number, end));
@@ -69,22 +77,27 @@ pub(super) fn recover_tail(dir: &Path) -> Result<(Recovered, Tail), JournalError
         }
         segments.pop();
     }
-    if dir.is_dir() {
-        folder::sync(dir)?;
+    if disk.is_dir(dir) {
+        folder::sync(disk, dir)?;
     }
     Ok((recovered, tail))
 }
 
 /// Reads the last segment to its end and cuts there. A segment without a whole record is removed: `None`.
-fn last_segment(dir: &Path, last: Listed, recovered: &mut Recovered) -> Result<Option<(Chain, u64)>, JournalError> {
+fn last_segment(
+    disk: &dyn Disk,
+    dir: &Path,
+    last: Listed,
+    recovered: &mut Recovered,
+) -> Result<Option<(Chain, u64)>, JournalError> {
     let path = folder::plain_path(dir, last.number);
-    if let Some(unborn) = reader::unborn(dir, &[last])? {
+    if let Some(unborn) = reader::unborn(disk, dir, &[last])? {
         let count = if unborn.wrong.is_some() { &mut recovered.damaged_bytes } else { &mut recovered.torn_bytes };
         *count += unborn.bytes;
-        folder::remove(&path)?;
+        folder::remove(disk, &path)?;
         return Ok(None);
     }
-    let mut stream = reader::open_segment(dir, last)?;
+    let mut stream = reader::open_segment(disk, dir, last)?;
     let mut block = Block::default();
     loop {
         match stream.next(&mut block)? {
@@ -98,7 +111,7 @@ fn last_segment(dir: &Path, last: Listed, recovered: &mut Recovered) -> Result<O
                 let count =
                     if broken.wrong.is_some() { &mut recovered.damaged_bytes } else { &mut recovered.torn_bytes };
                 *count += broken.bytes;
-                cut(&path, broken.offset)?;
+                cut(disk, &path, broken.offset)?;
                 break;
             }
         }
@@ -107,16 +120,14 @@ fn last_segment(dir: &Path, last: Listed, recovered: &mut Recovered) -> Result<O
     if let Some(packed) = stream.packed() {
         chain.last_seq = chain.last_seq.max(packed.last_seq);
     } else if stream.offset() == PLAIN_LEN as u64 {
-        folder::remove(&path)?;
+        folder::remove(disk, &path)?;
         return Ok(None);
     }
     Ok(Some((chain, stream.offset())))
 }
 
-fn cut(path: &Path, len: u64) -> Result<(), JournalError> {
-    OpenOptions::new()
-        .write(true)
-        .open(path)
-        .and_then(|file| file.set_len(len).and_then(|()| file.sync_all()))
+fn cut(disk: &dyn Disk, path: &Path, len: u64) -> Result<(), JournalError> {
+    disk.open(path, Open::Cut)
+        .and_then(|file| file.cut(len).and_then(|()| file.sync_all()))
         .map_err(|e| JournalError::io("cut the torn end of", path, e))
 }

@@ -4,6 +4,7 @@ use super::folder::{self, Listed};
 use super::header::PackedHeader;
 use super::segment::open_packed;
 use super::{Class, JournalError, Kind, pack};
+use crate::disk::{self, Disk};
 use std::path::Path;
 
 /// From when on records are kept whole. Orders, reports, configuration and the like ([`Class::Permanent`]) are kept always.
@@ -48,7 +49,8 @@ pub struct Retained {
 pub fn retain(dir: &Path, policy: &Policy) -> Result<Retained, JournalError> {
     let mut done = Retained::default();
     let Some(snapshot) = policy.oldest_snapshot_seq else { return Ok(done) };
-    let segments = folder::list(dir)?.segments;
+    let disk = &*disk::real();
+    let segments = folder::list(disk, dir)?.segments;
     let newest_kept = match policy.limit {
         Limit::BeforeSeq(_) => 0,
         Limit::KeepSegments(count) => count,
@@ -56,23 +58,29 @@ pub fn retain(dir: &Path, policy: &Policy) -> Result<Retained, JournalError> {
     let old = &segments[..segments.len().saturating_sub(newest_kept)];
     for &segment in old.iter().filter(|s| s.packed && !s.plain) {
         let path = folder::packed_path(dir, segment.number);
-        let (_, head) = open_packed(&path, segment.number)?;
+        let (_, head) = open_packed(disk, &path, segment.number)?;
         let old_enough = head.last_seq < snapshot
             && match policy.limit {
                 Limit::BeforeSeq(seq) => head.last_seq < seq,
                 Limit::KeepSegments(_) => true,
             };
         if old_enough && !head.thinned {
-            thin(dir, segment, &head, &mut done)?;
+            thin(disk, dir, segment, &head, &mut done)?;
         }
     }
     Ok(done)
 }
 
-fn thin(dir: &Path, segment: Listed, head: &PackedHeader, done: &mut Retained) -> Result<(), JournalError> {
-    done.records += pack::rewrite(dir, segment, Some(|kind: Kind| kind.class() == Class::Permanent))?;
+fn thin(
+    disk: &dyn Disk,
+    dir: &Path,
+    segment: Listed,
+    head: &PackedHeader,
+    done: &mut Retained,
+) -> Result<(), JournalError> {
+    done.records += pack::rewrite(disk, dir, segment, Some(|kind: Kind| kind.class() == Class::Permanent))?;
     done.segments += 1;
     done.bytes_before += head.payload_len;
-    done.bytes_after += open_packed(&folder::packed_path(dir, segment.number), segment.number)?.1.payload_len;
+    done.bytes_after += open_packed(disk, &folder::packed_path(dir, segment.number), segment.number)?.1.payload_len;
     Ok(())
 }

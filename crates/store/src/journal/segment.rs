@@ -3,7 +3,7 @@
 use super::frame::{self, Check, Frame, Salt};
 use super::header::{PACKED_LEN, PLAIN_LEN, PackedHeader, PlainHeader};
 use super::{JournalError, Kind};
-use std::fs::File;
+use crate::disk::{Disk, Sequential};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -121,13 +121,13 @@ pub(super) struct SegmentStream {
 
 impl SegmentStream {
     /// Opens a plain segment and checks its head.
-    pub fn open_plain(path: &Path, number: u64) -> Result<Self, JournalError> {
-        Self::open(path, number, Input::Plain(open_file(path)?), None)
+    pub fn open_plain(disk: &dyn Disk, path: &Path, number: u64) -> Result<Self, JournalError> {
+        Self::open(path, number, Input::Plain(open_file(disk, path)?), None)
     }
 
     /// Opens a compressed segment and checks both its heads.
-    pub fn open_packed(path: &Path, number: u64) -> Result<Self, JournalError> {
-        let (file, packed) = open_packed(path, number)?;
+    pub fn open_packed(disk: &dyn Disk, path: &Path, number: u64) -> Result<Self, JournalError> {
+        let (file, packed) = open_packed(disk, path, number)?;
         let payload =
             Payload { file: file.take(packed.payload_len), crc: crc32fast::Hasher::new(), bytes: 0, refused: false };
         let decoder = zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(COMPRESSED_CHUNK, payload))
@@ -320,23 +320,27 @@ impl SegmentStream {
 }
 
 /// Opens a compressed segment, checks its head and that the file has the length that it says.
-pub(super) fn open_packed(path: &Path, number: u64) -> Result<(File, PackedHeader), JournalError> {
-    let mut file = open_file(path)?;
+pub(super) fn open_packed(
+    disk: &dyn Disk,
+    path: &Path,
+    number: u64,
+) -> Result<(Sequential, PackedHeader), JournalError> {
+    let mut file = open_file(disk, path)?;
     let mut bytes = [0; PACKED_LEN];
     file.read_exact(&mut bytes).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => JournalError::corrupt(path, 0, "the segment's head breaks off"),
         _ => JournalError::io("read", path, error),
     })?;
     let packed = PackedHeader::read(&bytes, path, number)?;
-    let len = file.metadata().map_err(|e| JournalError::io("read", path, e))?.len();
+    let len = file.file.size().map_err(|e| JournalError::io("read", path, e))?;
     if len != packed.payload_len.saturating_add(PACKED_LEN as u64) {
         return Err(JournalError::corrupt(path, len, "the file's length is not what its head says"));
     }
     Ok((file, packed))
 }
 
-fn open_file(path: &Path) -> Result<File, JournalError> {
-    File::open(path).map_err(|e| JournalError::io("open", path, e))
+fn open_file(disk: &dyn Disk, path: &Path) -> Result<Sequential, JournalError> {
+    Sequential::open(disk, path).map_err(|e| JournalError::io("open", path, e))
 }
 
 /// What stands behind the whole records of a block.
@@ -350,13 +354,13 @@ enum Found {
 }
 
 enum Input {
-    Plain(File),
+    Plain(Sequential),
     Packed(Box<zstd::stream::read::Decoder<'static, BufReader<Payload>>>),
 }
 
 /// The compressed bytes, counted and summed on their way.
 struct Payload {
-    file: io::Take<File>,
+    file: io::Take<Sequential>,
     crc: crc32fast::Hasher,
     bytes: u64,
     /// True when the system, and not the contents, is the reason of an error.

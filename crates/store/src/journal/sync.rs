@@ -1,8 +1,8 @@
 //! Group commit: what was written is made durable every few milliseconds, by one `fdatasync` for all records since the last one.
 
 use super::{JournalError, folder};
+use crate::disk::{Disk, DiskFile};
 use crate::failpoint;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,7 @@ use std::time::Duration;
 /// What the writer and whoever makes its bytes durable have in common.
 #[derive(Debug)]
 pub(super) struct Group {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     state: Mutex<State>,
     /// Wakes the thread that syncs.
@@ -24,7 +25,7 @@ pub(super) struct Group {
 #[derive(Debug, Default)]
 struct State {
     /// Segments with bytes that may not be durable, oldest first; the last one is being written.
-    files: Vec<(PathBuf, Arc<File>)>,
+    files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
     /// Names in the folder changed.
     names: bool,
     /// Bytes given to the system since the writer was opened, over all segments.
@@ -38,8 +39,9 @@ struct State {
 }
 
 impl Group {
-    pub fn new(dir: &Path) -> Self {
+    pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
         Self {
+            disk,
             dir: dir.to_owned(),
             state: Mutex::default(),
             work: Condvar::new(),
@@ -54,7 +56,7 @@ impl Group {
     }
 
     /// From now on bytes go to this file.
-    pub fn begin_file(&self, path: PathBuf, file: Arc<File>) {
+    pub fn begin_file(&self, path: PathBuf, file: Arc<dyn DiskFile>) {
         let mut state = self.lock();
         state.files.push((path, file));
         state.names = true;
@@ -130,7 +132,7 @@ impl Group {
         let last = state.files.last().cloned();
         drop(state);
         failpoint::reach("journal.sync");
-        let mut result = if names { folder::sync(&self.dir) } else { Ok(()) };
+        let mut result = if names { folder::sync(&*self.disk, &self.dir) } else { Ok(()) };
         for (path, file) in old.iter().chain(&last) {
             result = result.and_then(|()| file.sync_data().map_err(|e| JournalError::io("sync", path, e)));
         }

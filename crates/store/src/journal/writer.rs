@@ -4,14 +4,13 @@ use super::folder;
 use super::frame::{self, BODY_MAX, FRAME, Salt};
 use super::header::PlainHeader;
 use super::pack::Packer;
-use super::recover::{Recovered, recover, recover_tail};
+use super::recover::{Recovered, recover_on, recover_tail};
 use super::segment::{Chain, SEAL_HEAD};
 use super::sync::{Group, Ticket};
 use super::{JournalError, Kind};
 use crate::audit::Copies;
+use crate::disk::{self, Disk, DiskFile, Open};
 use crate::failpoint;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -26,11 +25,18 @@ pub struct Options {
     pub roll_bytes: u64,
     /// How often what was given to the system is made durable; `None`: only by [`Writer::commit`] and [`Ticket::wait`].
     pub sync_every: Option<Duration>,
+    /// Whether full segments are compressed while the run goes on, by a thread; otherwise when it is complete.
+    pub compress: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flush_bytes: 256 << 10, roll_bytes: 32 << 20, sync_every: Some(Duration::from_millis(5)) }
+        Self {
+            flush_bytes: 256 << 10,
+            roll_bytes: 32 << 20,
+            sync_every: Some(Duration::from_millis(5)),
+            compress: true,
+        }
     }
 }
 
@@ -39,10 +45,11 @@ impl Default for Options {
 /// [`Writer::append`] cannot fail: a failure (disk full, a bad disk) is kept, nothing more is written, so that what is on disk stays a
 /// prefix of what was said; [`Writer::failed`] tells, and the caller takes no new risk from then on.
 pub struct Writer {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     options: Options,
     buffer: Vec<u8>,
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     path: PathBuf,
     number: u64,
     salt: Salt,
@@ -64,12 +71,20 @@ impl Writer {
     /// # Errors
     /// [`JournalError::Exists`] when there is one; otherwise what the system refused.
     pub fn create(dir: &Path, options: Options) -> Result<Self, JournalError> {
-        std::fs::create_dir_all(dir).map_err(|e| JournalError::io("make", dir, e))?;
-        if !folder::list(dir)?.segments.is_empty() {
+        Self::create_on(disk::real(), dir, options)
+    }
+
+    /// [`Writer::create`] on another disk.
+    ///
+    /// # Errors
+    /// As [`Writer::create`].
+    pub fn create_on(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<Self, JournalError> {
+        disk.make_dir(dir).map_err(|e| JournalError::io("make", dir, e))?;
+        if !folder::list(&*disk, dir)?.segments.is_empty() {
             return Err(JournalError::Exists { path: dir.to_owned() });
         }
-        let file = new_file(&folder::plain_path(dir, 1))?;
-        Self::begin(dir, options, 1, file, Chain::default(), 0)
+        let file = new_file(&*disk, &folder::plain_path(dir, 1))?;
+        Self::begin(disk, dir, options, 1, file, Chain::default(), 0)
     }
 
     /// Goes on with the journal in this folder after cutting its torn end, or begins one if there is none.
@@ -77,43 +92,54 @@ impl Writer {
     /// # Errors
     /// [`JournalError::Sealed`] when the run is complete, [`JournalError::Corrupt`] when it must not be gone on with.
     pub fn resume(dir: &Path, options: Options) -> Result<(Self, Recovered), JournalError> {
-        std::fs::create_dir_all(dir).map_err(|e| JournalError::io("make", dir, e))?;
-        let (recovered, tail) = recover_tail(dir)?;
+        Self::resume_on(disk::real(), dir, options)
+    }
+
+    /// [`Writer::resume`] on another disk.
+    ///
+    /// # Errors
+    /// As [`Writer::resume`].
+    pub fn resume_on(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<(Self, Recovered), JournalError> {
+        disk.make_dir(dir).map_err(|e| JournalError::io("make", dir, e))?;
+        let (recovered, tail) = recover_tail(&*disk, dir)?;
         if let Some((count, digest)) = recovered.sealed {
-            recover(dir)?;
+            recover_on(&*disk, dir)?;
             return Err(JournalError::Sealed { count, digest });
         }
         let (number, written) = tail.plain.unwrap_or((tail.last + 1, 0));
         let path = folder::plain_path(dir, number);
         let file = if written > 0 {
-            OpenOptions::new().append(true).open(&path).map_err(|e| JournalError::io("open", &path, e))?
+            disk.open(&path, Open::Append).map_err(|e| JournalError::io("open", &path, e))?
         } else {
-            new_file(&path)?
+            new_file(&*disk, &path)?
         };
         // What a killed process gave to the system may not be on the disk; from here on it counts as durable.
         for &number in tail.unpacked.iter().chain(tail.plain.as_ref().map(|(number, _)| number)) {
             let path = folder::plain_path(dir, number);
-            File::open(&path).and_then(|f| f.sync_all()).map_err(|e| JournalError::io("sync", &path, e))?;
+            disk.open(&path, Open::Read).and_then(|f| f.sync_all()).map_err(|e| JournalError::io("sync", &path, e))?;
         }
-        folder::sync(dir)?;
-        let writer = Self::begin(dir, options, number, file, tail.chain, written)?;
+        folder::sync(&*disk, dir)?;
+        let writer = Self::begin(disk, dir, options, number, file, tail.chain, written)?;
         tail.unpacked.iter().for_each(|&n| writer.packer.queue(n));
         Ok((writer, recovered))
     }
 
     fn begin(
+        disk: Arc<dyn Disk>,
         dir: &Path,
         options: Options,
         number: u64,
-        file: File,
+        file: Arc<dyn DiskFile>,
         chain: Chain,
         written: u64,
     ) -> Result<Self, JournalError> {
-        let group = Arc::new(Group::new(dir));
-        let (path, file) = (folder::plain_path(dir, number), Arc::new(file));
+        let group = Arc::new(Group::new(Arc::clone(&disk), dir));
+        let path = folder::plain_path(dir, number);
         group.begin_file(path.clone(), Arc::clone(&file));
         let syncer = options.sync_every.map(|every| group.start(every)).transpose()?;
+        let packer = if options.compress { Packer::start(Arc::clone(&disk), dir.to_owned())? } else { Packer::none() };
         Ok(Self {
+            disk,
             dir: dir.to_owned(),
             buffer: Vec::with_capacity(options.flush_bytes + (64 << 10)),
             options,
@@ -126,7 +152,7 @@ impl Writer {
             fresh: written == 0,
             group,
             syncer,
-            packer: Packer::start(dir.to_owned())?,
+            packer,
             copies: None,
         })
     }
@@ -231,7 +257,7 @@ impl Writer {
         self.commit()?;
         self.end_threads();
         // What could not be compressed while running is tried again here, and by every later recovery: the seal holds without it.
-        let _ = recover(&self.dir);
+        let _ = recover_on(&*self.disk, &self.dir);
         Ok(sealed)
     }
 
@@ -281,11 +307,11 @@ impl Writer {
         let mut result = Ok(());
         if failpoint::is_due("journal.write") {
             let (half, other) = rest.split_at(rest.len() / 2);
-            result = (&*self.file).write_all(half);
+            result = self.file.write(half);
             failpoint::end_process();
             rest = other;
         }
-        result = result.and_then(|()| (&*self.file).write_all(rest));
+        result = result.and_then(|()| self.file.write(rest));
         if let Err(error) = result {
             return self.fail(JournalError::io("write", &self.path, error));
         }
@@ -309,8 +335,8 @@ impl Writer {
         failpoint::reach("journal.roll");
         let number = self.number + 1;
         let path = folder::plain_path(&self.dir, number);
-        let file = match new_file(&path) {
-            Ok(file) => Arc::new(file),
+        let file = match new_file(&*self.disk, &path) {
+            Ok(file) => file,
             Err(error) => return self.fail(error),
         };
         self.group.begin_file(path.clone(), Arc::clone(&file));
@@ -336,6 +362,6 @@ impl Drop for Writer {
     }
 }
 
-fn new_file(path: &Path) -> Result<File, JournalError> {
-    OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| JournalError::io("make", path, e))
+fn new_file(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>, JournalError> {
+    disk.open(path, Open::AppendNew).map_err(|e| JournalError::io("make", path, e))
 }

@@ -61,7 +61,7 @@ impl Run {
 
     /// Appends records numbered from..to; the first one is the start.
     fn play(&self, from: u64, to: u64, seal: bool) -> Option<Copies> {
-        let options = Options { flush_bytes: 100, roll_bytes: 700, sync_every: None };
+        let options = Options { flush_bytes: 100, roll_bytes: 700, sync_every: None, compress: true };
         let mut journal = Writer::resume(&self.journal, options).unwrap().0;
         journal.keep_copies(is_audited);
         for n in from..to {

@@ -15,7 +15,7 @@ pub struct Entry {
 
 /// No thread that syncs, segments of a few records.
 pub fn small(roll_bytes: u64) -> Options {
-    Options { flush_bytes: 100, roll_bytes, sync_every: None }
+    Options { flush_bytes: 100, roll_bytes, sync_every: None, compress: true }
 }
 
 pub fn entry(seq: u64, kind: Kind, body: &[u8]) -> Entry {

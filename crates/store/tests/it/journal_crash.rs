@@ -26,7 +26,7 @@ fn command(test: &str, folder: &Path) -> Command {
 }
 
 fn options() -> Options {
-    Options { flush_bytes: 300, roll_bytes: 2_000, sync_every: Some(Duration::from_millis(1)) }
+    Options { flush_bytes: 300, roll_bytes: 2_000, sync_every: Some(Duration::from_millis(1)), compress: true }
 }
 
 /// Appends the rest and seals; says after each flush how far everything is with the system.

@@ -282,7 +282,7 @@ proptest! {
         stops in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
     ) {
         let folder = Folder::new();
-        let options = Options { flush_bytes, roll_bytes, sync_every: None };
+        let options = Options { flush_bytes, roll_bytes, sync_every: None, compress: true };
         let mut stops: Vec<usize> = stops.iter().map(|i| i.index(all.len() + 1)).collect();
         stops.sort_unstable();
         let mut at = 0;
