@@ -20,6 +20,7 @@ use crate::runner::retention;
 use crate::runner::run_folder::{Contents, FolderError, RunFolder, Start};
 use crate::runner::safety::Safety;
 use crate::runner::session::SessionError;
+use crate::runner::shutdown::{self, OnStop, Report, Shutdown, Watchdog};
 use crate::runner::tape::{BODY_VERSION, Seal, Tape};
 use crate::term;
 use clap::Args;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use store::journal::Kind;
+use store::lock::RunLock;
 
 /// Options of a paper run.
 #[derive(Args, Clone, Debug)]
@@ -48,6 +50,18 @@ pub struct PaperArgs {
     /// Goes on with the run in this folder; a run that never began starts afresh there.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "journal"])]
     pub resume: Option<PathBuf>,
+    /// What becomes of resting orders and positions when the run is stopped: keep (the market of recorded data waits, and a resume goes on as
+    /// if nothing had been), cancel (no new risk, entries off, stops stay), or flatten (as a kill with --flatten).
+    #[arg(long, value_name = "keep|cancel|flatten", default_value = "keep", hide_possible_values = true)]
+    pub on_stop: OnStop,
+}
+
+/// How a run is played, beside what is recorded of it.
+struct Manner<'a> {
+    json: bool,
+    on_stop: OnStop,
+    controls: &'a Controls,
+    stop: &'a Arc<AtomicBool>,
 }
 
 /// Runs the command: on the bundled minutes of BTC and ETH if no data is named, into `runs/<id>` if no folder is.
@@ -117,26 +131,23 @@ fn start(args: &PaperArgs, controls: &Controls, stop: &Arc<AtomicBool>) -> Resul
         run.out = Some(path);
         return execute(&run, &PAPER, controls, stop);
     }
-    let result = begin(&folder, settings, false, args.run.json, controls, stop);
-    let result = result.map_err(|error| resolved.placed(error));
-    drop(lock);
-    result
+    let manner = Manner { json: args.run.json, on_stop: args.on_stop, controls, stop };
+    begin(&folder, settings, false, lock, &manner).map_err(|error| resolved.placed(error))
 }
 
 fn begin(
     folder: &RunFolder,
     settings: RunSettings,
     afresh: bool,
-    json: bool,
-    controls: &Controls,
-    stop: &Arc<AtomicBool>,
+    lock: RunLock,
+    manner: &Manner<'_>,
 ) -> Result<(), CommandError> {
     let mut opened = recorded::prepare(settings, &PAPER)?;
     let _log = log::start(&opened.settings.log, Some(folder.path()))?;
     tracing::info!(build = opened.start.build.version.as_str(), afresh, "run begins");
     opened.start.afresh = afresh;
     let saving = recorded::begin(folder, &mut opened)?;
-    play(folder, opened, saving, json, controls, stop)
+    play(folder, opened, saving, lock, manner)
 }
 
 /// Goes on with the run in a folder.
@@ -151,13 +162,14 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
     }
     // Before anything is put into a folder that may be somebody else's.
     folder.contents().map_err(CommandError::failed)?;
-    let _lock = folder.lock().map_err(CommandError::failed)?;
+    let lock = folder.lock().map_err(CommandError::failed)?;
+    let manner = Manner { json: args.run.json, on_stop: args.on_stop, controls, stop };
     let start = match folder.contents() {
         Ok(Contents::Run(start)) => start,
         // Nothing was ever recorded: there is nothing to go on with, and nothing to lose.
         Ok(Contents::Nothing) => {
             let settings = args.run.resolve(&PAPER)?.settings;
-            return begin(&folder, settings, true, args.run.json, controls, stop);
+            return begin(&folder, settings, true, lock, &manner);
         }
         Err(error) => return Err(CommandError::failed(error)),
     };
@@ -185,7 +197,7 @@ fn go_on(args: &PaperArgs, path: &Path, controls: &Controls, stop: &Arc<AtomicBo
             recovery.tail_events
         );
     }
-    play(&folder, opened, saving, args.run.json, controls, stop)
+    play(&folder, opened, saving, lock, &manner)
 }
 
 /// A run that goes on is what it was: options that say something else are refused, those that say the same change nothing.
@@ -268,33 +280,38 @@ fn make_again(folder: &RunFolder, start: Start, args: &PaperArgs, stop: &Arc<Ato
     print(&summary, args.run.json, Some(folder.path()))
 }
 
-/// Drives a recorded run to its end, or to where it is stopped.
+/// Drives a recorded run to its end, or to where it is stopped. The lock of its folder is held until then.
 fn play(
     folder: &RunFolder,
     mut opened: Opened,
     mut saving: Saving,
-    json: bool,
-    controls: &Controls,
-    stop: &Arc<AtomicBool>,
+    lock: RunLock,
+    manner: &Manner<'_>,
 ) -> Result<(), CommandError> {
+    let json = manner.json;
     let mut bar = Bar::new(rows_of(&opened.series), json);
     let mut warn = |text: &str| eprintln!("bot4: {text}");
     let settings = opened.settings.clone();
     let mut safety = Safety::begin(&settings, Some(folder.path()), true, &mut opened.plan.session, &mut warn)
         .map_err(CommandError::failed)?;
+    let journal = folder.journal();
+    let mut ending = Shutdown::new(manner.on_stop, opened.resumed.then_some(journal.as_path()));
+    let _watchdog = Watchdog::start(manner.stop, ending.steps().counter());
+    // The list of an earlier stop is no longer what is open.
+    drop(std::fs::remove_file(folder.path().join(shutdown::FILE)));
     // Told in the log when it is over, with its time.
     let driving = tracing::info_span!("drive", seq = opened.plan.session.seq()).entered();
-    let mut keep = Keep::new(&mut bar, stop, controls, Some(&mut saving), &mut warn).hearing(&mut safety);
+    let mut keep = Keep::new(&mut bar, manner.stop, manner.controls, Some(&mut saving), &mut warn)
+        .hearing(&mut safety)
+        .ending_by(&mut ending);
     let driven = opened.play(&mut keep);
     drop(driving);
-    // The engine is silent from here on, and nothing leaves any more.
-    drop(safety);
     bar.finish();
-    saving.finish();
     let session = &mut opened.plan.session;
     let resume = format!("go on with `bot4 paper --resume {}`", folder.path().display());
     let compared = session.tape.compared();
-    if matches!(driven, Err(DriveError::Interrupted)) && session.tape.follows() {
+    let interrupted = matches!(driven, Err(DriveError::Interrupted));
+    if interrupted && session.tape.follows() {
         return Err(crate::signals::stopped(&format!(
             "stopped while the end of the record was played again; {resume}"
         )));
@@ -302,6 +319,14 @@ fn play(
     if let Some(difference) = &compared.difference {
         eprintln!("bot4: this build decides otherwise than the record {difference}; the record stands");
     }
+    if interrupted {
+        // The engine is silent from here on; what holds folder and gate is let go last.
+        let report = ending.finish(folder, session, || drop((safety, lock)));
+        return stopped(&report, json, &resume);
+    }
+    // The engine is silent from here on, and nothing leaves any more.
+    drop(safety);
+    saving.finish();
     let Some(journal) = session.tape.journal() else {
         let next = compared.next.map_or_else(String::new, |(seq, kind)| format!(": next is {kind:?} of event {seq}"));
         let why = compared.unreadable.map_or_else(
@@ -313,19 +338,27 @@ fn play(
     if let Some(error) = journal.failed() {
         return Err(CommandError::failed(format!("{error}; after that no new risk was taken; {resume}")));
     }
-    match driven {
-        Ok(()) => {}
-        Err(DriveError::Interrupted) => {
-            let seq = session.seq();
-            close(folder, session)?;
-            return Err(crate::signals::stopped(&format!("stopped after event {seq}; {resume}")));
-        }
-        Err(other) => {
-            close(folder, session)?;
-            return Err(CommandError::failed(other));
-        }
+    if let Err(other) = driven {
+        close(folder, session)?;
+        return Err(CommandError::failed(other));
     }
-    finish(folder, opened, &saving, json)
+    let result = finish(folder, opened, &saving, json);
+    drop(lock);
+    result
+}
+
+/// Tells how a run was stopped. A step that is not as it should be makes the exit code say so.
+fn stopped(report: &Report, json: bool, resume: &str) -> Result<(), CommandError> {
+    if json {
+        write_out(&(serde_json::to_string(report).map_err(CommandError::failed)? + "\n"))?;
+    } else {
+        term::print(&report.text(term::width())).map_err(CommandError::failed)?;
+    }
+    let at = format!("stopped after event {}", report.event);
+    match report.complaint() {
+        None => Err(crate::signals::stopped(&format!("{at}; {}; {resume}", report.left.summary()))),
+        Some(wrong) => Err(CommandError::failed(format!("{at}, and not in order: {wrong}; {resume}"))),
+    }
 }
 
 fn close(folder: &RunFolder, session: &mut crate::runner::session::Session) -> Result<(), CommandError> {

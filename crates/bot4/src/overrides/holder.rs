@@ -73,6 +73,8 @@ pub enum HoldersError {
     SameKey(Holder, Holder),
     /// One holder has two keys of one role: which of them was lost could not be said.
     Twice(Holder, Role),
+    /// A holder has the name under which a stop of the run speaks: what was whose could not be said.
+    Reserved(Holder),
 }
 
 impl fmt::Display for HoldersError {
@@ -84,6 +86,9 @@ impl fmt::Display for HoldersError {
             }
             Self::Twice(holder, role) => {
                 write!(f, "safety.holders: {holder} has two keys of the role {}: expected one", role.key())
+            }
+            Self::Reserved(holder) => {
+                write!(f, "safety.holders: {holder} is the name under which a run stops itself: expected another name")
             }
         }
     }
@@ -105,6 +110,9 @@ impl Holders {
         for line in lines {
             let line = line.as_ref();
             let read = KeyHolder::parse(line).ok_or_else(|| HoldersError::Form(line.to_owned()))?;
+            if Holder::new(crate::runner::shutdown::HOLDER) == Some(read.holder) {
+                return Err(HoldersError::Reserved(read.holder));
+            }
             if let Some(same) = all.iter().find(|known| known.key == read.key) {
                 return Err(HoldersError::SameKey(same.holder, read.holder));
             }

@@ -9,6 +9,7 @@ use crate::runner::drive::{DriveError, Keeper, LOOK_EVERY, Leave, Moment, Progre
 use crate::runner::outside::Outside;
 use crate::runner::pace::{Controls, Pace, Speed, Waited};
 use crate::runner::record::Recorder;
+use crate::runner::shutdown::{Next, Shutdown};
 use crate::runner::side_logs::SideLogs;
 use crate::runner::tape::{BODY_VERSION, Mark};
 use domain::UnixNanos;
@@ -120,6 +121,44 @@ impl Saving {
         self.held_max = self.held_max.max(began.elapsed());
     }
 
+    /// Takes the last snapshot of a run that is about to end, and waits until it is on the disk, but not beyond `until`.
+    pub(crate) fn take_last(&mut self, moment: &mut Moment<'_, Recorder>, until: Instant) -> LastSnapshot {
+        let seq = moment.session.seq();
+        // One of an earlier event may still be under way.
+        if !self.wait_ready(until) {
+            return self.leave_behind();
+        }
+        self.take(moment);
+        if !self.wait_ready(until) {
+            return self.leave_behind();
+        }
+        if let Some(failure) = self.snapshots.as_mut().and_then(SnapshotWriter::take_failure) {
+            self.given_up = Some(failure.to_string());
+        }
+        match &self.given_up {
+            Some(reason) => LastSnapshot::None(reason.clone()),
+            None if self.last_seq == seq => LastSnapshot::Written(seq),
+            None => LastSnapshot::None(format!("the last one is of event {}", self.last_seq)),
+        }
+    }
+
+    fn wait_ready(&mut self, until: Instant) -> bool {
+        while self.snapshots.as_mut().is_some_and(|snapshots| !snapshots.is_ready()) {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
+    /// Its thread hangs in the disk: it is not waited for at the end either.
+    fn leave_behind(&mut self) -> LastSnapshot {
+        self.given_up = Some("the disk has not answered".into());
+        std::mem::forget(self.snapshots.take());
+        LastSnapshot::Late
+    }
+
     /// Waits until the last snapshot is on the disk.
     pub fn finish(&mut self) {
         if let Some(Err(error)) = self.snapshots.take().map(SnapshotWriter::finish)
@@ -130,6 +169,17 @@ impl Saving {
     }
 }
 
+/// What became of the last snapshot of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LastSnapshot {
+    /// The one of this event is on the disk.
+    Written(u64),
+    /// There is none, for this reason.
+    None(String),
+    /// It was not on the disk in time.
+    Late,
+}
+
 /// Keeps a run.
 pub struct Keep<'a> {
     progress: &'a mut dyn Progress,
@@ -137,6 +187,7 @@ pub struct Keep<'a> {
     pace: Pace<'a>,
     saving: Option<&'a mut Saving>,
     outside: Option<&'a mut dyn Outside>,
+    shutdown: Option<&'a mut Shutdown>,
     warn: &'a mut dyn FnMut(&str),
     /// The worst that was told.
     told: Option<Trouble>,
@@ -159,7 +210,7 @@ impl<'a> Keep<'a> {
         saving: Option<&'a mut Saving>,
         warn: &'a mut dyn FnMut(&str),
     ) -> Self {
-        Self { progress, stop, pace: Pace::new(controls), saving, outside: None, warn, told: None }
+        Self { progress, stop, pace: Pace::new(controls), saving, outside: None, shutdown: None, warn, told: None }
     }
 
     /// The same keeper that lets what lies outside speak between two rows: the gate word, key holders.
@@ -167,6 +218,36 @@ impl<'a> Keep<'a> {
     pub fn hearing(mut self, outside: &'a mut dyn Outside) -> Self {
         self.outside = Some(outside);
         self
+    }
+
+    /// The same keeper that ends the run in order when it is to stop.
+    #[must_use]
+    pub fn ending_by(mut self, shutdown: &'a mut Shutdown) -> Self {
+        self.shutdown = Some(shutdown);
+        self
+    }
+
+    /// The run is to stop: it ends here, or goes on for a moment until what was asked of the venue is answered.
+    fn stop(&mut self, moment: &mut Moment<'_, Recorder>, following: bool) -> Result<Leave, DriveError> {
+        let Some(shutdown) = self.shutdown.as_deref_mut().filter(|_| !following) else {
+            return Err(DriveError::Interrupted);
+        };
+        if shutdown.between(moment, self.saving.as_deref_mut())? == Next::End {
+            return Err(DriveError::Interrupted);
+        }
+        let rows = moment.driver.driven().events;
+        let one = Leave { rows: rows + LOOK_EVERY, until: UnixNanos(moment.next.0.saturating_add(1)) };
+        if self.pace.speed() == Speed::Max {
+            return Ok(one);
+        }
+        if let Some(journal) = moment.session.tape.journal() {
+            let _ = journal.flush();
+        }
+        // The market goes on at its pace, whoever wants the run to end.
+        match self.pace.wait(moment.next, &AtomicBool::new(false)) {
+            Waited::Until(_) => Ok(one),
+            Waited::NotYet | Waited::Stopped => Ok(Leave { rows, until: UnixNanos(0) }),
+        }
     }
 
     fn look_for_trouble(&mut self, moment: &mut Moment<'_, Recorder>) {
@@ -204,14 +285,16 @@ impl Keeper<Recorder> for Keep<'_> {
             let ts = moment.driver.reached();
             outside.between(moment.session, ts, moment.probe)?;
         }
-        if let Some(saving) = self.saving.as_deref_mut().filter(|_| !following) {
-            let stop = self.stop.load(Ordering::Relaxed);
-            if stop || saving.is_due(moment.session.seq()) {
-                saving.take(&mut moment);
-            }
+        if let Some(shutdown) = self.shutdown.as_deref_mut().filter(|_| !following) {
+            shutdown.go_on(&mut moment)?;
         }
         if self.stop.load(Ordering::Relaxed) {
-            return Err(DriveError::Interrupted);
+            return self.stop(&mut moment, following);
+        }
+        if let Some(saving) = self.saving.as_deref_mut().filter(|_| !following)
+            && saving.is_due(moment.session.seq())
+        {
+            saving.take(&mut moment);
         }
         let paced = self.pace.speed() != Speed::Max;
         // The tail of a run that goes on is no time of anybody's; a replay is watched.
@@ -226,19 +309,8 @@ impl Keeper<Recorder> for Keep<'_> {
         }
         match self.pace.wait(moment.next, self.stop) {
             Waited::Until(until) => Ok(Leave { rows: rows + LOOK_EVERY, until }),
-            // Not a row is played before the keeper has looked around once more.
-            Waited::NotYet => Ok(Leave { rows, until: UnixNanos(0) }),
-            Waited::Stopped => {
-                // What came while it waited is told before the run is left.
-                if let Some(outside) = self.outside.as_deref_mut() {
-                    let ts = moment.driver.reached();
-                    outside.between(moment.session, ts, moment.probe)?;
-                }
-                if let Some(saving) = self.saving.as_deref_mut() {
-                    saving.take(&mut moment);
-                }
-                Err(DriveError::Interrupted)
-            }
+            // Not a row is played before the keeper has looked around once more; what came while it waited is told before the run is left.
+            Waited::NotYet | Waited::Stopped => Ok(Leave { rows, until: UnixNanos(0) }),
         }
     }
 }

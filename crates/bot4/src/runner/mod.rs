@@ -19,6 +19,7 @@ pub mod run_inputs;
 pub mod safety;
 pub mod sender;
 pub mod session;
+pub mod shutdown;
 pub mod side_logs;
 pub mod source;
 pub mod statistics;

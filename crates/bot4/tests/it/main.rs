@@ -23,6 +23,7 @@ mod reference;
 mod repeatable;
 mod report;
 mod risk;
+mod shutdown;
 mod support;
 mod system;
 mod terminal;
