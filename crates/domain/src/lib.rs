@@ -26,6 +26,7 @@ pub mod quantity;
 pub mod rate;
 pub mod signal;
 pub mod time;
+pub mod work;
 
 pub use account::{AccountId, AssetIdx, VenueIdx};
 pub use decimal::{DecimalError, Rounding};
@@ -51,3 +52,4 @@ pub use signal::{
     TimerRequest,
 };
 pub use time::{Nanos, UnixNanos};
+pub use work::{Flow, ImpactModel, Rest, Shown, Thresholds, Urgency, VolumeProfile, WorkEnd, WorkRequest, WorkStyle};

@@ -8,6 +8,7 @@ use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::rate::Rate;
 use crate::time::{Nanos, UnixNanos};
+use crate::work::WorkRequest;
 use serde::{Deserialize, Serialize};
 
 index! {
@@ -306,4 +307,6 @@ pub enum Output {
     Timer(TimerRequest),
     /// A wish for a model's output.
     Infer(InferRequest),
+    /// A wish to trade that is to be worked in parts.
+    Work(WorkRequest),
 }

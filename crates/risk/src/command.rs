@@ -5,7 +5,8 @@ use crate::deny_reason::Refusal;
 use domain::codec::Stored;
 use domain::{
     AccountId, Alert, Cause, ClientOrderId, Digest, Digestible, Holder, InferRequest, InstrumentIdx, Intent, LimitKey,
-    Mode, OrderClass, OrderSpec, Rearm, Signal, StrategyIdx, TimerFired, UnixNanos, stored_enum,
+    Mode, OrderClass, OrderSpec, Quantity, Rearm, Signal, StrategyIdx, TimerFired, UnixNanos, WorkEnd, WorkStyle,
+    stored_enum,
 };
 
 /// One output of the engine. Commands to a venue that could open risk carry an [`Approved`]; taking an order off needs none.
@@ -88,6 +89,36 @@ pub enum Decision {
         holder: Holder,
         /// Whether it was.
         done: bool,
+    },
+    /// A large order is worked in parts from here on: it passed the gate as a whole.
+    Worked {
+        /// Whose.
+        strategy: StrategyIdx,
+        /// In which instrument.
+        instrument: InstrumentIdx,
+        /// What was wanted.
+        intent: Intent,
+        /// How it is worked; the one that was chosen, where that was asked for.
+        style: WorkStyle,
+        /// How much, in base.
+        target: Quantity,
+        /// The price when it began, a mantissa; `None` where there was none.
+        arrival: Option<i64>,
+    },
+    /// What was worked is over.
+    WorkEnded {
+        /// Whose.
+        strategy: StrategyIdx,
+        /// In which instrument.
+        instrument: InstrumentIdx,
+        /// What was wanted.
+        intent: Intent,
+        /// How much, in base.
+        target: Quantity,
+        /// How much of it is filled.
+        filled: Quantity,
+        /// Why.
+        end: WorkEnd,
     },
 }
 
@@ -198,6 +229,8 @@ stored_enum!(Decision, "a decision" {
     4 => Alert(alert),
     5 => Limit { limit, from, to, holder },
     6 => Rearmed { what, holder, done },
+    11 => Worked { strategy, instrument, intent, style, target, arrival },
+    12 => WorkEnded { strategy, instrument, intent, target, filled, end },
 });
 
 impl Digestible for Command {
@@ -260,6 +293,18 @@ impl Digestible for Command {
                 d.word(10 | what << 8 | u64::from(*done) << 40);
                 d.bytes(holder.bytes());
             }
+            Self::Record(Decision::Worked { strategy, instrument, intent, style, target, arrival }) => {
+                d.word(19 | (*intent as u64) << 8 | u64::from(strategy.0) << 16 | u64::from(instrument.0) << 32);
+                style.digest(d);
+                d.wide(target.raw());
+                d.int(arrival.unwrap_or(i64::MIN));
+            }
+            Self::Record(Decision::WorkEnded { strategy, instrument, intent, target, filled, end }) => {
+                d.word(20 | (*intent as u64) << 8 | u64::from(strategy.0) << 16 | u64::from(instrument.0) << 32);
+                d.wide(target.raw());
+                d.wide(filled.raw());
+                d.word(*end as u64);
+            }
             Self::Gate { level } => d.word(11 | u64::from(*level) << 8),
         }
     }
@@ -271,9 +316,7 @@ mod tests {
     use crate::deny_reason::DenyReason;
     use crate::limits::Profile;
     use domain::codec::{CodecError, Reader, from_bytes, to_bytes};
-    use domain::{
-        Entry, Money, OrderQuantity, OrderType, Price, Quantity, Rate, Side, SizeRequest, StopPlan, TimeInForce,
-    };
+    use domain::{Entry, Money, OrderQuantity, OrderType, Price, Rate, Side, SizeRequest, StopPlan, TimeInForce};
 
     fn spec(kind: OrderType) -> OrderSpec {
         OrderSpec {
@@ -349,6 +392,22 @@ mod tests {
             })),
             Command::Record(Decision::Limit { limit: LimitKey::Leverage, from: 3.0, to: 2.5, holder }),
             Command::Record(Decision::Rearmed { what: Rearm::Strategy(StrategyIdx(1)), holder, done: false }),
+            Command::Record(Decision::Worked {
+                strategy: StrategyIdx(2),
+                instrument: InstrumentIdx(1),
+                intent: Intent::EnterLong,
+                style: WorkStyle::Pov { share: Rate::from_bps(1_000), deadline: domain::Nanos(7) },
+                target: Quantity::from_units(5),
+                arrival: Some(-3),
+            }),
+            Command::Record(Decision::WorkEnded {
+                strategy: StrategyIdx(2),
+                instrument: InstrumentIdx(1),
+                intent: Intent::Exit,
+                target: Quantity::from_units(5),
+                filled: Quantity::from_units(4),
+                end: WorkEnd::Deadline,
+            }),
             Command::Gate { level: 1 },
         ]
     }

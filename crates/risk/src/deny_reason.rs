@@ -105,11 +105,15 @@ pub enum DenyReason {
     ClampedOut,
     /// Outside what the present step of deployment allows.
     Deployment,
+    /// What trades is toxic: those who trade know more.
+    Toxic,
+    /// How toxic the flow is was to be looked at, and is not known.
+    ToxicityUnknown,
 }
 
 impl DenyReason {
     /// All reasons, in order.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 51] = [
         Self::Paused,
         Self::Warmup,
         Self::InstrumentUnknown,
@@ -159,6 +163,8 @@ impl DenyReason {
         Self::ClampInput,
         Self::ClampedOut,
         Self::Deployment,
+        Self::Toxic,
+        Self::ToxicityUnknown,
     ];
 
     /// Its key in reports.
@@ -214,6 +220,8 @@ impl DenyReason {
             Self::ClampInput => "clamp_input",
             Self::ClampedOut => "clamped_out",
             Self::Deployment => "deployment",
+            Self::Toxic => "toxic",
+            Self::ToxicityUnknown => "toxicity_unknown",
         }
     }
 }

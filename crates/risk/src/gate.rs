@@ -21,11 +21,12 @@ use crate::standing::{Reading, Standing};
 use crate::throttle::Throttle;
 use crate::validate::Validated;
 use crate::verify::Breaches;
+use crate::whole::Whole;
 use domain::observe::SizeSeen;
 use domain::{
-    AccountId, Alert, AlertKind, Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable,
-    Intent, LimitKey, MarketView, Mode, Money, Nanos, Observer, OrderClass, OrderQuantity, OrderSpec, OrderType, Price,
-    Quantity, Rounding, Side, SizeRequest, StopLevel, StopPlan, StrategyIdx, UnixNanos,
+    AccountId, Alert, AlertKind, AssetIdx, Digest, Digestible, Entry, Instrument, InstrumentIdx, InstrumentKind,
+    InstrumentTable, Intent, LimitKey, MarketView, Mode, Money, Nanos, Observer, OrderClass, OrderQuantity, OrderSpec,
+    OrderType, Price, Quantity, Rounding, Side, Signal, SizeRequest, StopLevel, StopPlan, StrategyIdx, UnixNanos,
 };
 use portfolio::Portfolio;
 
@@ -67,6 +68,14 @@ pub struct ApprovedEntry {
     pub spec: OrderSpec,
     /// What it holds of the limits.
     pub reservation: Reservation,
+}
+
+/// An entry that passed every check.
+struct Examined {
+    spec: OrderSpec,
+    settle: AssetIdx,
+    notional: Money,
+    funds: Money,
 }
 
 /// The pre-trade gate.
@@ -268,7 +277,49 @@ impl Gate {
         scene: &Scene<'_>,
         observer: &mut O,
     ) -> Result<ApprovedEntry, Refusal> {
-        let signal = validated.signal();
+        let Examined { spec, settle, notional, funds } =
+            self.examine(validated.signal(), intent, false, scene, observer)?;
+        let reservation = self
+            .exposure
+            .reserve((spec.account, spec.instrument, spec.strategy), settle, spec.side, notional, funds)
+            .ok_or(Refusal::because(DenyReason::Overflow))?;
+        self.count_message(spec.account, scene.ts);
+        self.count_execution(&spec, scene.ts);
+        let approved = Approved::new(spec, OrderClass::Entry, &self.profile, scene.ts.saturating_add(APPROVAL_VALID));
+        Ok(ApprovedEntry { approved, spec, reservation })
+    }
+
+    /// Sizes and checks an entry that is to be worked in parts as if it left as one order. Nothing is approved and nothing reserved: each
+    /// part goes through [`Gate::check_entry`]. So parts get around no limit that one order would meet.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of the first check against it.
+    pub fn check_whole<O: Observer>(
+        &mut self,
+        validated: &Validated,
+        intent: EntryIntent,
+        scene: &Scene<'_>,
+        observer: &mut O,
+    ) -> Result<Whole, Refusal> {
+        let examined = self.examine(validated.signal(), intent, true, scene, observer)?;
+        match examined.spec.quantity {
+            OrderQuantity::Base(quantity) => Ok(Whole::new(*validated, quantity)),
+            // What is worked is sized in base.
+            OrderQuantity::Contracts(_) | OrderQuantity::QuoteAmount(_) => {
+                Err(Refusal::because(DenyReason::SignalInvalid))
+            }
+        }
+    }
+
+    /// The order that an entry comes to, sized, clamped and checked. `in_base`: an amount is made a quantity at the present price.
+    fn examine<O: Observer>(
+        &mut self,
+        signal: &Signal,
+        intent: EntryIntent,
+        in_base: bool,
+        scene: &Scene<'_>,
+        observer: &mut O,
+    ) -> Result<Examined, Refusal> {
         // The order says what the signal says, whatever it was handed over as: what is measured is what leaves.
         let side = match signal.intent {
             Intent::EnterLong => Side::Buy,
@@ -309,7 +360,7 @@ impl Gate {
             None => Err(Refusal::because(DenyReason::PriceUnknown)),
             Some(price) => {
                 let means = Means { equity: holdings.equity, free: holdings.free, room };
-                let limit = matches!(signal.entry, Entry::Limit(_));
+                let limit = in_base || matches!(signal.entry, Entry::Limit(_));
                 sizing::entry_quantity(signal.size, spec.side, instrument, price, limit, &means)
             }
         };
@@ -370,15 +421,8 @@ impl Gate {
         }
         let bench = self.bench(scene, &holdings, sharers);
         check::run(&subject, false, self.profile.limits(), &bench, observer)?;
-        let (notional, funds) = (notional.unwrap_or(Money::ZERO), funds.unwrap_or(Money::ZERO));
-        let reservation = self
-            .exposure
-            .reserve((spec.account, spec.instrument, spec.strategy), instrument.settle, spec.side, notional, funds)
-            .ok_or(Refusal::because(DenyReason::Overflow))?;
-        self.count_message(spec.account, scene.ts);
-        self.count_execution(&spec, scene.ts);
-        let approved = Approved::new(spec, OrderClass::Entry, &self.profile, scene.ts.saturating_add(APPROVAL_VALID));
-        Ok(ApprovedEntry { approved, spec, reservation })
+        let settle = instrument.settle;
+        Ok(Examined { spec, settle, notional: notional.unwrap_or(Money::ZERO), funds: funds.unwrap_or(Money::ZERO) })
     }
 
     /// Checks an order that only reduces its own strategy's position.
@@ -563,7 +607,6 @@ impl Digestible for Gate {
 mod tests {
     use super::*;
     use crate::stage::{ACCOUNT, Stage, USDT};
-    use domain::Signal;
 
     #[test]
     fn stops_lie_on_the_tick_nearer_to_the_entry() {

@@ -29,6 +29,7 @@ pub mod standing;
 pub mod throttle;
 pub mod validate;
 pub mod verify;
+pub mod whole;
 pub mod window;
 
 pub use approved::{Approved, ReleaseError, VenueKind};
@@ -47,3 +48,4 @@ pub use restore::Restorer;
 pub use standing::{Breaker, Reading, Standing};
 pub use validate::Validated;
 pub use verify::Breach;
+pub use whole::Whole;

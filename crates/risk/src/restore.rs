@@ -12,6 +12,7 @@ use crate::exposure::{Exposure, Reservation};
 use crate::gate::Gate;
 use crate::limits::{Limits, Profile};
 use crate::validate::{Validated, validate};
+use crate::whole::Whole;
 use domain::codec::{CodecError, Reader, Stored, put_bytes, put_version};
 use domain::{Money, Signal};
 
@@ -105,6 +106,15 @@ impl Restorer {
     /// [`CodecError::Invalid`] where it would not pass.
     pub fn validated(&self, from: &mut Reader<'_>) -> Result<Validated, CodecError> {
         validate(&Signal::take(from)?).map_err(|_| CodecError::Invalid { what: "a validated signal" })
+    }
+
+    /// Reads an entry that is worked in parts, and validates its signal again.
+    ///
+    /// # Errors
+    /// [`CodecError::Invalid`] where it would not pass, or more would be left of it than was approved.
+    pub fn whole(&self, from: &mut Reader<'_>) -> Result<Whole, CodecError> {
+        let (validated, approved, left) = (self.validated(from)?, Stored::take(from)?, Stored::take(from)?);
+        Whole::restored(validated, approved, left).ok_or(CodecError::Invalid { what: "an entry that is worked" })
     }
 
     /// All orders have been read.
@@ -206,6 +216,23 @@ mod tests {
         Signal { confidence: f64::NAN, ..good }.put(&mut bytes);
         let error = restorer.validated(&mut Reader::new(&bytes)).unwrap_err();
         assert_eq!(error, CodecError::Invalid { what: "a validated signal" });
+    }
+
+    #[test]
+    fn an_entry_that_is_worked_comes_back_with_no_more_than_was_approved() {
+        let mut stage = Stage::limited();
+        let bytes = saved(&stage);
+        let restorer = fresh().load(&mut Reader::new(&bytes)).unwrap();
+        let mut whole = stage.whole(&stage.long(InstrumentIdx(0), "1")).unwrap();
+        whole.filled(testkit::quantity("0.25"));
+        let mut held = Vec::new();
+        whole.save(&mut held);
+        assert_eq!(restorer.whole(&mut Reader::new(&held)), Ok(whole));
+        // The last sixteen bytes are what is left.
+        let at = held.len() - 16;
+        held[at..].copy_from_slice(&testkit::quantity("1.000001").raw().to_le_bytes());
+        let error = restorer.whole(&mut Reader::new(&held)).unwrap_err();
+        assert_eq!(error, CodecError::Invalid { what: "an entry that is worked" });
     }
 
     #[test]

@@ -211,12 +211,27 @@ impl Stage {
         self.ask(signal, OwnOrders::default(), observer)
     }
 
+    /// Asks the gate for an entry that is to be worked in parts.
+    pub fn whole(&mut self, signal: &Signal) -> Result<crate::Whole, Refusal> {
+        let (validated, spec) = self.spec(signal)?;
+        let Self { table, view, portfolio, gate, ts, mode, standing, .. } = self;
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode, standing };
+        gate.check_whole(&validated, EntryIntent { spec, own: OwnOrders::default() }, &scene, &mut NoObserver)
+    }
+
     fn ask<O: Observer>(
         &mut self,
         signal: &Signal,
         own: OwnOrders,
         observer: &mut O,
     ) -> Result<ApprovedEntry, Refusal> {
+        let (validated, spec) = self.spec(signal)?;
+        let Self { table, view, portfolio, gate, ts, mode, standing, .. } = self;
+        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode, standing };
+        gate.check_entry(&validated, EntryIntent { spec, own }, &scene, observer)
+    }
+
+    fn spec(&mut self, signal: &Signal) -> Result<(crate::Validated, OrderSpec), Refusal> {
         let validated = validate(signal)?;
         let side = if signal.intent == Intent::EnterLong { Side::Buy } else { Side::Sell };
         let kind = match signal.entry {
@@ -224,9 +239,7 @@ impl Stage {
             Entry::Limit(price) => OrderType::Limit { price },
         };
         let spec = OrderSpec { strategy: signal.strategy, ..self.order(signal.instrument, side, kind, "0") };
-        let Self { table, view, portfolio, gate, ts, mode, standing, .. } = self;
-        let scene = Scene { ts: *ts, table, view, portfolio, mode: *mode, standing };
-        gate.check_entry(&validated, EntryIntent { spec, own }, &scene, observer)
+        Ok((validated, spec))
     }
 
     pub fn reduce(&mut self, spec: OrderSpec, own: OwnOrders) -> Result<crate::Approved, Refusal> {

@@ -273,7 +273,7 @@ stored_struct!(Signal {
 });
 stored_struct!(TimerRequest { strategy, id, at });
 stored_struct!(InferRequest { strategy, model, as_of });
-stored_enum!(Output, "an output of a strategy" { 1 => Signal(signal), 2 => Timer(timer), 3 => Infer(infer) });
+stored_enum!(Output, "an output of a strategy" { 1 => Signal(signal), 2 => Timer(timer), 3 => Infer(infer), 5 => Work(work) });
 
 stored_struct!(Fee { amount, asset });
 stored_struct!(Fill {
