@@ -52,4 +52,6 @@ pub use signal::{
     TimerRequest,
 };
 pub use time::{Nanos, UnixNanos};
-pub use work::{Flow, ImpactModel, Rest, Shown, Thresholds, Urgency, VolumeProfile, WorkEnd, WorkRequest, WorkStyle};
+pub use work::{
+    Flow, ImpactModel, Rest, Shown, TIMES_OF_DAY, Thresholds, Urgency, VolumeProfile, WorkEnd, WorkRequest, WorkStyle,
+};

@@ -261,7 +261,15 @@ impl WorkStyle {
             }
             Self::Pov { share: of, deadline } => share(of).and_then(|()| lasts(deadline)),
             Self::ImplementationShortfall { over, slices, model } => {
-                parts(over, slices).and_then(|()| model.validate())
+                parts(over, slices).and_then(|()| model.validate()).and_then(|()| {
+                    let tau = over.0 as f64 / 1e9 / f64::from(slices);
+                    // Else the cost would have no least: Almgren and Chriss ask for it, too.
+                    if model.permanent * tau / 2.0 < model.temporary {
+                        Ok(())
+                    } else {
+                        Err("permanent impact: expected less than twice the temporary one over the length of a slice")
+                    }
+                })
             }
             Self::PassiveThenAggressive { patience, .. } => lasts(patience),
             Self::Iceberg { shown, deadline, .. } => {
@@ -511,6 +519,9 @@ mod tests {
             let style = WorkStyle::ImplementationShortfall { over: HOUR, slices: 2, model };
             assert!(style.validate().unwrap_err().contains(expected), "{model:?}");
         }
+        let steep = ImpactModel { permanent: 0.6, temporary: 300.0, ..MODEL };
+        let style = WorkStyle::ImplementationShortfall { over: HOUR, slices: 3, model: steep };
+        assert!(style.validate().unwrap_err().contains("twice the temporary"), "{style:?}");
         for (thresholds, expected) in [
             (Thresholds { small: 0.2, ..Thresholds::STANDARD }, "small"),
             (Thresholds { wide: f64::NAN, ..Thresholds::STANDARD }, "wide"),

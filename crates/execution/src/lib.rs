@@ -18,6 +18,7 @@ pub mod plans;
 pub mod protect;
 pub mod route;
 mod saved;
+pub mod schedule;
 pub mod watch;
 
 pub use desk::{Alarm, Desk, Key, World};
