@@ -7,6 +7,7 @@ use domain::observe::Observer;
 use domain::{
     AccountId, AccountReport, Cause, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
     MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
+    WorkStyle,
 };
 use execution::{Alarm, Desk, Key};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
@@ -184,6 +185,9 @@ impl Engine {
         };
         if let Some((instrument, flags)) = market {
             if self.desk.watches(instrument) {
+                if self.desk.works_in(instrument) {
+                    self.refresh_standing(ts);
+                }
                 // Protection first: what strategies say of this price comes after.
                 self.at_desk(ts, out, observer, |desk, world| desk.on_market(&event.body, world));
             }
@@ -296,9 +300,7 @@ impl Engine {
         let Some(strategy) = self.strategies.get_mut(number.index()) else { return };
         let account = self.account;
         let entry_working = match about {
-            Some((instrument, _)) => {
-                !self.desk.orders().is_empty() && self.desk.orders().entry_working(account, instrument, number)
-            }
+            Some((instrument, _)) => self.desk.entry_on_its_way(account, instrument, number),
             None => false,
         };
         let context = Context {
@@ -343,6 +345,15 @@ impl Engine {
                     self.on_signal(ts, &Signal { strategy: number, ..signal }, out, observer);
                 }
                 Output::Signal(signal) => self.on_signal(ts, &Signal { strategy: number, ..signal }, out, observer),
+                Output::Work(_) if self.mode.mode() == Mode::Paused => {}
+                Output::Work(work)
+                    if self.mode.mode() == Mode::Emergency && work.signal.intent != domain::Intent::Exit => {}
+                Output::Work(work) => {
+                    if self.bare {
+                        self.let_out(ts, out);
+                    }
+                    self.on_wish(ts, &Signal { strategy: number, ..work.signal }, Some(&work.style), out, observer);
+                }
                 Output::Timer(request) => out.push(Command::Timer {
                     at: request.at,
                     timer: TimerFired::Strategy { strategy: number, id: request.id },
@@ -356,6 +367,18 @@ impl Engine {
     }
 
     fn on_signal<O: Observer>(&mut self, ts: UnixNanos, signal: &Signal, out: &mut Vec<Command>, observer: &mut O) {
+        self.on_wish(ts, signal, None, out, observer);
+    }
+
+    /// A signal, to be acted on at once or to be worked in a style.
+    fn on_wish<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        signal: &Signal,
+        style: Option<&WorkStyle>,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
         if O::ACTIVE {
             observer.signal(ts, signal);
         }
@@ -380,7 +403,11 @@ impl Engine {
         };
         out.push(Command::Record(Decision::Signal(*signal)));
         self.refresh_standing(ts);
-        if let Err(refusal) = self.at_desk(ts, out, observer, |desk, world| desk.on_signal(&validated, world)) {
+        let done = self.at_desk(ts, out, observer, |desk, world| match style {
+            None => desk.on_signal(&validated, world),
+            Some(style) => desk.on_work(&validated, style, world),
+        });
+        if let Err(refusal) = done {
             out.push(refused(refusal));
         }
     }

@@ -8,6 +8,7 @@ use crate::emergency::Standing;
 use crate::held_back::{Parts, TRY_AGAIN, Unsent};
 use crate::order_state::{IllegalTransition, OrderInput};
 use crate::orders::{Orders, Purpose, Working};
+use crate::parents::Parents;
 use crate::plans::Plans;
 use crate::protect;
 use crate::watch::StopPolicy;
@@ -70,6 +71,8 @@ pub struct Desk {
     pub(crate) closing: Closing,
     pub(crate) ended: Ended,
     pub(crate) waiting: Vec<Validated>,
+    /// What is worked in parts.
+    pub(crate) parents: Parents,
     pub(crate) epoch: u32,
     pub(crate) next_ordinal: u64,
     pub(crate) policy: StopPolicy,
@@ -98,6 +101,7 @@ impl Desk {
             closing: Closing::default(),
             ended: Ended::default(),
             waiting: Vec::new(),
+            parents: Parents::default(),
             epoch,
             next_ordinal: 1,
             policy: StopPolicy::AT_ONCE,
@@ -135,7 +139,11 @@ impl Desk {
         result
     }
 
-    fn act_on<O: Observer>(&mut self, validated: &Validated, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
+    pub(crate) fn act_on<O: Observer>(
+        &mut self,
+        validated: &Validated,
+        world: &mut World<'_, '_, O>,
+    ) -> Result<(), Refusal> {
         let signal = validated.signal();
         let key = (signal.account, signal.instrument, signal.strategy);
         // The newest word of a strategy replaces what of its own still waits.
@@ -145,6 +153,7 @@ impl Desk {
             Intent::EnterLong => Side::Buy,
             Intent::EnterShort => Side::Sell,
         };
+        self.replace_work(key, side, world)?;
         let (mut opposite, mut leaving) = (holds_against(key, side, &world.scene), false);
         for entry in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.is_entry()) {
             opposite |= entry.spec.side != side;
@@ -172,6 +181,9 @@ impl Desk {
 
     /// What every step of the desk ends with.
     pub(crate) fn finish<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
+        if !self.parents.is_empty() {
+            self.work_on(world);
+        }
         if world.scene.mode == Mode::Emergency {
             self.raise_naked(world);
         } else if !self.alerted.is_empty() {
@@ -211,6 +223,10 @@ impl Desk {
         if !order.unwanted {
             // The venue answered.
             order.due = None;
+        }
+        if !self.parents.is_empty() {
+            let (rules, now) = (world.scene.table.get(order.spec.instrument), world.scene.ts);
+            self.parents.heard(id, input, (status.is_terminal(), asked_for), cause, (rules, now));
         }
         let key = order.key();
         let purpose = order.purpose;
@@ -295,6 +311,7 @@ impl Desk {
             cancel(entry, out);
         }
         self.closing.go_on(key);
+        self.parents.close(key);
     }
 
     /// A report on an order that is not in the list. A fill that comes after the end of one of ours is a fill; anything else is strange.
@@ -310,6 +327,8 @@ impl Desk {
         if let Some(Purpose::Entry { stop, target }) = known {
             self.plans.set(key, stop, target, fill.side, (world.scene.ts, fill.price));
         }
+        let quantity = world.scene.table.get(fill.instrument).map_or(Quantity::ZERO, |i| i.quantity(fill.quantity));
+        self.parents.late(id, quantity);
         // Known or not, it changed a position: what protects that must follow.
         self.unsent.forget(key);
         let alarm = self.settle(key, world);
@@ -399,10 +418,11 @@ impl Desk {
     }
 
     /// Sends an entry, if the gate lets it.
-    fn enter<O: Observer>(
+    pub(crate) fn enter<O: Observer>(
         &mut self,
         validated: &Validated,
         side: Side,
+        post_only: bool,
         world: &mut World<'_, '_, O>,
     ) -> Result<(), Refusal> {
         let signal = validated.signal();
@@ -419,7 +439,7 @@ impl Desk {
             instrument: signal.instrument,
             strategy: signal.strategy,
             side,
-            post_only: false,
+            post_only,
             reduce_only: false,
         };
         let own = OwnOrders {
@@ -440,13 +460,13 @@ impl Desk {
     }
 
     /// Sends an entry; one that would trade with an older order of ours waits until that is gone.
-    fn enter_or_wait<O: Observer>(
+    pub(crate) fn enter_or_wait<O: Observer>(
         &mut self,
         validated: &Validated,
         side: Side,
         world: &mut World<'_, '_, O>,
     ) -> Result<(), Refusal> {
-        match self.enter(validated, side, world) {
+        match self.enter(validated, side, false, world) {
             Err(refusal) if refusal.reason == DenyReason::SelfMatch => {
                 self.waiting.push(*validated);
                 Ok(())
@@ -457,6 +477,7 @@ impl Desk {
 
     /// Takes entries off and closes what is held. Stops stay until the position is gone.
     pub(crate) fn exit<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
+        self.close_work(key, world);
         for order in self.orders.of_mut(key.0, key.1, key.2).filter(|order| order.is_entry()) {
             cancel(order, world.out);
         }
@@ -512,7 +533,7 @@ impl Desk {
     }
 
     /// Whether nothing that reduces a position is sent now: the gate word stopped the last one, or all orders were taken off on purpose.
-    fn holds_back(&self, key: Key) -> bool {
+    pub(crate) fn holds_back(&self, key: Key) -> bool {
         self.unsent.holds(key) || self.standing.is_stripped(key.0)
     }
 
@@ -526,11 +547,13 @@ impl Desk {
         purpose: Purpose,
         world: &mut World<'_, '_, O>,
     ) -> Result<(), Refusal> {
+        // A part goes at once or not at all, but for one that rests because its schedule wants it to.
+        let at_once = purpose == Purpose::Part && kind == OrderType::Market;
         let spec = OrderSpec {
             client_id: self.next_id(account),
             kind,
             quantity: OrderQuantity::Base(quantity),
-            time_in_force: if purpose == Purpose::Part { TimeInForce::Ioc } else { TimeInForce::Gtc },
+            time_in_force: if at_once { TimeInForce::Ioc } else { TimeInForce::Gtc },
             account,
             instrument,
             strategy,
@@ -539,7 +562,7 @@ impl Desk {
             reduce_only: true,
         };
         let own = OwnOrders {
-            duplicate: self.is_doubled((account, instrument, strategy), quantity, purpose, &world.scene),
+            duplicate: self.is_doubled((account, instrument, strategy), quantity, (purpose, kind), &world.scene),
             crossing: kind == OrderType::Market && self.orders.would_cross(account, instrument, side, None),
             opposing: false,
         };
@@ -559,10 +582,17 @@ impl Desk {
 
     /// Whether an order of the same purpose does the same already. Stops and targets are several where one order cannot hold the whole
     /// position: together they must not be more than it.
-    fn is_doubled(&self, key: Key, quantity: Quantity, purpose: Purpose, scene: &Scene<'_>) -> bool {
+    fn is_doubled(
+        &self,
+        key: Key,
+        quantity: Quantity,
+        (purpose, kind): (Purpose, OrderType),
+        scene: &Scene<'_>,
+    ) -> bool {
         let mut same = self.orders.of(key.0, key.1, key.2).filter(|w| w.purpose == purpose && w.stays());
         if !matches!(purpose, Purpose::Stop | Purpose::Target) {
-            return same.next().is_some();
+            // A part that rests stands against none that goes at once.
+            return same.any(|w| w.spec.kind == OrderType::Market || kind != OrderType::Market);
         }
         let held = scene.portfolio.position(key.0, key.1, key.2).quantity.checked_abs();
         let sum = same.try_fold(quantity, |sum, w| sum.checked_add(w.left()?));
@@ -712,13 +742,13 @@ impl Desk {
         }
     }
 
-    const fn next_id(&self, account: AccountId) -> ClientOrderId {
+    pub(crate) const fn next_id(&self, account: AccountId) -> ClientOrderId {
         ClientOrderId::new(account, self.epoch, self.next_ordinal)
     }
 }
 
 /// Whether a strategy holds what an entry on `side` would have to close first.
-fn holds_against(key: Key, side: Side, scene: &Scene<'_>) -> bool {
+pub(crate) fn holds_against(key: Key, side: Side, scene: &Scene<'_>) -> bool {
     let held = scene.portfolio.position(key.0, key.1, key.2).quantity;
     held.raw().signum() * side.sign() < 0 && protect::closable(key, scene).is_some()
 }

@@ -118,7 +118,10 @@ impl Desk {
     ) {
         let scene = world.scene;
         for key in open_in(account, &scene).filter(|key| key.1 == instrument) {
-            let reduces = self.orders.of(key.0, key.1, key.2).any(|w| w.purpose == Purpose::Part && w.stays());
+            let reduces = self.orders.of(key.0, key.1, key.2).any(|w| {
+                // One that rests because its schedule wants it to may never fill.
+                w.purpose == Purpose::Part && w.spec.kind == OrderType::Market && w.stays()
+            });
             if self.closing.is_closing(key) || reduces {
                 continue;
             }
@@ -157,6 +160,7 @@ impl Desk {
     pub fn is_quiet(&self, account: AccountId, scene: &Scene<'_>) -> bool {
         !self.orders.iter().any(|w| w.spec.account == account)
             && !self.waiting.iter().any(|w| w.signal().account == account)
+            && !self.parents.any_of(account)
             && !self.unsent.any_of(account)
             && open_in(account, scene).next().is_none()
     }
@@ -262,6 +266,7 @@ impl Desk {
 
     fn drop_waiting<O: Observer>(&mut self, account: AccountId, world: &mut World<'_, '_, O>) {
         let reason = if world.scene.mode == Mode::Emergency { DenyReason::Emergency } else { DenyReason::Paused };
+        self.drop_work(account, reason, world);
         self.waiting.retain(|waiting| {
             let signal = waiting.signal();
             if signal.account != account {

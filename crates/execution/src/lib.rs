@@ -14,12 +14,14 @@ pub mod fee;
 pub mod held_back;
 pub mod order_state;
 pub mod orders;
+mod parents;
 pub mod plans;
 pub mod protect;
 pub mod route;
 mod saved;
 pub mod schedule;
 pub mod watch;
+mod work;
 
 pub use desk::{Alarm, Desk, Key, World};
 pub use order_state::{IllegalTransition, OrderInput, OrderState};

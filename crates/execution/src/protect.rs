@@ -69,7 +69,7 @@ pub fn part(key: Key, fraction: Rate, scene: &Scene<'_>) -> Option<Quantity> {
 }
 
 /// The smallest order that a venue takes at a price, in whole lots; without a price only its smallest quantity is known.
-fn smallest(instrument: &Instrument, price: Option<Price>) -> Quantity {
+pub(crate) fn smallest(instrument: &Instrument, price: Option<Price>) -> Quantity {
     let worth = || {
         let unit = instrument.notional(price?, Quantity::from_units(1), Rounding::Down).filter(|u| *u > Money::ZERO)?;
         instrument

@@ -5,11 +5,12 @@
 
 use crate::desk::{Alarm, Desk};
 use crate::orders::Orders;
+use crate::parents::Parents;
 use domain::codec::{CodecError, Reader, Stored, put_all, put_version};
 use domain::{Digest, Digestible, stored_enum};
 use risk::Restorer;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const WHAT: &str = "the desk";
 
 /// For snapshots.
@@ -31,6 +32,7 @@ impl Desk {
         self.alerted.put(out);
         self.armed.put(out);
         put_all(&self.waiting, out, |waiting, out| waiting.signal().put(out));
+        self.parents.save(out);
     }
 
     /// Takes over a saved desk. What its orders held of the limits and what had been validated comes back through `restorer`, which the
@@ -57,6 +59,7 @@ impl Desk {
         for _ in 0..from.count()? {
             self.waiting.push(restorer.validated(from)?);
         }
+        self.parents = Parents::load(from, &restorer)?;
         restorer.finish()
     }
 }
@@ -85,6 +88,7 @@ impl Digestible for Desk {
         for waiting in &self.waiting {
             waiting.signal().digest(d);
         }
+        self.parents.digest(d);
         d.word(self.next_ordinal);
         d.word(u64::from(self.epoch));
     }

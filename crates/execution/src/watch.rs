@@ -37,7 +37,8 @@ impl Desk {
     /// When the desk must be woken, if it waits for anything.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixNanos> {
-        [self.plans.next_due(), self.orders.next_due(), self.closing.next_due(), self.unsent.next_due()]
+        let parts = self.parents.next_due();
+        [self.plans.next_due(), self.orders.next_due(), self.closing.next_due(), self.unsent.next_due(), parts]
             .into_iter()
             .flatten()
             .min()
@@ -71,6 +72,7 @@ impl Desk {
         for &id in orders {
             let Some(order) = self.orders.remove(id) else { continue };
             let (key, left) = (order.key(), order.left());
+            self.parents.never_left(id, world.scene.ts);
             if let Some(reservation) = order.reservation {
                 world.gate.release(reservation);
             }
@@ -115,17 +117,20 @@ impl Desk {
         self.arm(world);
     }
 
-    /// Whether prices of an instrument mean anything to the desk: a position in it has a stop.
+    /// Whether prices of an instrument mean anything to the desk: a position in it has a stop, or something is worked that follows them.
     #[must_use]
     #[inline]
     pub fn watches(&self, instrument: InstrumentIdx) -> bool {
-        self.plans.any_stop_in(instrument)
+        self.plans.any_stop_in(instrument) || self.works_in(instrument)
     }
 
     /// Prices of an instrument: stops that follow them are moved where the venue does not do that, and a stop that the market is beyond
     /// must be set off by the venue in time. History that warms up and what a gap filler made are no prices.
     #[inline]
     pub fn on_market<O: Observer>(&mut self, body: &EventBody, world: &mut World<'_, '_, O>) {
+        if !self.parents.is_empty() {
+            self.work_saw(body, world);
+        }
         // What a long and a short position could at best have been closed at, and at last.
         let (instrument, best, last) = match body {
             EventBody::Candle(c) => (c.instrument, (c.high, c.low), (c.close, c.close)),

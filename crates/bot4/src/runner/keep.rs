@@ -21,7 +21,7 @@ use store::journal::{JournalError, Kind};
 use store::snapshot::{Offered, SnapshotWriter};
 
 /// Version of what a snapshot of a run holds.
-pub const STATE_VERSION: u32 = 2;
+pub const STATE_VERSION: u32 = 3;
 
 /// How often snapshots are taken: whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

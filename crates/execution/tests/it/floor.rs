@@ -5,7 +5,7 @@ use domain::{
     AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Entry, EventBody, Fill, InstrumentIdx,
     InstrumentTable, Intent, Liquidity, MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType,
     Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce,
-    TimerFired, TrailOffset, UnixNanos, VenueOrderId,
+    TimerFired, TrailOffset, UnixNanos, VenueOrderId, WorkStyle,
 };
 use execution::{Alarm, Desk, Key, StopPolicy, World};
 use portfolio::Portfolio;
@@ -110,6 +110,11 @@ impl Floor {
     pub fn signal(&mut self, signal: &Signal) -> Result<(), Refusal> {
         let validated = risk::validate::validate(signal)?;
         self.act(|desk, world| desk.on_signal(&validated, world))
+    }
+
+    pub fn work(&mut self, signal: &Signal, style: &WorkStyle) -> Result<(), Refusal> {
+        let validated = risk::validate::validate(signal)?;
+        self.act(|desk, world| desk.on_work(&validated, style, world))
     }
 
     /// Time goes on, and the desk is woken if it asked for that.
@@ -225,6 +230,10 @@ impl Floor {
                 }
                 Command::Record(Decision::Refused { refusal, .. }) => format!("refused {}", refusal.reason.key()),
                 Command::Record(Decision::Alert(alert)) => format!("alert {}", alert.kind.key()),
+                Command::Record(Decision::Worked { style, target, .. }) => format!("works {target} {}", style.name()),
+                Command::Record(Decision::WorkEnded { target, filled, end, .. }) => {
+                    format!("worked {filled} of {target}: {}", end.name())
+                }
                 Command::Timer { at, timer: TimerFired::Desk } => {
                     format!("wake in {} s", at.since(ts).0 as f64 / 1e9)
                 }
@@ -291,6 +300,7 @@ fn words(spec: &OrderSpec) -> String {
     let kind = match spec.kind {
         OrderType::Market if spec.time_in_force == TimeInForce::Ioc => "market at once".to_owned(),
         OrderType::Market => "market".to_owned(),
+        OrderType::Limit { price } if spec.post_only => format!("post {price}"),
         OrderType::Limit { price } => format!("limit {price}"),
         OrderType::StopMarket { trigger } => format!("stop {trigger}"),
         OrderType::TrailingStop { offset: TrailOffset::Distance(distance) } => format!("trail {distance}"),

@@ -17,3 +17,4 @@ mod routing;
 mod routing_convex;
 mod scenarios;
 mod stops;
+mod work;
