@@ -7,6 +7,7 @@ use crate::ma_cross::{Enter, MaCross};
 use crate::params::{ParamDef, ParamError, Params, parse_seconds};
 use crate::rule::{Rule, RuleStrategy, Setup};
 use crate::stop::Protection;
+use crate::work::WorkRule;
 use domain::{AccountId, Instrument, SizeRequest, StrategyIdx};
 use quant::indicator::{Donchian, Ema, Sma};
 
@@ -105,6 +106,8 @@ pub struct Blueprint {
     pub size: SizeRequest,
     /// How its positions are protected.
     pub stop: Protection,
+    /// How its orders are worked; `None` for at once.
+    pub work: Option<WorkRule>,
 }
 
 impl Blueprint {
@@ -122,12 +125,18 @@ impl Blueprint {
             });
         };
         params.check_names(kind.name, kind.params)?;
-        let blueprint = Self { kind, params, size, stop: stop.into() };
+        let blueprint = Self { kind, params, size, stop: stop.into(), work: None };
         blueprint.bar_s()?;
         // Everything but the instrument is known: a trial build finds what is wrong before any data is read.
         blueprint.periods()?;
         blueprint.params.word("short", &["no", "yes"])?;
         Ok(blueprint)
+    }
+
+    /// The same with its orders worked.
+    #[must_use]
+    pub fn with_work(self, work: Option<WorkRule>) -> Self {
+        Self { work, ..self }
     }
 
     /// Its name.
@@ -214,6 +223,7 @@ pub fn build(
         size: blueprint.size,
         stop: blueprint.stop,
         short: blueprint.params.word("short", &["no", "yes"])? == "yes",
+        work: blueprint.work,
     };
     let (first, second) = blueprint.periods()?;
     let enter = match blueprint.params.word("enter", &["cross", "level"])? {

@@ -14,6 +14,7 @@ pub mod ma_cross;
 pub mod params;
 pub mod rule;
 pub mod stop;
+pub mod work;
 
 use domain::{
     AccountId, EventBody, Instrument, InstrumentIdx, InstrumentTable, MarketView, ModelOutput, Output, PositionView,
@@ -25,6 +26,7 @@ pub use quant::state::{Reader, StateError};
 pub use catalogue::{Blueprint, build, kinds};
 pub use params::{ParamError, Params};
 pub use stop::{Protection, StopRule};
+pub use work::WorkRule;
 
 /// What a strategy may look at when something happens.
 #[derive(Clone, Copy)]

@@ -5,11 +5,12 @@
 
 use crate::bars::Bars;
 use crate::stop::{Protection, StopPlanner};
+use crate::work::{Planner, WorkRule};
 use crate::{Context, Strategy};
 use domain::codec::Stored;
 use domain::{
     AccountId, Candle, Entry, EventBody, Instrument, InstrumentIdx, Intent, Output, Quantity, Signal, SizeRequest,
-    StrategyIdx,
+    StrategyIdx, WorkRequest,
 };
 use quant::indicator::Bar;
 use quant::state::{Reader, StateError};
@@ -74,6 +75,8 @@ pub struct Setup {
     pub stop: Protection,
     /// Whether it goes short where the instrument allows it.
     pub short: bool,
+    /// How its orders are worked; `None` for at once.
+    pub work: Option<WorkRule>,
 }
 
 /// A rule with all that makes a strategy of it.
@@ -82,6 +85,7 @@ pub struct RuleStrategy<R> {
     setup: Setup,
     rule: R,
     stop: StopPlanner,
+    work: Option<Planner>,
     bars: Option<Bars>,
     needs_range: bool,
     reference: i64,
@@ -98,8 +102,10 @@ impl<R: Rule> RuleStrategy<R> {
             None => None,
             Some(seconds) => Some(Bars::new(seconds)?),
         };
-        let needs_range = R::NEEDS_RANGE || stop.needs_range();
-        Some(Self { setup, rule, stop, bars, needs_range, reference: 0, substantial: (Quantity::ZERO, i64::MAX) })
+        let needs_volume = setup.work.is_some_and(|work| work.needs_flow());
+        let needs_range = R::NEEDS_RANGE || stop.needs_range() || needs_volume;
+        let work = setup.work.map(Planner::new);
+        Some(Self { setup, rule, stop, work, bars, needs_range, reference: 0, substantial: (Quantity::ZERO, i64::MAX) })
     }
 
     /// One finished bar, given as mantissas.
@@ -137,6 +143,9 @@ impl<R: Rule> RuleStrategy<R> {
     #[inline]
     fn on_values(&mut self, context: &Context<'_>, bar: &Bar, close: i64, out: &mut Vec<Output>) {
         self.stop.update(*bar);
+        if let Some(work) = &mut self.work {
+            work.update(context.ts, bar.close, bar.volume);
+        }
         self.reference = close;
         let stance = self.rule.update(bar);
         if stance != Stance::Keep {
@@ -172,7 +181,7 @@ impl<R: Rule> RuleStrategy<R> {
             Stance::Up | Stance::Down | Stance::Keep => return,
         };
         let entry = intent != Intent::Exit;
-        out.push(Output::Signal(Signal {
+        let signal = Signal {
             intent,
             size: if entry { self.setup.size } else { SizeRequest::Position },
             entry: Entry::Market,
@@ -186,7 +195,14 @@ impl<R: Rule> RuleStrategy<R> {
             account: self.setup.account,
             instrument: self.setup.instrument,
             strategy: self.setup.strategy,
-        }));
+        };
+        out.push(match &self.work {
+            None => Output::Signal(signal),
+            Some(work) => {
+                let price = domain::decimal::mantissa_to_f64(self.reference, self.setup.price_decimals);
+                Output::Work(WorkRequest { signal, style: work.style(context.ts, price) })
+            }
+        });
     }
 
     #[inline]
@@ -237,11 +253,14 @@ impl<R: Rule> Strategy for RuleStrategy<R> {
         setup.stop.put(out);
         setup.short.put(out);
         self.rule.parameters(out);
+        // One that works nothing has the parameters that it always had.
+        self.setup.work.iter().for_each(|work| work.put(out));
     }
 
     fn save(&self, out: &mut Vec<u8>) {
         self.rule.save(out);
         self.stop.save(out);
+        self.work.iter().for_each(|work| work.save(out));
         out.extend_from_slice(&self.reference.to_le_bytes());
         out.extend_from_slice(&(self.substantial.0.raw() as u64).to_le_bytes());
         out.extend_from_slice(&((self.substantial.0.raw() >> 64) as u64).to_le_bytes());
@@ -254,6 +273,9 @@ impl<R: Rule> Strategy for RuleStrategy<R> {
     fn load(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
         self.rule.load(from)?;
         self.stop.load(from)?;
+        if let Some(work) = &mut self.work {
+            work.load(from)?;
+        }
         self.reference = from.u64()? as i64;
         let (low, high) = (from.u64()?, from.u64()?);
         self.substantial = (Quantity::from_raw((i128::from(high as i64) << 64) | i128::from(low)), from.u64()? as i64);

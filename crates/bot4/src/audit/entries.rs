@@ -118,6 +118,19 @@ impl Entries {
             CommandRecord::Decision(Decision::Rearmed { what, holder, done }) => {
                 rearmed(entry("rearmed"), *what).with("holder", holder).with("done", if *done { "yes" } else { "no" })
             }
+            CommandRecord::Decision(Decision::Worked { strategy, instrument, intent, style, target, arrival }) => self
+                .whose(entry("worked"), *instrument, *strategy)
+                .with("intent", intent_name(*intent))
+                .with("style", style.name())
+                .with("over_ns", style.span().0)
+                .with("quantity", target)
+                .with_some("arrival", arrival.map(|price| self.price(*instrument, price))),
+            CommandRecord::Decision(Decision::WorkEnded { strategy, instrument, intent, target, filled, end }) => self
+                .whose(entry("work_ended"), *instrument, *strategy)
+                .with("intent", intent_name(*intent))
+                .with("quantity", target)
+                .with("filled", filled)
+                .with("end", end.name()),
             CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Gate { .. } => {
                 return Err("a command to the runtime among the orders and decisions".into());
             }

@@ -54,6 +54,11 @@ pub struct RunArgs {
     /// position is closed after T (such as 4h).
     #[arg(long, value_name = "RULE")]
     pub stop: Option<String>,
+    /// How entries and exits are worked: none (at once, as one order; the default), twap:OVER[:SLICES], vwap:OVER[:SLICES],
+    /// pov:SHARE%[:DEADLINE], is:OVER (implementation shortfall), passive:PATIENCE, iceberg:SHOWN, or auto[:low|normal|high]
+    /// (docs/schedules.md has all of it).
+    #[arg(long, value_name = "SCHEDULE")]
+    pub work: Option<String>,
     /// Limits: default, off (research only), inline (those of the configuration; research only), or a TOML file of limits (research only).
     #[arg(long, value_name = "off|default|inline|FILE")]
     pub risk: Option<String>,
@@ -95,6 +100,7 @@ impl RunArgs {
             ("run.size", &self.size),
             ("run.units", &self.units),
             ("run.stop", &self.stop),
+            ("run.work", &self.work),
             ("run.risk", &self.risk),
             ("run.records", &self.records),
             ("venue.fee_taker", &self.fee_taker),

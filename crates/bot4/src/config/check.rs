@@ -36,6 +36,10 @@ pub(super) fn stop(text: &str) -> bool {
     Protection::parse(text).is_ok()
 }
 
+pub(super) fn work(text: &str) -> bool {
+    strategy::WorkRule::parse(text).is_ok()
+}
+
 pub(super) fn slippage(text: &str) -> bool {
     parse::slippage(text).is_some()
 }

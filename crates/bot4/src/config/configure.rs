@@ -10,7 +10,7 @@ use crate::runner::plan::{RunConfig, Units};
 use domain::{Money, Rate};
 use risk::{LimitError, Profile, StandardLimits};
 use sim::{Exec, FeeAsset, LimitFill, VenueConfig};
-use strategy::Protection;
+use strategy::{Protection, WorkRule};
 
 /// What the runs differ in when nothing is said.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +49,11 @@ pub fn configure(settings: &RunSettings, defaults: &Defaults) -> Result<RunConfi
     let profile = profile(settings, defaults)?;
     Holders::parse(&settings.safety.holders).map_err(CommandError::usage)?;
     let stop = Protection::parse(&run.stop).map_err(|e| CommandError::usage(format!("--{e}")))?;
+    let work = WorkRule::parse(&run.work).map_err(|e| CommandError::usage(format!("--{e}")))?;
     let size = parse::size(&run.size).ok_or_else(|| refuse("run.size", &run.size))?;
     let mut strategies = Vec::new();
     for text in &run.strategies {
-        strategies.push(parse_strategy(text, &run.params, size, stop)?);
+        strategies.push(parse_strategy(text, &run.params, size, stop)?.with_work(work));
     }
     if strategies.is_empty() {
         return Err(CommandError::usage("no --strategy is given (`bot4 strategies` lists them)"));

@@ -75,6 +75,14 @@ pub const KEYS: &[Key] = &[
         help: "Protective stop of entries, and the longest time that a position is held.",
     },
     Key {
+        path: "run.work",
+        kind: text(check::work, strategy::work::FORMS),
+        preset: Preset::Is("none"),
+        argument: Some("--work"),
+        unit: "",
+        help: "How entries and exits are worked: none (at once, as one order), or a schedule of parts such as twap:30m:6.",
+    },
+    Key {
         path: "run.risk",
         kind: text(check::not_empty, "default, off, inline or a TOML file of limits"),
         preset: Preset::Is("default"),

@@ -49,6 +49,8 @@ pub struct RunSection {
     pub units: String,
     /// Protective stop of entries.
     pub stop: String,
+    /// How entries and exits are worked.
+    pub work: String,
     /// `default`, `off`, `inline` (the limits of the configuration) or the file that the limits came from.
     pub risk: String,
     /// Symbols in which nothing is entered.

@@ -149,6 +149,12 @@ fn describe(names: &Names<'_>, said: &CommandRecord) -> String {
         CommandRecord::Decision(
             Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
         ) => words::safety(said).unwrap_or_default(),
+        CommandRecord::Decision(Decision::Worked { strategy, intent, style, target, .. }) => {
+            format!("strategy {} is worked to {}: {target} by {}", strategy.0, words::intent(*intent), style.name())
+        }
+        CommandRecord::Decision(Decision::WorkEnded { strategy, target, filled, end, .. }) => {
+            format!("what strategy {} had worked ended with {filled} of {target}: {}", strategy.0, end.name())
+        }
         CommandRecord::Decision(Decision::Refused { strategy, intent, refusal, .. }) => format!(
             "refused: strategy {} may not {}: {}",
             strategy.0,

@@ -205,7 +205,12 @@ impl Index {
                 }
             }
             CommandRecord::Decision(
-                Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
+                Decision::Mode { .. }
+                | Decision::Alert(_)
+                | Decision::Limit { .. }
+                | Decision::Rearmed { .. }
+                | Decision::Worked { .. }
+                | Decision::WorkEnded { .. },
             )
             | CommandRecord::Timer { .. }
             | CommandRecord::Infer(_)

@@ -262,7 +262,9 @@ pub fn safety(record: &CommandRecord) -> Option<String> {
             };
             format!("{what} was {}re-armed by {holder}", if *done { "" } else { "not " })
         }
-        Decision::Signal(_) | Decision::Refused { .. } => return None,
+        Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. } => {
+            return None;
+        }
     })
 }
 

@@ -67,6 +67,27 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
             instrument = signal.instrument.0,
             "signal"
         ),
+        CommandRecord::Decision(Decision::Worked { strategy, instrument, style, target, .. }) => debug!(
+            target: TARGET,
+            seq,
+            engine_ts,
+            strategy = strategy.0,
+            instrument = instrument.0,
+            style = style.name(),
+            quantity = %target,
+            "worked in parts"
+        ),
+        CommandRecord::Decision(Decision::WorkEnded { strategy, instrument, target, filled, end, .. }) => debug!(
+            target: TARGET,
+            seq,
+            engine_ts,
+            strategy = strategy.0,
+            instrument = instrument.0,
+            quantity = %target,
+            filled = %filled,
+            end = end.name(),
+            "work ended"
+        ),
         // Told at its own level by whoever carries it.
         CommandRecord::Decision(
             Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
@@ -80,7 +101,7 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
 #[inline]
 pub fn safety(seq: u64, decision: &Decision) {
     match decision {
-        Decision::Signal(_) | Decision::Refused { .. } => {}
+        Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. } => {}
         // What the limits do by themselves is their work; what stops everything has to be seen.
         Decision::Mode { to: Mode::Emergency, .. } | Decision::Limit { .. } | Decision::Rearmed { .. } => {
             let text = words::safety(&CommandRecord::Decision(*decision)).unwrap_or_default();

@@ -264,6 +264,8 @@ impl Probe for Recorder {
             Command::Record(Decision::Refused { refusal, .. }) => self.refusals[refusal.reason as usize] += 1,
             Command::Record(
                 Decision::Signal(_)
+                | Decision::Worked { .. }
+                | Decision::WorkEnded { .. }
                 | Decision::Mode { .. }
                 | Decision::Alert(_)
                 | Decision::Limit { .. }
@@ -282,6 +284,8 @@ impl Probe for Recorder {
             CommandRecord::Decision(Decision::Refused { refusal, .. }) => self.refusals[refusal.reason as usize] += 1,
             CommandRecord::Decision(
                 Decision::Signal(_)
+                | Decision::Worked { .. }
+                | Decision::WorkEnded { .. }
                 | Decision::Mode { .. }
                 | Decision::Alert(_)
                 | Decision::Limit { .. }

@@ -581,7 +581,9 @@ const fn command_kind(command: &Command) -> Kind {
     match command {
         Command::Submit(_) | Command::Cancel { .. } => Kind::Order,
         Command::Timer { .. } | Command::Infer(_) | Command::Gate { .. } => Kind::Runtime,
-        Command::Record(Decision::Signal(_) | Decision::Refused { .. }) => Kind::Decision,
+        Command::Record(
+            Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. },
+        ) => Kind::Decision,
         Command::Record(
             Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
         ) => Kind::Safety,

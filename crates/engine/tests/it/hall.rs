@@ -213,6 +213,12 @@ pub fn words(commands: &[CommandRecord]) -> Vec<String> {
                 format!("limit {} {from} {to}", limit.key())
             }
             CommandRecord::Decision(risk::Decision::Rearmed { what, done, .. }) => format!("rearmed {what:?} {done}"),
+            CommandRecord::Decision(risk::Decision::Worked { style, strategy, .. }) => {
+                format!("works {} {}", style.name(), strategy.0)
+            }
+            CommandRecord::Decision(risk::Decision::WorkEnded { end, strategy, .. }) => {
+                format!("worked {} {}", end.name(), strategy.0)
+            }
             CommandRecord::Gate { level } => format!("gate {level}"),
             CommandRecord::Decision(risk::Decision::Refused { refusal, strategy, .. }) => {
                 format!("refused {} {}", refusal.reason.key(), strategy.0)

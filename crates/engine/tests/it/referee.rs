@@ -40,6 +40,10 @@ pub struct Referee {
     naked: Vec<(InstrumentIdx, StrategyIdx)>,
     /// The last things that happened, for the message of a failure.
     pub trail: std::collections::VecDeque<String>,
+    /// Entries that are worked: how much, and how much of it its parts filled.
+    works: BTreeMap<(InstrumentIdx, StrategyIdx), (f64, f64)>,
+    /// How often each style was begun and each end came.
+    pub worked: BTreeMap<&'static str, u64>,
     pub entries: u64,
     pub reductions: u64,
     pub emergencies: u64,
@@ -134,6 +138,24 @@ impl Referee {
                 }
                 Ok(())
             }
+            CommandRecord::Decision(Decision::Worked { strategy, instrument, intent, style, target, .. }) => {
+                *self.worked.entry(style.name()).or_default() += 1;
+                if *intent != domain::Intent::Exit {
+                    self.works.insert((*instrument, *strategy), (target.to_f64(), 0.0));
+                }
+                Ok(())
+            }
+            CommandRecord::Decision(Decision::WorkEnded { strategy, instrument, intent, target, filled, end }) => {
+                *self.worked.entry(end.name()).or_default() += 1;
+                if *intent == domain::Intent::Exit {
+                    return Ok(());
+                }
+                let (whole, seen) = self.works.remove(&(*instrument, *strategy)).ok_or("an end without a beginning")?;
+                if (seen - filled.to_f64()).abs() > 1e-9 || target.to_f64() > whole + 1e-9 || seen > whole + 1e-9 {
+                    return Err(format!("{filled} of {target} are said to be filled, {seen} of {whole} are"));
+                }
+                Ok(())
+            }
             CommandRecord::Gate { level } => {
                 self.level = *level;
                 Ok(())
@@ -146,6 +168,16 @@ impl Referee {
         self.entries += 1;
         if self.mode != Mode::Normal {
             return Err(format!("an entry in mode {:?}: {spec:?}", self.mode));
+        }
+        let key = (spec.instrument, spec.strategy);
+        if let (Some((whole, filled)), OrderQuantity::Base(part)) = (self.works.get(&key), spec.quantity) {
+            let open = |o: &&Seen| o.class == OrderClass::Entry && (o.spec.instrument, o.spec.strategy) == key;
+            if let Some(other) = self.orders.values().find(open) {
+                return Err(format!("two parts at a time: {:?} and {spec:?}", other.spec));
+            }
+            if filled + part.to_f64() > whole + 1e-9 {
+                return Err(format!("a part of {part} after {filled} of {whole}"));
+            }
         }
         let i = &self.instruments[spec.instrument.index()];
         let mark = self.marks.get(&spec.instrument).copied().unwrap_or(0.0);
@@ -212,6 +244,10 @@ impl Referee {
                     *held = 0.0;
                 }
                 self.cash -= change * price + if spot_base { 0.0 } else { fee };
+                let entry = self.orders.get(&fill.client_id).is_some_and(|o| o.class == OrderClass::Entry);
+                if let Some((_, filled)) = self.works.get_mut(&(fill.instrument, fill.strategy)).filter(|_| entry) {
+                    *filled += quantity;
+                }
                 if let Some(order) = self.orders.get_mut(&fill.client_id) {
                     order.pending = (order.pending - quantity * price).max(0.0);
                     order.filled += quantity;

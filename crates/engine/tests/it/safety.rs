@@ -11,6 +11,7 @@ use domain::{
 };
 use engine::StopPolicy;
 use risk::{Limits, Profile};
+use std::collections::BTreeMap;
 use testkit::generate::{Seeded, random_walk};
 
 /// A way to make a world, by seed: several instruments, latency, partial fills.
@@ -77,7 +78,7 @@ fn from_outside(r: &mut Seeded) -> Control {
 }
 
 /// Plays one story; how many events the engine was given.
-fn play(seed: u64, bars: u64, sum: &mut [u64; 6]) -> u64 {
+fn play(seed: u64, bars: u64, sum: &mut [u64; 6], worked: &mut BTreeMap<&'static str, u64>) -> u64 {
     let mut r = Seeded::new(seed);
     let (recipe, instruments) = recipe(&mut r, seed);
     let feed = r.within(0, 2);
@@ -110,6 +111,7 @@ fn play(seed: u64, bars: u64, sum: &mut [u64; 6]) -> u64 {
     }
     let events = world.events();
     let seen = world.referee().unwrap();
+    seen.worked.iter().for_each(|(name, n)| *worked.entry(name).or_default() += n);
     for (sum, n) in
         sum.iter_mut().zip([seen.entries, seen.reductions, seen.emergencies, seen.refused, world.stopped, events])
     {
@@ -127,11 +129,28 @@ fn play(seed: u64, bars: u64, sum: &mut [u64; 6]) -> u64 {
 fn no_sequence_of_events_crosses_a_limit_or_leaves_an_emergency_unprotected() {
     let steps: u64 = std::env::var("BOT4_SAFETY_STEPS").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000);
     let first: u64 = std::env::var("BOT4_SAFETY_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    let (mut done, mut seed, mut sum) = (0, first, [0; 6]);
+    let (mut done, mut seed, mut sum, mut worked) = (0, first, [0; 6], BTreeMap::new());
     while done < steps {
-        done += play(seed, 400, &mut sum);
+        done += play(seed, 400, &mut sum, &mut worked);
         seed += 1;
     }
+    println!("worked: {worked:?}");
+    let all = [
+        "twap",
+        "vwap",
+        "pov",
+        "implementation-shortfall",
+        "passive-then-aggressive",
+        "iceberg",
+        "filled",
+        "deadline",
+        "replaced",
+        "closing",
+        "paused",
+        "refused",
+        "market",
+    ];
+    assert!(all.iter().all(|name| worked.contains_key(name)), "{worked:?}");
     let [entries, reductions, emergencies, refused, stopped, events] = sum;
     println!(
         "{events} events, {entries} entries, {reductions} reductions, {emergencies} emergencies, {refused} refusals, {stopped} orders stopped \

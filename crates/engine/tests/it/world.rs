@@ -3,10 +3,11 @@
 use crate::referee::Referee;
 use domain::codec::{CodecError, Reader as Bytes, Stored};
 use domain::{
-    AccountId, AccountReport, AssetIdx, Candle, ClientOrderId, Control, Entry, Event, EventBody, InputId, Instrument,
-    InstrumentIdx, InstrumentKind, InstrumentTable, Intent, ModelOutput, Money, Nanos, NotSent, OrderClass, Output,
-    Price, Quote, Rate, Rounding, Signal, SizeRequest, StopLevel, StopPlan, StrategyIdx, TimerFired, TimerRequest,
-    Trade, UnixNanos,
+    AccountId, AccountReport, AssetIdx, Candle, ClientOrderId, Control, Entry, Event, EventBody, Flow, ImpactModel,
+    InputId, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, ModelOutput, Money, Nanos, NotSent,
+    OrderClass, Output, Price, Quote, Rate, Rest, Rounding, Shown, Signal, SizeRequest, StopLevel, StopPlan,
+    StrategyIdx, Thresholds, TimerFired, TimerRequest, Trade, UnixNanos, Urgency, VolumeProfile, WorkRequest,
+    WorkStyle,
 };
 use engine::{Engine, EngineConfig, defined};
 use risk::{Command, Profile};
@@ -90,6 +91,29 @@ impl Gambler {
     }
 }
 
+/// Two of five wishes are worked, in any way there is.
+fn worked(r: &mut Seeded, signal: Signal) -> Output {
+    if !r.chance(40) {
+        return Output::Signal(signal);
+    }
+    let over = Nanos::from_secs(r.within(20, 900).unsigned_abs());
+    let slices = r.within(1, 12) as u16;
+    let then = if r.chance(50) { Rest::Take } else { Rest::GiveUp };
+    let model = ImpactModel { risk_aversion: 1e-4, volatility: 0.5, temporary: 3.0, permanent: 0.0 };
+    let share = Rate::from_bps(r.within(50, 5_000) as i32);
+    let flow = Flow { volume_per_hour: Some(40.0), model: Some(model), toxicity: None, as_of: UnixNanos(0) };
+    let style = match r.within(0, 7) {
+        0 => WorkStyle::Vwap { over, slices, profile: VolumeProfile::FLAT },
+        1 => WorkStyle::Pov { share, deadline: over },
+        2 => WorkStyle::ImplementationShortfall { over, slices, model },
+        3 => WorkStyle::PassiveThenAggressive { patience: over, then },
+        4 => WorkStyle::Iceberg { shown: Shown::Share(share), deadline: over, then },
+        5 => WorkStyle::Auto { urgency: Urgency::Normal, flow, thresholds: Thresholds::STANDARD },
+        _ => WorkStyle::Twap { over, slices },
+    };
+    Output::Work(WorkRequest { signal, style })
+}
+
 impl Strategy for Gambler {
     fn name(&self) -> &'static str {
         "gambler"
@@ -109,7 +133,8 @@ impl Strategy for Gambler {
             _ => return,
         };
         if r.chance(self.percent) {
-            out.extend(self.wish(&mut r, context, idx).map(Output::Signal));
+            let wish = self.wish(&mut r, context, idx);
+            out.extend(wish.map(|signal| worked(&mut r, signal)));
         }
         if r.chance(4) {
             let at = context.ts.saturating_add(Nanos(r.within(0, 200_000_000_000).unsigned_abs()));
@@ -123,7 +148,8 @@ impl Strategy for Gambler {
     fn on_timer(&mut self, context: &Context<'_>, _: u32, out: &mut Vec<Output>) {
         let mut r = self.draw();
         let idx = *r.pick(&self.instruments);
-        out.extend(self.wish(&mut r, context, idx).map(Output::Signal));
+        let wish = self.wish(&mut r, context, idx);
+        out.extend(wish.map(|signal| worked(&mut r, signal)));
     }
     fn parameters(&self, out: &mut Vec<u8>) {
         (self.percent, self.leverage_bps).put(out);
