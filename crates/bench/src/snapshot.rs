@@ -114,6 +114,7 @@ impl World {
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
             stops: engine::StopPolicy::AT_ONCE,
+            asking: None,
             guard: Some(risk::GuardConfig::default()),
             clamps: None,
         };

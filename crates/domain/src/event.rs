@@ -14,6 +14,7 @@ use crate::money::Money;
 use crate::order::{ClientOrderId, OrderStatus, RejectReason, VenueOrderId};
 use crate::signal::StrategyIdx;
 use crate::time::UnixNanos;
+use crate::venue_state::VenueState;
 use std::sync::Arc;
 
 /// Where an event came from and its number there: 16 bits of source, 48 bits of sequence.
@@ -89,6 +90,8 @@ pub enum EventBody {
     Control(Control),
     /// Orders of the event before did not leave: the gate word stopped them.
     NotSent(Arc<NotSent>),
+    /// A venue said how an account stands there: the answer to a question.
+    VenueState(Arc<VenueState>),
 }
 
 /// What a venue says of an account.
@@ -148,10 +151,24 @@ pub enum ReportBody {
         /// Why.
         reason: RejectReason,
     },
-    /// The order has the new price and quantity.
+    /// The order has the price and quantity that we asked for.
     Amended {
         /// Our number.
         client_id: ClientOrderId,
+    },
+    /// The order has other terms than those that we know, and nobody here asked for them: the venue, or somebody with access to the account,
+    /// replaced it.
+    Replaced {
+        /// Our number.
+        client_id: ClientOrderId,
+        /// Theirs from now on.
+        venue_id: VenueOrderId,
+        /// Quantity of the whole order, what is filled included, a mantissa.
+        quantity: i64,
+        /// Limit price, where it has one, a mantissa.
+        price: Option<i64>,
+        /// Trigger price, where it has a fixed one, a mantissa.
+        trigger: Option<i64>,
     },
     /// An amendment was refused; the order stands as it was.
     AmendRejected {
@@ -164,7 +181,8 @@ pub enum ReportBody {
     Status {
         /// Our number.
         client_id: ClientOrderId,
-        /// Where the order is; `None` if the venue does not know it.
+        /// Where the order is; `None` if the venue does not know it, [`OrderStatus::OutcomeUnknown`] if it answered with a word that the
+        /// adapter does not know.
         status: Option<OrderStatus>,
         /// Filled so far, a mantissa at the quantity decimals.
         filled: i64,
@@ -182,6 +200,15 @@ pub enum ReportBody {
     },
     /// Money came in (positive) or went out.
     Transfer {
+        /// The account.
+        account: AccountId,
+        /// Of which asset.
+        asset: AssetIdx,
+        /// How much.
+        amount: Money,
+    },
+    /// Interest, or a fee that belongs to no execution, was charged (negative) or given back.
+    Charge {
         /// The account.
         account: AccountId,
         /// Of which asset.
@@ -207,6 +234,8 @@ pub enum TimerFired {
     },
     /// Something that the desk waits for is due: the confirmation of a stop, another try, the end of a position's time.
     Desk,
+    /// The venue is to be asked how the account stands there.
+    Reconcile,
 }
 
 /// What a model answered.
@@ -268,6 +297,13 @@ pub enum Control {
         /// The level seen.
         level: u8,
     },
+    /// The stream of reports of an account was interrupted and is there again: what was said meanwhile is not known.
+    Gap {
+        /// The account.
+        account: AccountId,
+        /// From when on reports may be missing, on the venue's clock.
+        since: UnixNanos,
+    },
 }
 
 impl Digestible for Control {
@@ -297,6 +333,10 @@ impl Digestible for Control {
                 holder(d, by);
             }
             Self::Gate { level } => d.word(6 | u64::from(*level) << 8),
+            Self::Gap { account, since } => {
+                d.word(8 | u64::from(account.0) << 8);
+                d.word(since.0);
+            }
         }
     }
 }
@@ -340,6 +380,11 @@ impl Digestible for ReportBody {
                 d.int(*filled);
             }
             ReportBody::Triggered { client_id } => order(12, client_id, 0),
+            ReportBody::Replaced { client_id, venue_id, quantity, price, trigger } => {
+                order(13, client_id, venue_id.0);
+                d.int(*quantity);
+                [price, trigger].iter().for_each(|mantissa| d.int(mantissa.unwrap_or(i64::MIN)));
+            }
             ReportBody::Funding { account, instrument, asset, amount } => {
                 d.word(10);
                 d.word(u64::from(account.0) | u64::from(instrument.0) << 16 | u64::from(asset.0) << 32);
@@ -347,6 +392,11 @@ impl Digestible for ReportBody {
             }
             ReportBody::Transfer { account, asset, amount } => {
                 d.word(11);
+                d.word(u64::from(account.0) | u64::from(asset.0) << 16);
+                d.wide(amount.raw());
+            }
+            ReportBody::Charge { account, asset, amount } => {
+                d.word(14);
                 d.word(u64::from(account.0) | u64::from(asset.0) << 16);
                 d.wide(amount.raw());
             }

@@ -26,6 +26,7 @@ pub mod quantity;
 pub mod rate;
 pub mod signal;
 pub mod time;
+pub mod venue_state;
 pub mod work;
 
 pub use account::{AccountId, AssetIdx, VenueIdx};
@@ -52,6 +53,7 @@ pub use signal::{
     TimerRequest,
 };
 pub use time::{Nanos, UnixNanos};
+pub use venue_state::{Difference, DifferenceKind, Execution, Movement, MovementKind, VenueOrder, VenueState};
 pub use work::{
     Flow, ImpactModel, Rest, Shown, TIMES_OF_DAY, Thresholds, Urgency, VolumeProfile, WorkEnd, WorkRequest, WorkStyle,
 };

@@ -218,11 +218,33 @@ pub enum AlertKind {
     InputUnknown = 15,
     /// Orders were stopped by the gate word.
     NotSent = 16,
+    /// No answer came to an order or a cancel in time: it may be live, and the venue is asked.
+    OutcomeUnknown = 17,
+    /// The venue does not know an order, and it can arrive no more: it is over.
+    NeverArrived = 18,
+    /// An order of ours that we did not know, or had given up, is at the venue.
+    Adopted = 19,
+    /// The venue said where an order is with a word that is not known.
+    StatusUnknown = 20,
+    /// An execution belongs to no order that we know: it is booked apart.
+    Quarantined = 21,
+    /// A venue filled more of an order than it asked for.
+    Overfilled = 22,
+    /// What the venue says of the account and what we know differ.
+    Reconciliation = 23,
+    /// Somebody else trades in the account.
+    OutsideActivity = 24,
+    /// The venue does not say how the account stands there.
+    StateOverdue = 25,
+    /// A balance is below zero.
+    NegativeBalance = 26,
+    /// The venue changed the terms of an order of ours.
+    Replaced = 27,
 }
 
 impl AlertKind {
     /// All kinds, by number; only ever appended to.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 28] = [
         Self::Drawdown,
         Self::DailyLoss,
         Self::MarginRatio,
@@ -240,6 +262,17 @@ impl AlertKind {
         Self::TimeStop,
         Self::InputUnknown,
         Self::NotSent,
+        Self::OutcomeUnknown,
+        Self::NeverArrived,
+        Self::Adopted,
+        Self::StatusUnknown,
+        Self::Quarantined,
+        Self::Overfilled,
+        Self::Reconciliation,
+        Self::OutsideActivity,
+        Self::StateOverdue,
+        Self::NegativeBalance,
+        Self::Replaced,
     ];
 
     /// Its key in records.
@@ -263,6 +296,17 @@ impl AlertKind {
             Self::TimeStop => "time_stop",
             Self::InputUnknown => "input_unknown",
             Self::NotSent => "not_sent",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::NeverArrived => "never_arrived",
+            Self::Adopted => "adopted",
+            Self::StatusUnknown => "status_unknown",
+            Self::Quarantined => "quarantined",
+            Self::Overfilled => "overfilled",
+            Self::Reconciliation => "reconciliation",
+            Self::OutsideActivity => "outside_activity",
+            Self::StateOverdue => "state_overdue",
+            Self::NegativeBalance => "negative_balance",
+            Self::Replaced => "replaced",
         }
     }
 }

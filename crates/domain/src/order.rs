@@ -72,6 +72,18 @@ impl ClientOrderId {
         ((id.0 >> 112) as u16 == Self::PREFIX).then_some(id)
     }
 
+    /// What stands for the id of an order that is not ours, in what a venue says of an account: every such order has this one.
+    #[must_use]
+    pub const fn foreign(account: AccountId) -> Self {
+        Self::new(account, u32::MAX, 0)
+    }
+
+    /// Whether it stands for an order that is not ours.
+    #[must_use]
+    pub const fn is_foreign(self) -> bool {
+        self.epoch() == u32::MAX && self.ordinal() == 0
+    }
+
     /// The whole number.
     #[must_use]
     #[inline]

@@ -16,6 +16,11 @@ index! {
     StrategyIdx(u16)
 }
 
+impl StrategyIdx {
+    /// Whose a position is that no strategy of ours brought about: executions that belong to no order that we know.
+    pub const OUTSIDE: Self = Self(u16::MAX);
+}
+
 /// What is wanted of the strategy's own position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -6,11 +6,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod reconcile;
 mod safety;
 mod setup;
 mod snapshot;
 mod step;
 
-pub use execution::StopPolicy;
+pub use execution::{AskPolicy, StopPolicy};
 pub use setup::{EngineConfig, EngineError};
 pub use step::{Booked, Engine, Fault, defined};

@@ -59,6 +59,7 @@ impl Engine {
                 };
                 out.push(Command::Record(Decision::Limit { limit, from, to, holder }));
             }
+            Control::Gap { .. } => {}
             Control::Gate { level } => {
                 if level > OPEN {
                     self.trip(ts, Cause::GateWord, false, false, out, observer);

@@ -2,7 +2,7 @@
 
 use crate::step::Engine;
 use domain::{AccountId, AssetIdx, InstrumentIdx, Nanos};
-use execution::StopPolicy;
+use execution::{AskPolicy, StopPolicy};
 use risk::{ClampConfig, GuardConfig, LimitError, Profile};
 use std::fmt;
 use strategy::Strategy;
@@ -24,6 +24,8 @@ pub struct EngineConfig {
     pub accounts: Vec<AccountId>,
     /// How the desk watches over stops.
     pub stops: StopPolicy,
+    /// How orders are followed whose answers stay away; `None` for a venue that answers every order, where nothing is asked.
+    pub asking: Option<AskPolicy>,
     /// What the guard of the account watches for; `None` for runs that take the losses as they come.
     pub guard: Option<GuardConfig>,
     /// The clamps of the size of entries; `None` for those that belong to the limits.

@@ -10,7 +10,7 @@ use domain::codec::{CodecError, Reader, Stored, put_all, put_bytes, put_version}
 use domain::{InstrumentIdx, InstrumentTable, MarketView, UnixNanos, stored_enum};
 use strategy::Strategy;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const WHAT: &str = "an engine";
 
 impl Engine {
@@ -32,6 +32,7 @@ impl Engine {
         self.mode.put(out);
         (self.level, self.bare).put(out);
         (self.sampler_armed, self.day_armed).put(out);
+        self.negative.put(out);
         self.faults.put(out);
         self.trips.save(out);
         self.digest.put(out);
@@ -72,6 +73,7 @@ impl Engine {
         self.mode = Stored::take(from)?;
         (self.level, self.bare) = Stored::take(from)?;
         (self.sampler_armed, self.day_armed) = Stored::take(from)?;
+        self.negative = Stored::take(from)?;
         self.faults = Stored::take(from)?;
         if self.faults.len() > FAULTS_MAX || (!self.faults.is_empty() && !self.mode.is_stuck()) {
             return Err(CodecError::Invalid { what: "the faults of an engine" });
@@ -186,6 +188,8 @@ mod tests {
             Fault::Alarm(Alarm::ReductionRejected(id, RejectReason::SelfMatch)),
             Fault::Alarm(Alarm::EndedByVenue(id)),
             Fault::Alarm(Alarm::Unprotected(DenyReason::Tick)),
+            Fault::Alarm(Alarm::Overfilled(id)),
+            Fault::Alarm(Alarm::VenueIdReused(id, domain::VenueOrderId(9))),
         ];
         for input in [
             OrderInput::Accepted,
@@ -196,6 +200,7 @@ mod tests {
             OrderInput::CancelRejected,
             OrderInput::Expired,
             OrderInput::AnswerOverdue,
+            OrderInput::Completed,
         ] {
             faults.push(Fault::Alarm(Alarm::Illegal(id, IllegalTransition { from: OrderStatus::Expired, input })));
         }

@@ -2,12 +2,13 @@
 //!
 //! The branching is here; strategies, risk, execution and portfolio compute and return.
 
+use crate::safety::alert;
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, Cause, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx, InstrumentTable,
-    MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos,
-    WorkStyle,
+    AccountId, AccountReport, AlertKind, AssetIdx, Cause, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx,
+    InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx,
+    TimerFired, UnixNanos, WorkStyle,
 };
 use execution::{Alarm, Desk, Key};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
@@ -70,6 +71,8 @@ pub struct Engine {
     pub(crate) keys: Vec<Key>,
     pub(crate) sampler_armed: bool,
     pub(crate) day_armed: bool,
+    /// Balances that were told to be below zero and are so still.
+    pub(crate) negative: Vec<(AccountId, AssetIdx)>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) trips: RoundTrips,
     pub(crate) booked: Option<Booked>,
@@ -97,7 +100,7 @@ impl Engine {
             view: MarketView::default(),
             portfolio: Portfolio::new(config.report_currency),
             gate: gate(&config),
-            desk: Desk::new(config.epoch).with_stops(config.stops),
+            desk: Desk::new(config.epoch).with_stops(config.stops).with_asking(config.asking),
             strategies: Vec::new(),
             subscribers: Vec::new(),
             outputs: Vec::with_capacity(16),
@@ -114,6 +117,7 @@ impl Engine {
             keys: Vec::with_capacity(16),
             sampler_armed: false,
             day_armed: false,
+            negative: Vec::new(),
             faults: Vec::new(),
             trips: RoundTrips::new(),
             booked: None,
@@ -195,7 +199,10 @@ impl Engine {
         }
         if out.len() != first {
             for command in out.iter().skip(first) {
-                if let Command::Cancel { account, .. } = command {
+                if let Command::Cancel { account, .. }
+                | Command::Query { account, .. }
+                | Command::Reconcile { account, .. } = command
+                {
                     self.gate.count_message(*account, ts);
                 }
             }
@@ -221,6 +228,7 @@ impl Engine {
                     TimerFired::Minute => 2,
                     TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
                     TimerFired::Desk => 4,
+                    TimerFired::Reconcile => 5,
                 });
                 self.on_timer(ts, *timer, out, observer);
             }
@@ -252,6 +260,10 @@ impl Engine {
             EventBody::Control(control) => {
                 control.digest(&mut self.digest);
                 self.on_control(ts, control, out, observer);
+            }
+            EventBody::VenueState(state) => {
+                state.digest(&mut self.digest);
+                self.on_venue_state(ts, state, out, observer);
             }
             EventBody::NotSent(stopped) => {
                 stopped.digest(&mut self.digest);
@@ -412,24 +424,34 @@ impl Engine {
         }
     }
 
-    fn on_report<O: Observer>(
+    pub(crate) fn on_report<O: Observer>(
         &mut self,
         ts: UnixNanos,
         report: &AccountReport,
         out: &mut Vec<Command>,
         observer: &mut O,
     ) {
+        let mut report = *report;
+        if let ReportBody::Filled { fill, complete } = &mut report.body {
+            if self.desk.executions().knows(fill) {
+                return self.on_repeated(ts, fill, *complete, out, observer);
+            }
+            self.attribute(fill, out);
+        }
+        let report = &report;
         let mut late = false;
         let booked = match &report.body {
             ReportBody::Filled { fill, .. } => {
                 late = self.late_fill(fill.account, fill.instrument, fill.strategy, out);
-                self.book(ts, fill, observer)
+                self.book(ts, report.ts_event, fill, out, observer)
             }
             ReportBody::Funding { account, instrument, asset, amount } => {
                 self.portfolio.funding(*account, *instrument, *asset, *amount)
             }
             ReportBody::Transfer { account, asset, amount } => self.portfolio.transfer(*account, *asset, *amount),
+            ReportBody::Charge { account, asset, amount } => self.portfolio.charge(*account, *asset, *amount),
             ReportBody::Accepted { .. }
+            | ReportBody::Replaced { .. }
             | ReportBody::Triggered { .. }
             | ReportBody::Rejected { .. }
             | ReportBody::Canceled { .. }
@@ -446,7 +468,9 @@ impl Engine {
             self.told_to_guard(ts, &report.body);
         }
         self.refresh_standing(ts);
-        if let Some(alarm) = self.at_desk(ts, out, observer, |desk, world| desk.on_report(&report.body, world)) {
+        if let Some(alarm) =
+            self.at_desk(ts, out, observer, |desk, world| desk.on_report_of(report.ts_event, &report.body, world))
+        {
             self.fault(Fault::Alarm(alarm), out);
         }
         if late {
@@ -462,12 +486,64 @@ impl Engine {
         }
     }
 
-    fn book<O: Observer>(&mut self, ts: UnixNanos, fill: &Fill, observer: &mut O) -> Result<(), LedgerError> {
+    /// An execution that was booked before: it changes nothing.
+    fn on_repeated<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        fill: &Fill,
+        complete: bool,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
+        self.desk.executions_mut().count_repeated();
+        self.at_desk(ts, out, observer, |desk, world| desk.on_repeated(fill, complete, world));
+    }
+
+    /// Says whose an execution is. An adapter cannot always know that; one of an order that is known to nobody is booked apart, so that what
+    /// we hold is what the venue says, and the fault that it is keeps new risk away.
+    pub(crate) fn attribute(&self, fill: &mut Fill, out: &mut Vec<Command>) {
+        if let Some(owner) = self.desk.owner_of(fill.client_id) {
+            fill.strategy = owner;
+        } else if fill.client_id.is_foreign() || fill.strategy.index() >= self.strategies.len() {
+            fill.strategy = StrategyIdx::OUTSIDE;
+            let quantity = self.table.get(fill.instrument).map(|i| i.quantity(fill.quantity).to_f64());
+            let (account, instrument) = (fill.account, Some(fill.instrument));
+            out.push(alert(AlertKind::Quarantined, account, instrument, Some(fill.strategy), quantity, None));
+        }
+    }
+
+    fn book<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        ts_event: UnixNanos,
+        fill: &Fill,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) -> Result<(), LedgerError> {
         self.booked = None;
-        let effect = self.portfolio.apply_fill(&self.table, fill)?;
-        let trip =
-            self.table.get(fill.instrument).and_then(|instrument| self.trips.on_fill(ts, instrument, fill, &effect));
+        let effect = match self.portfolio.apply_fill(&self.table, fill) {
+            Err(LedgerError::ShortSpot { account, instrument, strategy, held, taken }) => {
+                // What was executed is booked, and that it cannot be is the fault.
+                let effect = self.portfolio.apply_fill_as_it_is(&self.table, fill)?;
+                self.desk.executions_mut().note(ts_event, fill);
+                self.booked = Some(Booked { effect, trip: None });
+                for posting in effect.postings.as_slice() {
+                    self.look_at_balance(posting.account, posting.asset, out);
+                }
+                return Err(LedgerError::ShortSpot { account, instrument, strategy, held, taken });
+            }
+            effect => effect?,
+        };
+        self.desk.executions_mut().note(ts_event, fill);
+        let trip = if fill.strategy == StrategyIdx::OUTSIDE {
+            None
+        } else {
+            self.table.get(fill.instrument).and_then(|instrument| self.trips.on_fill(ts, instrument, fill, &effect))
+        };
         self.booked = Some(Booked { effect, trip });
+        for posting in effect.postings.as_slice() {
+            self.look_at_balance(posting.account, posting.asset, out);
+        }
         if O::ACTIVE {
             observer.fill(ts, fill, effect.realised);
         }
@@ -501,6 +577,7 @@ impl Engine {
             TimerFired::Strategy { strategy, id } => {
                 self.ask(ts, strategy, None, out, observer, |s, context, outputs| s.on_timer(context, id, outputs));
             }
+            TimerFired::Reconcile => {}
             TimerFired::Desk => {
                 self.at_desk(ts, out, observer, |desk, world| desk.on_time(world));
                 if self.mode.mode() != Mode::Normal {
@@ -650,6 +727,7 @@ impl Engine {
         d.word(u64::from(self.level) | u64::from(self.bare) << 8);
         let flags = [self.faults.is_empty(), self.sampler_armed, self.day_armed];
         flags.iter().for_each(|&flag| d.word(u64::from(flag)));
+        self.negative.iter().for_each(|(account, asset)| d.word(u64::from(account.0) | u64::from(asset.0) << 16));
         // Amounts are rounded at the precision of their asset.
         self.table.assets().iter().for_each(|asset| d.word(u64::from(asset.decimals)));
         self.table.instruments().iter().for_each(|i| i.digest(&mut d));

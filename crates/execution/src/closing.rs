@@ -1,14 +1,12 @@
-//! Positions that are to be closed, and orders that ended: what the desk must not forget when an order is gone.
+//! Positions that are to be closed: what the desk must not forget when an order is gone.
 //!
 //! In:  exits asked for by strategies or for want of protection; ends of orders.
-//! Out: whether a position is still to be closed and may be tried again; what an order was for whose fill comes after its end.
+//! Out: whether a position is still to be closed and may be tried again.
 //! Whether a position is closed is the ledger's to say, and sending is the desk's.
 
 use crate::desk::Key;
-use crate::orders::Purpose;
 use domain::codec::{CodecError, Reader, Stored};
-use domain::{ClientOrderId, Digest, Digestible, Nanos, UnixNanos, stored_struct};
-use std::collections::VecDeque;
+use domain::{Digest, Digestible, Nanos, UnixNanos, stored_struct};
 
 /// How often the venue may end an order that reduces a position, one after the other and without a fill, before the next try waits: an
 /// answer that comes at once would otherwise be asked for again for ever.
@@ -148,44 +146,6 @@ impl Digestible for Closing {
     }
 }
 
-/// The last orders that ended before they were filled: a venue may report a fill after the end.
-#[derive(Clone, Debug)]
-pub struct Ended(VecDeque<(ClientOrderId, Purpose)>);
-
-/// How many are kept. A fill that comes later than that many ends is one of an order that is not known.
-const ENDED_MAX: usize = 64;
-
-impl Default for Ended {
-    fn default() -> Self {
-        Self(VecDeque::with_capacity(ENDED_MAX))
-    }
-}
-
-impl Ended {
-    /// An order ended.
-    pub fn push(&mut self, id: ClientOrderId, purpose: Purpose) {
-        if self.0.len() == ENDED_MAX {
-            self.0.pop_front();
-        }
-        self.0.push_back((id, purpose));
-    }
-
-    /// What an order was for.
-    #[must_use]
-    pub fn find(&self, id: ClientOrderId) -> Option<Purpose> {
-        self.0.iter().find(|(ended, _)| *ended == id).map(|(_, purpose)| *purpose)
-    }
-}
-
-impl Digestible for Ended {
-    fn digest(&self, d: &mut Digest) {
-        for (id, purpose) in &self.0 {
-            d.wide(id.raw() as i128);
-            purpose.digest(d);
-        }
-    }
-}
-
 stored_struct!(Entry { key, closing, failures, waits, due });
 
 impl Stored for Closing {
@@ -194,22 +154,6 @@ impl Stored for Closing {
     }
     fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
         Stored::take(from).map(Self)
-    }
-}
-
-impl Stored for Ended {
-    fn put(&self, out: &mut Vec<u8>) {
-        (self.0.len() as u64).put(out);
-        self.0.iter().for_each(|end| end.put(out));
-    }
-    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let ends = Vec::<(ClientOrderId, Purpose)>::take(from)?;
-        if ends.len() > ENDED_MAX {
-            return Err(CodecError::Invalid { what: "the orders that ended last" });
-        }
-        let mut ended = Self::default();
-        ended.0.extend(ends);
-        Ok(ended)
     }
 }
 
@@ -254,15 +198,5 @@ mod tests {
             now = due;
             assert!(!closing.failed(KEY, now), "and that failed, too");
         }
-    }
-
-    #[test]
-    fn the_last_ends_are_kept_and_older_ones_leave() {
-        let mut ended = Ended::default();
-        let id = |n| ClientOrderId::new(AccountId(0), 1, n);
-        for n in 0..=ENDED_MAX as u64 {
-            ended.push(id(n), Purpose::Exit);
-        }
-        assert_eq!((ended.find(id(0)), ended.find(id(1))), (None, Some(Purpose::Exit)));
     }
 }

@@ -3,19 +3,23 @@
 //! In:  validated signals; reports of venues, after the ledger has booked them.
 //! Out: commands. Every submit passed the gate in this step; what waits, waits unapproved and is checked again.
 
-use crate::closing::{Closing, Ended};
-use crate::emergency::Standing;
+use crate::ask::{AskPolicy, query};
+use crate::closing::Closing;
+use crate::emergency::{Standing, alert};
+use crate::ended::{Ended, asked};
+use crate::executions::Executions;
 use crate::held_back::{Parts, TRY_AGAIN, Unsent};
 use crate::order_state::{IllegalTransition, OrderInput};
 use crate::orders::{Orders, Purpose, Working};
 use crate::parents::Parents;
 use crate::plans::Plans;
 use crate::protect;
+use crate::recent::Recent;
 use crate::watch::StopPolicy;
 use domain::{
-    AccountId, ClientOrderId, Entry, InstrumentIdx, Intent, Mode, Money, Observer, OrderClass, OrderQuantity,
-    OrderSpec, OrderStatus, OrderType, Quantity, RejectReason, ReportBody, Rounding, Side, StrategyIdx, TimeInForce,
-    UnixNanos,
+    AccountId, AlertKind, ClientOrderId, Entry, InstrumentIdx, Intent, Mode, Money, Observer, OrderClass,
+    OrderQuantity, OrderSpec, OrderStatus, OrderType, Quantity, RejectReason, ReportBody, Rounding, Side, StrategyIdx,
+    TimeInForce, UnixNanos, VenueOrderId,
 };
 use risk::check::OwnOrders;
 use risk::{Command, DenyReason, EntryIntent, Gate, Refusal, Scene, Validated};
@@ -46,6 +50,10 @@ pub enum Alarm {
     EndedByVenue(ClientOrderId),
     /// A position could not be given its stop; it is closed at the market.
     Unprotected(DenyReason),
+    /// The venue filled more of an order than it asked for. It is booked, for the venue is the truth.
+    Overfilled(ClientOrderId),
+    /// The venue's number of an order is one that another order had.
+    VenueIdReused(ClientOrderId, VenueOrderId),
 }
 
 impl fmt::Display for Alarm {
@@ -56,6 +64,10 @@ impl fmt::Display for Alarm {
             Self::ReductionRejected(id, reason) => write!(f, "the venue refused reduction {id}: {}", reason.name()),
             Self::EndedByVenue(id) => write!(f, "the venue ended reduction {id}, and those before it"),
             Self::Unprotected(reason) => write!(f, "a position could not be given its stop: {}", reason.key()),
+            Self::Overfilled(id) => write!(f, "the venue filled more of order {id} than it asked for"),
+            Self::VenueIdReused(id, venue_id) => {
+                write!(f, "the venue gave order {id} the number {}, which another order had", venue_id.0)
+            }
         }
     }
 }
@@ -76,6 +88,10 @@ pub struct Desk {
     pub(crate) epoch: u32,
     pub(crate) next_ordinal: u64,
     pub(crate) policy: StopPolicy,
+    pub(crate) asking: Option<AskPolicy>,
+    pub(crate) executions: Executions,
+    /// Orders by the venue's number, within account and instrument.
+    pub(crate) venue_ids: Recent<ClientOrderId>,
     pub(crate) standing: Standing,
     pub(crate) unsent: Unsent,
     pub(crate) parts: Parts,
@@ -84,6 +100,9 @@ pub struct Desk {
     /// The earliest timer that was asked for and has not fired.
     pub(crate) armed: Option<UnixNanos>,
 }
+
+/// How many of the venue's numbers of orders are kept.
+const VENUE_IDS_KEPT: usize = 4_096;
 
 /// The most stops (and targets) that are sent for one position in one step.
 const BATCH_MAX: usize = 32;
@@ -105,6 +124,9 @@ impl Desk {
             epoch,
             next_ordinal: 1,
             policy: StopPolicy::AT_ONCE,
+            asking: None,
+            executions: Executions::default(),
+            venue_ids: Recent::with_capacity(VENUE_IDS_KEPT),
             standing: Standing::default(),
             unsent: Unsent::default(),
             parts: Parts::default(),
@@ -117,6 +139,29 @@ impl Desk {
     #[must_use]
     pub fn with_stops(self, policy: StopPolicy) -> Self {
         Self { policy, ..self }
+    }
+
+    /// The same desk that asks where orders are whose answers stay away.
+    #[must_use]
+    pub fn with_asking(self, asking: Option<AskPolicy>) -> Self {
+        Self { asking, ..self }
+    }
+
+    /// Executions that were booked.
+    #[must_use]
+    pub const fn executions(&self) -> &Executions {
+        &self.executions
+    }
+
+    /// Executions that were booked, to be added to.
+    pub const fn executions_mut(&mut self) -> &mut Executions {
+        &mut self.executions
+    }
+
+    /// Whose an order is, as far as that is known here.
+    #[must_use]
+    pub fn owner_of(&self, id: ClientOrderId) -> Option<StrategyIdx> {
+        self.orders.get(id).map(|w| w.spec.strategy).or_else(|| self.ended.find(id).map(|end| end.strategy))
     }
 
     /// The orders that work.
@@ -174,9 +219,38 @@ impl Desk {
 
     /// Acts on what a venue said of an order. Fills must have been booked in the ledger before.
     pub fn on_report<O: Observer>(&mut self, body: &ReportBody, world: &mut World<'_, '_, O>) -> Option<Alarm> {
-        let alarm = self.take_report(body, world);
+        self.on_report_of(world.scene.ts, body, world)
+    }
+
+    /// The same for something that the venue said at `ts_event`, on its clock.
+    pub fn on_report_of<O: Observer>(
+        &mut self,
+        ts_event: UnixNanos,
+        body: &ReportBody,
+        world: &mut World<'_, '_, O>,
+    ) -> Option<Alarm> {
+        let alarm = match *body {
+            ReportBody::Status { client_id, status, filled } => {
+                self.on_status(ts_event, client_id, status, filled, world)
+            }
+            ReportBody::Replaced { .. } => self.on_replaced(body, world),
+            _ => self.take_report(body, world),
+        };
         self.finish(world);
         alarm
+    }
+
+    /// An execution that was booked before came again, and this time the venue says that nothing of the order is left.
+    pub fn on_repeated<O: Observer>(&mut self, fill: &domain::Fill, complete: bool, world: &mut World<'_, '_, O>) {
+        let Some(order) = self.orders.get(fill.client_id).filter(|_| complete) else { return };
+        // Of one that asks for a quantity the sum says whether it is complete.
+        if asked(&order.spec).is_none() {
+            let key = order.key();
+            self.end(fill.client_id, OrderStatus::Filled, world);
+            self.settle(key, world);
+            self.release_crossed(key, world);
+            self.finish(world);
+        }
     }
 
     /// What every step of the desk ends with.
@@ -193,7 +267,11 @@ impl Desk {
         self.arm(world);
     }
 
-    fn take_report<O: Observer>(&mut self, body: &ReportBody, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+    pub(crate) fn take_report<O: Observer>(
+        &mut self,
+        body: &ReportBody,
+        world: &mut World<'_, '_, O>,
+    ) -> Option<Alarm> {
         let (id, input, cause) = match *body {
             ReportBody::Accepted { client_id, .. } => (client_id, OrderInput::Accepted, None),
             ReportBody::Rejected { client_id, reason } => (client_id, OrderInput::Rejected, Some(reason)),
@@ -205,21 +283,37 @@ impl Desk {
             ReportBody::Canceled { client_id, reason } => (client_id, OrderInput::Canceled, reason),
             ReportBody::Expired { client_id } => (client_id, OrderInput::Expired, None),
             // An order that ended while our cancel was on its way is no longer in the list, and that is all there is to know.
-            ReportBody::CancelRejected { client_id, .. } => return self.on_cancel_refused(client_id, world),
+            ReportBody::CancelRejected { client_id, reason } => {
+                return self.on_cancel_refused(client_id, reason, world);
+            }
             // Of an order that ended, a report that comes late, its fill having overtaken it, says nothing new.
             ReportBody::Triggered { client_id } => return self.on_set_off(client_id, world),
             ReportBody::Amended { .. }
+            | ReportBody::Replaced { .. }
+            | ReportBody::Charge { .. }
             | ReportBody::AmendRejected { .. }
             | ReportBody::Status { .. }
             | ReportBody::Funding { .. }
             | ReportBody::Transfer { .. } => return None,
         };
-        let Some(order) = self.orders.get_mut(id) else { return self.on_stranger(id, body, world) };
+        let (now, asks) = (world.scene.ts, self.asking.is_some());
+        let Some(order) = self.orders.get_mut(id) else { return self.on_stranger(id, input, body, world) };
+        let (mut over, mut short) = (false, false);
+        let mut input = input;
+        if let OrderInput::Filled { quantity, complete } = &mut input
+            && let Some(left) =
+                asked(&order.spec).and_then(|asked| asked.checked_sub(order.state.filled())?.checked_sub(*quantity))
+        {
+            // The sum says whether something is left: an execution that was recovered does not know, and one may come before earlier ones.
+            (over, short) = (left < Quantity::ZERO, left > Quantity::ZERO && *complete);
+            *complete = left <= Quantity::ZERO || (*complete && !asks);
+        }
         let asked_for = order.unwanted || order.state.status() == OrderStatus::CancelPending;
         let status = match order.state.apply(input) {
             Ok(status) => status,
             Err(error) => return Some(Alarm::Illegal(id, error)),
         };
+        order.hear(now);
         if !order.unwanted {
             // The venue answered.
             order.due = None;
@@ -230,6 +324,16 @@ impl Desk {
         }
         let key = order.key();
         let purpose = order.purpose;
+        if short && asks && order.state.apply(OrderInput::AnswerOverdue).is_ok() {
+            // Its earlier fills are on their way, or were missed: then the venue is asked.
+            order.due = Some(now.saturating_add(TRY_AGAIN));
+        }
+        let mut reused = None;
+        if let ReportBody::Accepted { venue_id, .. } = *body {
+            order.venue_id = Some(venue_id);
+            reused = self.note_venue_id(id, key, venue_id);
+        }
+        let Some(order) = self.orders.get_mut(id) else { return reused };
         if let (ReportBody::Filled { fill, .. }, Some(reservation)) = (body, order.reservation.as_mut()) {
             let notional = (world.scene.table.get(fill.instrument))
                 .and_then(|i| i.notional(i.price(fill.price), i.quantity(fill.quantity), Rounding::Up))
@@ -241,13 +345,13 @@ impl Desk {
         if protective && matches!(input, OrderInput::Filled { .. }) {
             // What is filled was set off, whether or not the venue said so.
             order.set_off = true;
-            self.leave(key, world.out);
+            self.leave(key, world);
         }
-        if ended
-            && let Some(done) = self.orders.remove(id)
-            && let Some(reservation) = done.reservation
-        {
-            world.gate.release(reservation);
+        if ended {
+            self.end(id, status, world);
+        }
+        if over {
+            alert(AlertKind::Overfilled, key, None, world.out);
         }
         let alarm = match input {
             OrderInput::Filled { .. } => {
@@ -259,9 +363,6 @@ impl Desk {
                 self.settle(key, world)
             }
             OrderInput::Rejected | OrderInput::Canceled | OrderInput::Expired => {
-                if input != OrderInput::Rejected {
-                    self.ended.push(id, purpose);
-                }
                 if asked_for || matches!(purpose, Purpose::Entry { .. }) {
                     self.settle(key, world)
                 } else {
@@ -269,26 +370,45 @@ impl Desk {
                     self.on_lost(id, key, purpose, rejected, world)
                 }
             }
-            OrderInput::Accepted | OrderInput::CancelSent | OrderInput::CancelRejected | OrderInput::AnswerOverdue => {
-                None
-            }
+            OrderInput::Accepted
+            | OrderInput::CancelSent
+            | OrderInput::CancelRejected
+            | OrderInput::AnswerOverdue
+            | OrderInput::Completed => None,
         };
         if ended {
             self.release_crossed(key, world);
         }
-        alarm
+        alarm.or(over.then_some(Alarm::Overfilled(id))).or(reused)
     }
 
     /// The venue refused to take an order off that is to go: it is asked again, an entry at once.
-    fn on_cancel_refused<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+    fn on_cancel_refused<O: Observer>(
+        &mut self,
+        id: ClientOrderId,
+        reason: RejectReason,
+        world: &mut World<'_, '_, O>,
+    ) -> Option<Alarm> {
+        let due = self.answer_due(world.scene.ts);
         let order = self.orders.get_mut(id)?;
+        if order.state.status() != OrderStatus::CancelPending {
+            // Said twice, or of a cancel that nobody waits for any more.
+            return None;
+        }
+        if self.asking.is_some() && (reason == RejectReason::UnknownOrder || !order.state.is_known()) {
+            // It ended and its end was missed, it never arrived, or it is on its way still: the venue is asked which.
+            if order.state.apply(OrderInput::AnswerOverdue).is_ok() {
+                query(order, world.scene.ts, world.out);
+            }
+            return None;
+        }
         if let Err(error) = order.state.apply(OrderInput::CancelRejected) {
             return Some(Alarm::Illegal(id, error));
         }
         if order.unwanted {
             order.refused = order.refused.saturating_add(1);
             if order.is_entry() && order.refused <= CANCELS_AT_ONCE {
-                cancel(order, world.out);
+                cancel(order, due, world.out);
             } else {
                 order.due = Some(world.scene.ts.saturating_add(TRY_AGAIN));
             }
@@ -301,14 +421,15 @@ impl Desk {
         let order = self.orders.get_mut(id).filter(|w| !w.is_entry())?;
         (order.set_off, order.due) = (true, None);
         let key = order.key();
-        self.leave(key, world.out);
+        self.leave(key, world);
         self.settle(key, world)
     }
 
     /// A position is being closed by its own stop or target: its entries are taken off, and what is held beyond will be closed, too.
-    fn leave(&mut self, key: Key, out: &mut Vec<Command>) {
+    fn leave<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) {
+        let due = self.answer_due(world.scene.ts);
         for entry in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.is_entry()) {
-            cancel(entry, out);
+            cancel(entry, due, world.out);
         }
         self.closing.go_on(key);
         self.parents.close(key);
@@ -318,13 +439,24 @@ impl Desk {
     fn on_stranger<O: Observer>(
         &mut self,
         id: ClientOrderId,
+        input: OrderInput,
         body: &ReportBody,
         world: &mut World<'_, '_, O>,
     ) -> Option<Alarm> {
-        let ReportBody::Filled { fill, .. } = body else { return Some(Alarm::UnknownOrder(id)) };
+        if matches!(input, OrderInput::Accepted | OrderInput::Filled { .. })
+            && let Some((spec, purpose)) = self.ended.take_given_up(id)
+        {
+            // The venue did not know it, and now it is there.
+            self.adopt(spec, purpose, world);
+            return self.take_report(body, world);
+        }
+        let end = self.ended.find(id).copied();
+        let ReportBody::Filled { fill, .. } = body else {
+            // Said twice, or overtaken by its own end: nothing new.
+            return if end.is_some() { None } else { Some(Alarm::UnknownOrder(id)) };
+        };
         let key = (fill.account, fill.instrument, fill.strategy);
-        let known = self.ended.find(id);
-        if let Some(Purpose::Entry { stop, target }) = known {
+        if let Some(Purpose::Entry { stop, target }) = end.map(|end| end.purpose) {
             self.plans.set(key, stop, target, fill.side, (world.scene.ts, fill.price));
         }
         let quantity = world.scene.table.get(fill.instrument).map_or(Quantity::ZERO, |i| i.quantity(fill.quantity));
@@ -332,7 +464,18 @@ impl Desk {
         // Known or not, it changed a position: what protects that must follow.
         self.unsent.forget(key);
         let alarm = self.settle(key, world);
-        if known.is_some() { alarm } else { Some(Alarm::UnknownOrder(id)) }
+        let OrderInput::Filled { quantity, .. } = input else { return alarm };
+        match end.map(|end| end.status) {
+            None => Some(Alarm::UnknownOrder(id)),
+            Some(from @ OrderStatus::Rejected) => Some(Alarm::Illegal(id, IllegalTransition { from, input })),
+            Some(_) => {
+                let over = self.ended.filled(id, quantity).is_some_and(|left| left < Quantity::ZERO);
+                if over {
+                    alert(AlertKind::Overfilled, key, None, world.out);
+                }
+                alarm.or(over.then_some(Alarm::Overfilled(id)))
+            }
+        }
     }
 
     /// The venue refused or ended an order that reduces a position, and nobody asked for it.
@@ -451,7 +594,8 @@ impl Desk {
         self.next_ordinal += 1;
         self.closing.end((signal.account, signal.instrument, signal.strategy));
         let purpose = Purpose::Entry { stop: signal.stop, target: signal.target };
-        self.orders.add(Working::submitted(entry.spec, purpose, Some(entry.reservation)));
+        let due = self.answer_due(world.scene.ts);
+        self.orders.add(Working::submitted(entry.spec, purpose, Some(entry.reservation)).leaving(world.scene.ts, due));
         if O::ACTIVE {
             world.observer.order(world.scene.ts, &entry.spec, OrderClass::Entry);
         }
@@ -478,8 +622,9 @@ impl Desk {
     /// Takes entries off and closes what is held. Stops stay until the position is gone.
     pub(crate) fn exit<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Result<(), Refusal> {
         self.close_work(key, world);
+        let due = self.answer_due(world.scene.ts);
         for order in self.orders.of_mut(key.0, key.1, key.2).filter(|order| order.is_entry()) {
-            cancel(order, world.out);
+            cancel(order, due, world.out);
         }
         self.closing.begin(key);
         self.go_on_closing(key, world)
@@ -509,18 +654,19 @@ impl Desk {
             .unwrap_or(Quantity::ZERO);
         let Some((side, quantity)) = protect::closable_beyond(key, covered, &world.scene) else { return Ok(()) };
         let protected = self.orders.of(key.0, key.1, key.2).any(Working::protects);
+        let due = self.answer_due(world.scene.ts);
         for exit in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.purpose == Purpose::Exit && w.stays()) {
             if protected || exit.left() >= Some(quantity) {
                 return Ok(());
             }
             // It left when less was held, and nothing protects the rest: one for all of it takes its place.
-            cancel(exit, world.out);
+            cancel(exit, due, world.out);
         }
         match self.reduce(key, side, OrderType::Market, quantity, Purpose::Exit, world) {
             // The older entry is taken off first, and the reduction goes when that is done.
             Err(refusal) if refusal.reason == DenyReason::SelfMatch => {
                 for order in self.orders.crossing_mut(key.0, key.1, side, None).filter(|order| order.is_entry()) {
-                    cancel(order, world.out);
+                    cancel(order, due, world.out);
                 }
                 Ok(())
             }
@@ -568,11 +714,10 @@ impl Desk {
         };
         let approved = world.gate.check_reduction(spec, own, &world.scene, world.observer)?;
         self.next_ordinal += 1;
-        let mut order = Working::submitted(spec, purpose, None);
-        if purpose != Purpose::Target {
-            order.due = self.policy.confirm_within.map(|within| world.scene.ts.saturating_add(within));
-        }
-        self.orders.add(order);
+        let within = self.policy.confirm_within.filter(|_| purpose != Purpose::Target);
+        let due =
+            within.map(|within| world.scene.ts.saturating_add(within)).or_else(|| self.answer_due(world.scene.ts));
+        self.orders.add(Working::submitted(spec, purpose, None).leaving(world.scene.ts, due));
         if O::ACTIVE {
             world.observer.order(world.scene.ts, &spec, OrderClass::Reducing);
         }
@@ -616,6 +761,7 @@ impl Desk {
         // How much of the position the orders that stay cover, by purpose.
         let mut covered = [Quantity::ZERO; 2];
         // A price that makes dust of a position may be a bad print: what covers all of it stays until something of it is traded.
+        let due = self.answer_due(world.scene.ts);
         let cheap = if wanted.is_none() { protect::dust_by_value(key, &world.scene) } else { None };
         for order in self.orders.of_mut(key.0, key.1, key.2) {
             let slot = match order.purpose {
@@ -624,7 +770,7 @@ impl Desk {
                 Purpose::Exit | Purpose::Part if protect::goes_on(order, key, &world.scene) => continue,
                 // An exit that finds nothing left, or the other side, must not meet the next position.
                 Purpose::Exit | Purpose::Part if wanted.as_ref().is_none_or(|(side, _)| *side != order.spec.side) => {
-                    cancel(order, world.out);
+                    cancel(order, due, world.out);
                     continue;
                 }
                 Purpose::Entry { .. } | Purpose::Exit | Purpose::Part => continue,
@@ -637,7 +783,7 @@ impl Desk {
             let Some((side, levels)) = &wanted else {
                 let covers = |(side, quantity)| side == order.spec.side && order.left() == Some(quantity);
                 if !order.stays() || !cheap.is_some_and(covers) {
-                    cancel(order, world.out);
+                    cancel(order, due, world.out);
                 }
                 continue;
             };
@@ -646,7 +792,7 @@ impl Desk {
             let fits = levels[slot] == Some(order.spec.kind) && *side == order.spec.side && order.left() == next;
             match order.left().and_then(|left| covered[slot].checked_add(left)).filter(|_| fits && order.stays()) {
                 Some(sum) => (covered[slot], order.unwanted) = (sum, false),
-                None => cancel(order, world.out),
+                None => cancel(order, due, world.out),
             }
         }
         let Some((side, levels)) = wanted else {
@@ -753,10 +899,13 @@ pub(crate) fn holds_against(key: Key, side: Side, scene: &Scene<'_>) -> bool {
     held.raw().signum() * side.sign() < 0 && protect::closable(key, scene).is_some()
 }
 
-/// Sends a cancel, unless one is on its way.
-pub(crate) fn cancel(order: &mut Working, out: &mut Vec<Command>) {
+/// Sends a cancel, unless one is on its way. `due` is when it must have been answered.
+pub(crate) fn cancel(order: &mut Working, due: Option<UnixNanos>, out: &mut Vec<Command>) {
+    if !order.stays() {
+        return;
+    }
     if order.state.apply(OrderInput::CancelSent).is_ok() {
-        (order.unwanted, order.due) = (true, None);
+        (order.unwanted, order.due) = (true, due);
         out.push(Command::Cancel {
             client_id: order.spec.client_id,
             account: order.spec.account,

@@ -65,8 +65,9 @@ impl Desk {
     /// Takes all entries of an account off, and drops those that wait; each dropped one is recorded as refused.
     pub fn cancel_entries<O: Observer>(&mut self, account: AccountId, world: &mut World<'_, '_, O>) {
         self.drop_waiting(account, world);
+        let due = self.answer_due(world.scene.ts);
         for order in self.orders.iter_mut().filter(|w| w.spec.account == account && w.is_entry()) {
-            cancel(order, world.out);
+            cancel(order, due, world.out);
         }
         self.arm(world);
     }
@@ -77,8 +78,9 @@ impl Desk {
         self.drop_waiting(account, world);
         let standing = self.standing.of(account);
         (standing.flattens, standing.stripped) = (false, true);
+        let due = self.answer_due(world.scene.ts);
         for order in self.orders.iter_mut().filter(|w| w.spec.account == account) {
-            cancel(order, world.out);
+            cancel(order, due, world.out);
         }
         let scene = world.scene;
         open_in(account, &scene).for_each(|key| self.tell_stop(key, world));
@@ -241,7 +243,11 @@ impl Desk {
             // The older entry is taken off first, and the part goes when that is done.
             Err(refusal) if refusal.reason == DenyReason::SelfMatch => {
                 let entry = |w: &&mut Working| w.is_entry();
-                self.orders.crossing_mut(key.0, key.1, side, None).filter(entry).for_each(|w| cancel(w, world.out));
+                let due = self.answer_due(world.scene.ts);
+                self.orders
+                    .crossing_mut(key.0, key.1, side, None)
+                    .filter(entry)
+                    .for_each(|w| cancel(w, due, world.out));
             }
             Err(refusal) => {
                 self.parts.remove(key);

@@ -6,10 +6,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod ask;
 pub mod closing;
 pub mod cost;
 pub mod desk;
 pub mod emergency;
+pub mod ended;
+pub mod executions;
 pub mod fee;
 pub mod held_back;
 pub mod order_state;
@@ -17,12 +20,14 @@ pub mod orders;
 mod parents;
 pub mod plans;
 pub mod protect;
+pub mod recent;
 pub mod route;
 mod saved;
 pub mod schedule;
 pub mod watch;
 mod work;
 
+pub use ask::AskPolicy;
 pub use desk::{Alarm, Desk, Key, World};
 pub use order_state::{IllegalTransition, OrderInput, OrderState};
 pub use orders::{Orders, Purpose, Working};

@@ -30,8 +30,10 @@ pub enum OrderInput {
     CancelRejected,
     /// Its time ended.
     Expired,
-    /// No answer came in time.
+    /// No answer came in time, or what the venue says of it contradicts what was known.
     AnswerOverdue,
+    /// The venue says that all of it is filled, and every fill is known.
+    Completed,
 }
 
 /// A step that cannot happen: the report is kept out of the state and told.
@@ -118,7 +120,10 @@ impl OrderState {
                     _ => S::PartiallyFilled,
                 }
             }
-            (S::Submitted | S::OutcomeUnknown, I::Accepted) => S::Accepted,
+            (S::Submitted | S::OutcomeUnknown, I::Accepted) if self.filled.is_zero() => S::Accepted,
+            (S::Submitted | S::OutcomeUnknown, I::Accepted) => S::PartiallyFilled,
+            // Said twice.
+            (S::Accepted, I::Accepted) => S::Accepted,
             // An answer that crossed our cancel, or that a fill overtook.
             (from @ (S::CancelPending | S::PartiallyFilled), I::Accepted) => from,
             (S::Submitted | S::OutcomeUnknown | S::CancelPending, I::Rejected) if self.filled.is_zero() => S::Rejected,
@@ -133,10 +138,17 @@ impl OrderState {
             (S::CancelPending, I::CancelRejected) if !self.known => S::Submitted,
             (S::CancelPending, I::CancelRejected) if self.filled.is_zero() => S::Accepted,
             (S::CancelPending, I::CancelRejected) => S::PartiallyFilled,
-            (from, I::CancelRejected) if from.is_terminal() => from,
-            (S::Submitted | S::CancelPending, I::AnswerOverdue) => S::OutcomeUnknown,
-            (from, I::AnswerOverdue) => from,
-            (_, I::Accepted | I::Rejected | I::CancelSent | I::Canceled | I::CancelRejected | I::Expired) => {
+            // Said twice, or of an order that nobody waits for any more. Where nothing is known it says nothing.
+            (from, I::CancelRejected) => from,
+            (from, I::AnswerOverdue) => {
+                if from.is_terminal() {
+                    from
+                } else {
+                    S::OutcomeUnknown
+                }
+            }
+            (from, I::Completed) if from == S::Filled || !from.is_terminal() => S::Filled,
+            (_, I::Accepted | I::Rejected | I::CancelSent | I::Canceled | I::Expired | I::Completed) => {
                 return illegal;
             }
         };
@@ -155,6 +167,7 @@ stored_enum!(OrderInput, "something that happened to an order" {
     6 => CancelRejected,
     7 => Expired,
     8 => AnswerOverdue,
+    9 => Completed,
 });
 stored_struct!(IllegalTransition { from, input });
 
@@ -190,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_usual_lives() {
-        let cases: [(&[OrderInput], OrderStatus, i64); 14] = [
+        let cases: [(&[OrderInput], OrderStatus, i64); 20] = [
             (&[I::Accepted, fill(1, false), fill(2, true)], S::Filled, 3),
             (&[fill(3, true)], S::Filled, 3),
             (&[fill(1, false), I::Accepted, fill(2, true)], S::Filled, 3),
@@ -205,6 +218,12 @@ mod tests {
             (&[fill(1, false), I::CancelSent, I::CancelRejected], S::PartiallyFilled, 1),
             (&[I::CancelSent, I::CancelRejected], S::Submitted, 0),
             (&[I::CancelSent, I::CancelRejected, I::Rejected], S::Rejected, 0),
+            (&[I::Accepted, I::Accepted], S::Accepted, 0),
+            (&[I::Accepted, I::CancelRejected], S::Accepted, 0),
+            (&[I::AnswerOverdue, I::CancelRejected], S::OutcomeUnknown, 0),
+            (&[fill(1, false), I::AnswerOverdue, I::Accepted], S::PartiallyFilled, 1),
+            (&[fill(2, false), I::AnswerOverdue, I::Completed], S::Filled, 2),
+            (&[I::Accepted, I::AnswerOverdue, I::Canceled], S::Canceled, 0),
         ];
         for (inputs, status, filled) in cases {
             let state = after(inputs).unwrap();
@@ -220,7 +239,7 @@ mod tests {
             &[I::Accepted, I::Rejected],
             &[I::Accepted, I::Canceled, I::Accepted],
             &[fill(1, false), I::Rejected],
-            &[I::Accepted, I::Accepted],
+            &[I::Accepted, I::Canceled, I::Completed],
             &[fill(0, false)],
         ];
         for inputs in cases {
@@ -234,8 +253,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_filled_quantity_never_shrinks_and_an_end_stays_an_end(steps in prop::collection::vec(0usize..9, 0..30)) {
-            let inputs = [I::Accepted, I::Rejected, fill(1, false), fill(1, true), I::CancelSent, I::Canceled, I::CancelRejected, I::Expired, I::AnswerOverdue];
+        fn the_filled_quantity_never_shrinks_and_an_end_stays_an_end(steps in prop::collection::vec(0usize..10, 0..30)) {
+            let inputs = [I::Accepted, I::Rejected, fill(1, false), fill(1, true), I::CancelSent, I::Canceled, I::CancelRejected, I::Expired, I::AnswerOverdue, I::Completed];
             let mut state = OrderState::submitted();
             for step in steps {
                 let before = state;

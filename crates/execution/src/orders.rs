@@ -7,7 +7,7 @@ use crate::order_state::OrderState;
 use domain::codec::{CodecError, Pack, Reader, Stored};
 use domain::{
     AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, Nanos, OrderQuantity, OrderSpec, OrderStatus, Price,
-    Quantity, Rate, Side, StopLevel, StopPlan, StrategyIdx, UnixNanos, stored_enum,
+    Quantity, Rate, Side, StopLevel, StopPlan, StrategyIdx, UnixNanos, VenueOrderId, stored_enum,
 };
 use risk::{Reservation, Restorer};
 
@@ -50,14 +50,52 @@ pub struct Working {
     pub unwanted: bool,
     /// How often the venue refused to take it off.
     pub refused: u8,
+    /// When it left us.
+    pub sent: UnixNanos,
+    /// When something was last heard of it.
+    pub heard: Option<UnixNanos>,
+    /// The venue's number, once it is known.
+    pub venue_id: Option<VenueOrderId>,
+    /// How often the venue was asked where it is, since something was heard of it.
+    pub asks: u8,
+    /// How often the venue said that it does not know it, each time asked anew.
+    pub denials: u8,
+    /// How often it had been asked when it said so last.
+    pub denied_at: u8,
 }
 
 impl Working {
     /// An order that has just left us.
     #[must_use]
     pub const fn submitted(spec: OrderSpec, purpose: Purpose, reservation: Option<Reservation>) -> Self {
-        let state = OrderState::submitted();
-        Self { spec, purpose, state, set_off: false, reservation, due: None, unwanted: false, refused: 0 }
+        Self {
+            spec,
+            purpose,
+            state: OrderState::submitted(),
+            set_off: false,
+            reservation,
+            due: None,
+            unwanted: false,
+            refused: 0,
+            sent: UnixNanos(0),
+            heard: None,
+            venue_id: None,
+            asks: 0,
+            denials: 0,
+            denied_at: 0,
+        }
+    }
+
+    /// The same, sent at `ts`, with an answer expected by `due`.
+    #[must_use]
+    pub fn leaving(mut self, ts: UnixNanos, due: Option<UnixNanos>) -> Self {
+        (self.sent, self.due) = (ts, due);
+        self
+    }
+
+    /// Something was heard of it at `now`: nothing has to be asked.
+    pub const fn hear(&mut self, now: UnixNanos) {
+        (self.heard, self.asks, self.denials, self.denied_at) = (Some(now), 0, 0, 0);
     }
 
     /// Whose it is, in what.
@@ -87,7 +125,12 @@ impl Working {
     /// Whether nobody has asked for it to be taken off.
     #[must_use]
     pub fn stays(&self) -> bool {
-        self.state.status() != OrderStatus::CancelPending
+        match self.state.status() {
+            OrderStatus::CancelPending => false,
+            // The cancel's answer stays away.
+            OrderStatus::OutcomeUnknown => !self.unwanted,
+            _ => true,
+        }
     }
 
     /// Whether it reduces a position and is at it: set off, or filled in part.
@@ -136,6 +179,18 @@ impl Orders {
             "epoch and ordinal grow"
         );
         self.working.push(order);
+    }
+
+    /// Takes an order over that is older than some that are here.
+    pub fn adopt(&mut self, order: Working) {
+        let at = self.working.partition_point(|w| age(w.spec.client_id) < age(order.spec.client_id));
+        self.working.insert(at, order);
+    }
+
+    /// The order of an id.
+    #[must_use]
+    pub fn get(&self, id: ClientOrderId) -> Option<&Working> {
+        self.working.get(self.find(id)?)
     }
 
     /// The order of an id.
@@ -276,7 +331,7 @@ const fn age(id: ClientOrderId) -> (u32, u64) {
 stored_enum!(Purpose, "the purpose of an order" { 1 => Entry { stop, target }, 2 => Exit, 3 => Stop, 4 => Target, 5 => Part });
 
 /// How many bytes an order takes beside its terms and its reservation.
-const STATE_WIDTH: usize = 75;
+const STATE_WIDTH: usize = 104;
 
 /// For snapshots. Each order has one width, so that thousands of them are written quickly; what an order does not have is zero.
 impl Working {
@@ -303,6 +358,8 @@ impl Working {
         state.u8(self.state.status() as u8).i128(self.state.filled().raw()).bool(self.state.is_known());
         state.bool(self.set_off).bool(self.unwanted).u8(self.refused);
         state.maybe_i64(self.due.map(|due| due.0.cast_signed())).bool(self.reservation.is_some());
+        state.i64(self.sent.0.cast_signed()).maybe_i64(self.heard.map(|at| at.0.cast_signed()));
+        state.maybe_i64(self.venue_id.map(|id| id.0.cast_signed())).u8(self.asks).u8(self.denials).u8(self.denied_at);
         // One append for the whole order.
         let mut bytes = [0; OrderSpec::WIDTH + STATE_WIDTH + Reservation::WIDTH];
         let (spec, rest) = bytes.split_at_mut(OrderSpec::WIDTH);
@@ -342,11 +399,30 @@ impl Working {
         let (state, set_off, unwanted, refused) = (OrderState::take(from)?, from.bool()?, from.bool()?, from.u8()?);
         let due = from.maybe_i64()?.map(|due| UnixNanos(due.cast_unsigned()));
         let reserved = from.bool()?;
+        let (sent, heard) = (UnixNanos(from.i64()?.cast_unsigned()), from.maybe_i64()?);
+        let (heard, venue_id) = (heard.map(|at| UnixNanos(at.cast_unsigned())), from.maybe_i64()?);
+        let venue_id = venue_id.map(|id| VenueOrderId(id.cast_unsigned()));
+        let (asks, denials, denied_at) = (from.u8()?, from.u8()?, from.u8()?);
         let held = from.array::<{ Reservation::WIDTH }>()?;
         let reservation = if reserved { Some(restorer.reservation(&mut Reader::new(&held))?) } else { None };
-        let order = Self { spec, purpose, state, set_off, reservation, due, unwanted, refused };
-        // An entry holds something of the limits, and nothing else does.
-        if order.reservation.is_some() == order.is_entry() { Ok(order) } else { Err(INVALID) }
+        let order = Self {
+            spec,
+            purpose,
+            state,
+            set_off,
+            reservation,
+            due,
+            unwanted,
+            refused,
+            sent,
+            heard,
+            venue_id,
+            asks,
+            denials,
+            denied_at,
+        };
+        // An entry holds something of the limits, and nothing else does. One that was taken over may not have found room there.
+        if order.reservation.is_none() || order.is_entry() { Ok(order) } else { Err(INVALID) }
     }
 }
 
@@ -414,6 +490,10 @@ impl Digestible for Orders {
             d.word(w.state.status() as u64 | flags << 8 | u64::from(w.refused) << 16);
             w.due.iter().for_each(|due| d.word(due.0));
             d.wide(w.state.filled().raw());
+            d.word(w.sent.0);
+            d.word(w.heard.map_or(u64::MAX, |at| at.0));
+            d.word(w.venue_id.map_or(u64::MAX, |id| id.0));
+            d.word(u64::from(w.asks) | u64::from(w.denials) << 8 | u64::from(w.denied_at) << 16);
             w.purpose.digest(d);
             if let Some(reservation) = &w.reservation {
                 reservation.digest(d);

@@ -7,7 +7,7 @@ use crate::desk::Key;
 use crate::orders::{Orders, Purpose, Working};
 use crate::plans::{Plan, Plans};
 use domain::decimal::{Rounding, div_money};
-use domain::{Instrument, Money, OrderType, Price, Quantity, Rate, Side, StopPlan, TrailOffset};
+use domain::{Instrument, InstrumentKind, Money, OrderType, Price, Quantity, Rate, Side, StopPlan, TrailOffset};
 use risk::Scene;
 use risk::gate::stop_price;
 
@@ -26,6 +26,10 @@ pub fn closable_beyond(key: Key, covered: Quantity, scene: &Scene<'_>) -> Option
         return None;
     }
     let instrument = scene.table.get(key.1)?;
+    if instrument.kind == InstrumentKind::Spot && !position.is_long() {
+        // More was sold than the strategy held. Nothing can be closed about that, and buying it back would be a new risk.
+        return None;
+    }
     let side = if position.is_long() { Side::Sell } else { Side::Buy };
     let open = position.quantity.checked_abs()?.checked_sub(covered)?;
     let quantity = instrument.floor_to_lot(open.min(instrument.max_quantity));
@@ -46,6 +50,9 @@ pub fn dust_by_value(key: Key, scene: &Scene<'_>) -> Option<(Side, Quantity)> {
     let instrument = scene.table.get(key.1)?;
     let quantity = instrument.floor_to_lot(position.quantity.checked_abs()?.min(instrument.max_quantity));
     let side = if position.is_long() { Side::Sell } else { Side::Buy };
+    if instrument.kind == InstrumentKind::Spot && side == Side::Buy {
+        return None;
+    }
     (!quantity.is_zero() && quantity >= instrument.min_quantity && closable(key, scene).is_none())
         .then_some((side, quantity))
 }

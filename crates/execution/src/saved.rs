@@ -21,11 +21,14 @@ impl Desk {
         self.epoch.put(out);
         self.policy.confirm_within.put(out);
         self.policy.slippage.put(out);
+        self.asking.map(|asking| (asking.answer_within, asking.grace, asking.denials)).put(out);
         self.next_ordinal.put(out);
         self.orders.save(out);
         self.plans.put(out);
         self.closing.put(out);
         self.ended.put(out);
+        self.executions.save(out);
+        self.venue_ids.save(out);
         self.standing.put(out);
         self.unsent.put(out);
         self.parts.put(out);
@@ -45,11 +48,15 @@ impl Desk {
         from.same(&self.epoch, "the epoch of orders")?;
         from.same(&self.policy.confirm_within, "how long the venue may take to confirm a stop")?;
         from.same(&self.policy.slippage, "the slippage that stops are allowed")?;
+        let asking = self.asking.map(|asking| (asking.answer_within, asking.grace, asking.denials));
+        from.same(&asking, "how orders are followed whose answers stay away")?;
         self.next_ordinal = from.u64()?;
         self.orders = Orders::load(from, &mut restorer, (self.epoch, self.next_ordinal))?;
         self.plans = Stored::take(from)?;
         self.closing = Stored::take(from)?;
         self.ended = Stored::take(from)?;
+        self.executions.load(from)?;
+        self.venue_ids.load(from, "the venue's numbers of orders")?;
         self.standing = Stored::take(from)?;
         self.unsent = Stored::take(from)?;
         self.parts = Stored::take(from)?;
@@ -70,6 +77,8 @@ stored_enum!(Alarm, "an alarm" {
     3 => ReductionRejected(id, reason),
     4 => EndedByVenue(id),
     5 => Unprotected(reason),
+    6 => Overfilled(id),
+    7 => VenueIdReused(id, venue_id),
 });
 
 impl Digestible for Desk {
@@ -78,6 +87,11 @@ impl Digestible for Desk {
         self.plans.digest(d);
         self.closing.digest(d);
         self.ended.digest(d);
+        self.executions.digest(d);
+        for (number, id) in self.venue_ids.iter() {
+            d.wide(*number as i128);
+            d.wide(id.raw() as i128);
+        }
         self.standing.digest(d);
         self.unsent.digest(d);
         self.parts.digest(d);

@@ -4,6 +4,7 @@
 //! Out: a market exit for a stop that nobody confirmed in time, another try for what is due, alerts.
 //! The desk asks for one timer at a time, for the earliest instant that it waits for; one that comes early or twice does no harm.
 
+use crate::ask::query;
 use crate::desk::{Alarm, Desk, Key, World, cancel};
 use crate::emergency::{alert, open, refused};
 use crate::order_state::OrderInput;
@@ -217,19 +218,34 @@ impl Desk {
 
     /// An order that was to be heard of by now.
     fn on_overdue<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) {
+        let (now, asks) = (world.scene.ts, self.asking.is_some());
+        let due = self.answer_due(now);
         let Some(order) = self.orders.get_mut(id) else { return };
         order.due = None;
-        let key = order.key();
+        let (key, status) = (order.key(), order.state.status());
+        if asks && matches!(status, OrderStatus::CancelPending | OrderStatus::OutcomeUnknown) {
+            if status == OrderStatus::CancelPending && order.state.apply(OrderInput::AnswerOverdue).is_ok() {
+                alert(AlertKind::OutcomeUnknown, key, None, world.out);
+            }
+            return query(order, now, world.out);
+        }
         if order.unwanted {
             if order.is_entry() || self.standing.is_stripped(key.0) {
-                cancel(order, world.out);
+                cancel(order, due, world.out);
             } else {
                 self.try_again(key, world);
             }
             return;
         }
-        if order.state.status() != OrderStatus::Submitted || order.state.apply(OrderInput::AnswerOverdue).is_err() {
+        if status != OrderStatus::Submitted || order.state.apply(OrderInput::AnswerOverdue).is_err() {
             return;
+        }
+        if asks {
+            if order.purpose != Purpose::Stop {
+                let waited = now.since(order.sent).0 as f64 / 1e9;
+                alert(AlertKind::OutcomeUnknown, key, Some((waited, waited)), world.out);
+            }
+            query(order, now, world.out);
         }
         if order.purpose != Purpose::Stop {
             // Whether a close arrived only the venue knows; a second one could close what belongs to another strategy.

@@ -212,8 +212,9 @@ impl Desk {
         if let Some(at) = self.parents.find(key) {
             self.end_work(at, WorkEnd::Replaced, world);
         }
+        let due = self.answer_due(world.scene.ts);
         for order in self.orders.of_mut(key.0, key.1, key.2).filter(|order| order.is_entry()) {
-            cancel(order, world.out);
+            cancel(order, due, world.out);
         }
         self.begin(key, side, What::Exit, style, target, world);
         Ok(())
@@ -351,8 +352,9 @@ impl Desk {
         }
         // A reduction at the market is left to its end: what closes the rest counts on it.
         let child = parent.child.filter(|child| parent.enters() || child.price.is_some());
+        let due = self.answer_due(world.scene.ts);
         if let Some(order) = child.and_then(|child| self.orders.get_mut(child.id)) {
-            cancel(order, world.out);
+            cancel(order, due, world.out);
         }
         world.out.push(Command::Record(Decision::WorkEnded {
             strategy: key.2,
@@ -379,11 +381,12 @@ impl Desk {
         let stays = child.price.and_then(|price| schedule::stays(&parent.style, &parent.task(), market, price));
         parent.child = Some(Child { until: stays, ..child });
         parent.due = stays;
+        let due = self.answer_due(world.scene.ts);
         if stays.is_none()
             && let Some(order) = self.orders.get_mut(child.id)
         {
             // Its end is told, and then the next one follows.
-            cancel(order, world.out);
+            cancel(order, due, world.out);
         }
     }
 

@@ -28,7 +28,7 @@ pub enum PostingKind {
     Trade,
     /// Profit or loss of a perpetual, in its settle asset.
     Realised,
-    /// A fee; a rebate is positive.
+    /// A fee or interest; a rebate is positive.
     Fee,
     /// Funding of a perpetual.
     Funding,
@@ -249,6 +249,27 @@ impl Portfolio {
     /// # Errors
     /// All of [`LedgerError`]; then nothing was booked.
     pub fn apply_fill(&mut self, table: &InstrumentTable, fill: &Fill) -> Result<FillEffect, LedgerError> {
+        self.book_fill(table, fill, false)
+    }
+
+    /// Books a fill even where it takes more of a spot position than the strategy holds: what the venue executed is a fact. The position of the
+    /// strategy is then below zero, and the balance of the account is the venue's.
+    ///
+    /// # Errors
+    /// As [`Portfolio::apply_fill`], but for [`LedgerError::ShortSpot`].
+    pub fn apply_fill_as_it_is(&mut self, table: &InstrumentTable, fill: &Fill) -> Result<FillEffect, LedgerError> {
+        self.book_fill(table, fill, true)
+    }
+
+    /// Books interest, or a fee that belongs to no execution: charged (negative) or given back.
+    ///
+    /// # Errors
+    /// [`LedgerError::BalanceOverflow`].
+    pub fn charge(&mut self, account: AccountId, asset: AssetIdx, amount: Money) -> Result<(), LedgerError> {
+        self.post(Posting { amount, account, asset, kind: PostingKind::Fee })
+    }
+
+    fn book_fill(&mut self, table: &InstrumentTable, fill: &Fill, as_it_is: bool) -> Result<FillEffect, LedgerError> {
         let Some(instrument) = table.get(fill.instrument) else {
             return Err(LedgerError::UnknownInstrument { instrument: fill.instrument });
         };
@@ -263,7 +284,7 @@ impl Portfolio {
 
         let decimals = table.asset_decimals(instrument.quote);
         let booked = match instrument.kind {
-            InstrumentKind::Spot => spot(instrument, decimals, fill, held, slot)?,
+            InstrumentKind::Spot => spot(instrument, decimals, fill, held, slot, as_it_is)?,
             InstrumentKind::LinearPerpetual => perpetual(instrument, decimals, fill, held, slot)?,
         };
         let Booked { change, fee_quantity, fee_value, net, settled, base } = booked;
@@ -523,6 +544,7 @@ fn spot(
     fill: &Fill,
     held: &InstrumentBook,
     slot: &Slot,
+    as_it_is: bool,
 ) -> Result<Booked, LedgerError> {
     let overflow = || too_large(fill);
     let short = |held: i128, taken: i128| LedgerError::ShortSpot {
@@ -534,7 +556,7 @@ fn spot(
     };
     let before = slot.position;
     let (q, v) = signed(instrument, decimals, fill).ok_or_else(overflow)?;
-    if q < 0 && before.quantity < -q {
+    if q < 0 && before.quantity < -q && !as_it_is {
         return Err(short(before.quantity, -q));
     }
     let step = valuation::step(decimals);
@@ -543,7 +565,7 @@ fn spot(
     let mut fee_quantity = 0;
     if fill.fee_asset == instrument.base && !fill.fee_amount.is_zero() {
         fee_quantity = fill.fee_amount.raw();
-        if fee_quantity > change.after.quantity {
+        if fee_quantity > change.after.quantity && !as_it_is {
             return Err(short(change.after.quantity, fee_quantity));
         }
         let q = fee_quantity.checked_neg().ok_or_else(overflow)?;

@@ -4,9 +4,9 @@ use crate::approved::Approved;
 use crate::deny_reason::Refusal;
 use domain::codec::Stored;
 use domain::{
-    AccountId, Alert, Cause, ClientOrderId, Digest, Digestible, Holder, InferRequest, InstrumentIdx, Intent, LimitKey,
-    Mode, OrderClass, OrderSpec, Quantity, Rearm, Signal, StrategyIdx, TimerFired, UnixNanos, WorkEnd, WorkStyle,
-    stored_enum,
+    AccountId, Alert, Cause, ClientOrderId, Difference, Digest, Digestible, Holder, InferRequest, InstrumentIdx,
+    Intent, LimitKey, Mode, OrderClass, OrderSpec, Quantity, Rearm, Signal, StrategyIdx, TimerFired, UnixNanos,
+    WorkEnd, WorkStyle, stored_enum,
 };
 
 /// One output of the engine. Commands to a venue that could open risk carry an [`Approved`]; taking an order off needs none.
@@ -22,6 +22,22 @@ pub enum Command {
         account: AccountId,
         /// Its instrument.
         instrument: InstrumentIdx,
+    },
+    /// To a venue: say where this order is. Needs no approval, and no level of the gate word stops it.
+    Query {
+        /// Our number.
+        client_id: ClientOrderId,
+        /// Its account.
+        account: AccountId,
+        /// Its instrument.
+        instrument: InstrumentIdx,
+    },
+    /// To a venue: say how the account stands there. As a query it needs no approval and is stopped by nothing.
+    Reconcile {
+        /// Which account.
+        account: AccountId,
+        /// From when on executions and movements are asked for, on the venue's clock.
+        since: UnixNanos,
     },
     /// To the runtime: send this timer back at that time.
     Timer {
@@ -120,6 +136,20 @@ pub enum Decision {
         /// Why.
         end: WorkEnd,
     },
+    /// What a venue says of an account differs from what we know, or agrees again.
+    Difference(Difference),
+    /// An account was held against what the venue says of it, for the first time or after something that had to be found out, and nothing
+    /// differs.
+    Reconciled {
+        /// Which account.
+        account: AccountId,
+        /// The instant of which the venue spoke, on its clock.
+        as_of: UnixNanos,
+        /// Orders that work on both sides.
+        orders: u32,
+        /// Executions that no report had told and that are booked now, since it agreed last.
+        recovered: u32,
+    },
 }
 
 /// A command as plain data, for journals and comparisons. It can never be sent: nothing turns it into an [`Approved`].
@@ -140,6 +170,18 @@ pub enum CommandRecord {
     Cancel {
         /// Our number of the order.
         client_id: ClientOrderId,
+    },
+    /// A question about an order that left.
+    Query {
+        /// Our number of the order.
+        client_id: ClientOrderId,
+    },
+    /// A question about an account that left.
+    Reconcile {
+        /// Which account.
+        account: AccountId,
+        /// From when on executions and movements were asked for.
+        since: UnixNanos,
     },
     /// A timer that was asked for.
     Timer {
@@ -169,6 +211,8 @@ impl Command {
                 CommandRecord::Submit { spec, class, research, valid_until }
             }
             Self::Cancel { client_id, .. } => CommandRecord::Cancel { client_id: *client_id },
+            Self::Query { client_id, .. } => CommandRecord::Query { client_id: *client_id },
+            Self::Reconcile { account, since } => CommandRecord::Reconcile { account: *account, since: *since },
             Self::Timer { at, timer } => CommandRecord::Timer { at: *at, timer: *timer },
             Self::Infer(request) => CommandRecord::Infer(*request),
             Self::Record(decision) => CommandRecord::Decision(*decision),
@@ -187,6 +231,15 @@ impl Command {
             Self::Cancel { client_id, .. } => {
                 out.push(CANCEL);
                 client_id.put(out);
+            }
+            Self::Query { client_id, .. } => {
+                out.push(QUERY);
+                client_id.put(out);
+            }
+            Self::Reconcile { account, since } => {
+                out.push(RECONCILE);
+                account.put(out);
+                since.put(out);
             }
             Self::Timer { at, timer } => {
                 out.push(TIMER);
@@ -213,6 +266,8 @@ const TIMER: u8 = 3;
 const INFER: u8 = 4;
 const DECISION: u8 = 5;
 const GATE: u8 = 6;
+const QUERY: u8 = 7;
+const RECONCILE: u8 = 8;
 
 stored_enum!(CommandRecord, "a command" {
     SUBMIT => Submit { spec, class, research, valid_until },
@@ -221,6 +276,8 @@ stored_enum!(CommandRecord, "a command" {
     INFER => Infer(request),
     DECISION => Decision(decision),
     GATE => Gate { level },
+    QUERY => Query { client_id },
+    RECONCILE => Reconcile { account, since },
 });
 stored_enum!(Decision, "a decision" {
     1 => Signal(signal),
@@ -231,6 +288,8 @@ stored_enum!(Decision, "a decision" {
     6 => Rearmed { what, holder, done },
     11 => Worked { strategy, instrument, intent, style, target, arrival },
     12 => WorkEnded { strategy, instrument, intent, target, filled, end },
+    7 => Difference(difference),
+    8 => Reconciled { account, as_of, orders, recovered },
 });
 
 impl Digestible for Command {
@@ -251,6 +310,7 @@ impl Digestible for Command {
                     TimerFired::Minute => 2,
                     TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
                     TimerFired::Desk => 4,
+                    TimerFired::Reconcile => 5,
                 };
                 d.word(3);
                 d.word(key);
@@ -306,6 +366,24 @@ impl Digestible for Command {
                 d.word(*end as u64);
             }
             Self::Gate { level } => d.word(11 | u64::from(*level) << 8),
+            Self::Query { client_id, account, instrument } => {
+                d.word(12 | u64::from(account.0) << 8 | u64::from(instrument.0) << 24);
+                d.word(client_id.ordinal());
+                d.word(u64::from(client_id.epoch()));
+            }
+            Self::Reconcile { account, since } => {
+                d.word(13 | u64::from(account.0) << 8);
+                d.word(since.0);
+            }
+            Self::Record(Decision::Difference(difference)) => {
+                d.word(14);
+                difference.digest(d);
+            }
+            Self::Record(Decision::Reconciled { account, as_of, orders, recovered }) => {
+                d.word(15 | u64::from(account.0) << 8 | u64::from(*orders) << 32);
+                d.word(u64::from(*recovered));
+                d.word(as_of.0);
+            }
         }
     }
 }
@@ -409,6 +487,28 @@ mod tests {
                 end: WorkEnd::Deadline,
             }),
             Command::Gate { level: 1 },
+            Command::Query {
+                client_id: spec(OrderType::Market).client_id,
+                account: AccountId(3),
+                instrument: InstrumentIdx(4),
+            },
+            Command::Reconcile { account: AccountId(3), since: UnixNanos(7) },
+            Command::Timer { at: UnixNanos(5), timer: TimerFired::Reconcile },
+            Command::Record(Decision::Difference(Difference {
+                kind: domain::DifferenceKind::Balance,
+                account: AccountId(3),
+                instrument: None,
+                asset: Some(domain::AssetIdx(1)),
+                order: Some(spec(OrderType::Market).client_id),
+                ours: Money::from_units(3),
+                theirs: Money::from_units(2),
+            })),
+            Command::Record(Decision::Reconciled {
+                account: AccountId(3),
+                as_of: UnixNanos(6),
+                orders: 4,
+                recovered: 1,
+            }),
         ]
     }
 

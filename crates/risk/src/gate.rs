@@ -48,7 +48,7 @@ pub struct Scene<'a> {
 }
 
 /// How long an approval may wait before it must be asked for again.
-const APPROVAL_VALID: Nanos = Nanos::from_secs(5);
+pub const APPROVAL_VALID: Nanos = Nanos::from_secs(5);
 
 /// An entry as `execution` wants to send it. Quantity, kind, side and whose it is are the gate's to say: they come from the signal.
 #[derive(Clone, Copy, Debug)]
@@ -423,6 +423,17 @@ impl Gate {
         check::run(&subject, false, self.profile.limits(), &bench, observer)?;
         let settle = instrument.settle;
         Ok(Examined { spec, settle, notional: notional.unwrap_or(Money::ZERO), funds: funds.unwrap_or(Money::ZERO) })
+    }
+
+    /// Counts an entry that is at a venue already and was not approved here: at its limit, or at the market. `None` where that has no price
+    /// or does not fit; then nothing is counted.
+    pub fn adopt(&mut self, spec: &OrderSpec, scene: &Scene<'_>) -> Option<Reservation> {
+        let instrument = scene.table.get(spec.instrument)?;
+        let market = || scene.view.mark(spec.instrument).map(|mark| instrument.price(mark));
+        let (notional, funds) = cost(spec, instrument, spec.kind.limit_price().or_else(market));
+        self.cached.invalidate();
+        let key = (spec.account, spec.instrument, spec.strategy);
+        self.exposure.reserve(key, instrument.settle, spec.side, notional?, funds?)
     }
 
     /// Checks an order that only reduces its own strategy's position.

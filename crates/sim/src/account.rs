@@ -149,6 +149,11 @@ impl Account {
             .fold(0i64, |sum, (_, quantity)| sum.saturating_add(quantity.saturating_abs()))
     }
 
+    /// Balances by the number of their asset.
+    pub fn balances(&self) -> &[Balance] {
+        &self.balances
+    }
+
     /// Positions by the number of their instrument.
     pub fn positions(&self) -> &[Position] {
         &self.positions

@@ -17,6 +17,8 @@ pub fn request(command: Command, now: UnixNanos) -> Result<Option<Request>, Rele
             Ok(Some(Request::Place { order, valid_until: None }))
         }
         Command::Cancel { client_id, .. } => Ok(Some(Request::Cancel { client_id })),
+        Command::Query { client_id, .. } => Ok(Some(Request::Query { client_id })),
+        Command::Reconcile { account, since } => Ok(Some(Request::State { account, since })),
         Command::Timer { .. } | Command::Infer(_) | Command::Record(_) | Command::Gate { .. } => Ok(None),
     }
 }
@@ -30,6 +32,8 @@ pub fn request_of_record(record: &CommandRecord, now: UnixNanos) -> Option<Reque
             (now <= valid_until).then_some(Request::Place { order: spec, valid_until: None })
         }
         CommandRecord::Cancel { client_id } => Some(Request::Cancel { client_id }),
+        CommandRecord::Query { client_id } => Some(Request::Query { client_id }),
+        CommandRecord::Reconcile { account, since } => Some(Request::State { account, since }),
         CommandRecord::Timer { .. }
         | CommandRecord::Infer(_)
         | CommandRecord::Decision(_)

@@ -14,6 +14,7 @@ mod assumptions;
 pub mod config;
 mod execute;
 pub mod from_command;
+mod history;
 mod ids;
 mod mail;
 mod margin;

@@ -83,6 +83,12 @@ impl<T> Mail<T> {
         self.queue.pop_front().map(|(_, message)| message)
     }
 
+    /// The next message, if it has arrived; it stays.
+    #[inline]
+    pub fn next(&self, now: UnixNanos) -> Option<&T> {
+        self.queue.front().filter(|(due, _)| *due <= now).map(|(_, message)| message)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &(UnixNanos, T)> {
         self.queue.iter()
     }

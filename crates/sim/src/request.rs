@@ -4,7 +4,7 @@
 //! Out: [`crate::Venue::submit`].
 //! A request carries no approval: whether it may be sent is decided before it is made.
 
-use domain::{ClientOrderId, Digest, Digestible, OrderSpec, Price, Quantity, UnixNanos, stored_enum};
+use domain::{AccountId, ClientOrderId, Digest, Digestible, OrderSpec, Price, Quantity, UnixNanos, stored_enum};
 
 /// One message to the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +37,23 @@ pub enum Request {
         /// Our number of the order.
         client_id: ClientOrderId,
     },
+    /// Say how the account stands: orders, balances, positions, and what happened since an instant.
+    State {
+        /// Which account.
+        account: AccountId,
+        /// From when on executions and movements of money are asked for.
+        since: UnixNanos,
+    },
 }
 
 impl Request {
-    /// The order that the request is about.
+    /// The order that the request is about, where it is about one.
     #[must_use]
-    pub const fn client_id(&self) -> ClientOrderId {
+    pub const fn client_id(&self) -> Option<ClientOrderId> {
         match *self {
-            Self::Place { order, .. } => order.client_id,
-            Self::Amend { client_id, .. } | Self::Cancel { client_id } | Self::Query { client_id } => client_id,
+            Self::Place { order, .. } => Some(order.client_id),
+            Self::Amend { client_id, .. } | Self::Cancel { client_id } | Self::Query { client_id } => Some(client_id),
+            Self::State { .. } => None,
         }
     }
 }
@@ -55,11 +63,12 @@ stored_enum!(Request, "a request" {
     2 => Amend { client_id, price, trigger, quantity },
     3 => Cancel { client_id },
     4 => Query { client_id },
+    5 => State { account, since },
 });
 
 impl Digestible for Request {
     fn digest(&self, d: &mut Digest) {
-        let id = self.client_id().raw();
+        let id = self.client_id().map_or(0, ClientOrderId::raw);
         d.word(id as u64);
         d.word((id >> 64) as u64);
         match self {
@@ -77,6 +86,10 @@ impl Digestible for Request {
             }
             Self::Cancel { .. } => d.word(3),
             Self::Query { .. } => d.word(4),
+            Self::State { account, since } => {
+                d.word(5 | u64::from(account.0) << 8);
+                d.word(since.0);
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use domain::{Instrument, UnixNanos};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const WHAT: &str = "a venue";
 
 impl Venue {
@@ -39,6 +39,7 @@ impl Venue {
         self.ids.save(out);
         self.inbox.save(out);
         self.outbox.save(out);
+        self.history.save(out);
         self.delay.generator.0.put(out);
         self.now.put(out);
         self.due.put(out);
@@ -71,6 +72,7 @@ impl Venue {
         self.ids = Ids::load(from, &self.orders)?;
         self.inbox.load(from)?;
         self.outbox.load(from)?;
+        self.history.load(from)?;
         self.delay.generator.0 = from.u64()?;
         self.now = Stored::take(from)?;
         self.due = Stored::take(from)?;

@@ -6,6 +6,7 @@
 
 use crate::account::Account;
 use crate::config::VenueConfig;
+use crate::history::{History, Message};
 use crate::ids::{Finished, Found, Ids};
 use crate::mail::{Delay, Mail};
 use crate::market::{Feed, Market};
@@ -14,10 +15,11 @@ use crate::request::Request;
 use domain::instrument::InstrumentError;
 use domain::{
     AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Instrument, InstrumentIdx, InstrumentTable,
-    Money, OrderStatus, Quantity, RejectReason, ReportBody, UnixNanos,
+    Money, OrderStatus, Quantity, RejectReason, ReportBody, UnixNanos, VenueState,
 };
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 /// A simulated venue with its accounts.
 #[derive(Clone, Debug)]
@@ -33,7 +35,9 @@ pub struct Venue {
     /// Ends of orders that have one, earliest first. Entries of orders that ended otherwise are skipped.
     pub(crate) ends: BinaryHeap<Reverse<(UnixNanos, u64, u32)>>,
     pub(crate) inbox: Mail<Request>,
-    pub(crate) outbox: Mail<AccountReport>,
+    pub(crate) outbox: Mail<Message>,
+    /// What happened in the accounts, for whoever asks.
+    pub(crate) history: History,
     pub(crate) delay: Delay,
     /// The latest time that was told.
     pub(crate) now: UnixNanos,
@@ -67,6 +71,7 @@ impl Venue {
             ends: BinaryHeap::new(),
             inbox: Mail::with_capacity(64),
             outbox: Mail::with_capacity(64),
+            history: History::default(),
             delay: Delay::new(&config.latency),
             now: UnixNanos(0),
             due: UnixNanos::MAX,
@@ -199,12 +204,27 @@ impl Venue {
         self.refresh();
     }
 
-    /// The next report that has reached us by `now`.
+    /// The next report that has reached us by `now`. `None` also where the next message is the state of an account, which
+    /// [`Venue::take_state`] takes: messages keep their order.
     #[inline]
     pub fn take_report(&mut self, now: UnixNanos) -> Option<AccountReport> {
-        let report = self.outbox.receive(now)?;
+        if matches!(self.outbox.next(now)?, Message::State(_)) {
+            return None;
+        }
+        let Some(Message::Report(report)) = self.outbox.receive(now) else { return None };
         self.refresh();
         Some(report)
+    }
+
+    /// The next answer to a question about an account that has reached us by `now`, where it is the next message of all.
+    #[inline]
+    pub fn take_state(&mut self, now: UnixNanos) -> Option<Arc<VenueState>> {
+        if matches!(self.outbox.next(now)?, Message::Report(_)) {
+            return None;
+        }
+        let Some(Message::State(state)) = self.outbox.receive(now) else { return None };
+        self.refresh();
+        Some(state)
     }
 
     /// Whether bars can do anything on the instrument: it has a working or waiting order, or an open position in a perpetual.
@@ -268,6 +288,10 @@ impl Venue {
                 .slot(*client_id)
                 .and_then(|slot| self.orders.get(slot as usize))
                 .map(|order| order.spec.instrument),
+            // Of one that knows candles alone the answer takes no time, like everything else it says.
+            Request::State { .. } => {
+                return !self.markets.is_empty() && self.markets.iter().all(|m| m.feed == Feed::Candles);
+            }
         };
         instrument.and_then(|i| self.markets.get(i.index())).is_some_and(|m| m.feed == Feed::Candles)
     }
@@ -283,6 +307,7 @@ impl Venue {
                 }
             },
             Request::Query { client_id } => self.answer(client_id),
+            Request::State { account, since } => self.tell_state(account, since),
         }
     }
 
@@ -300,12 +325,19 @@ impl Venue {
 
     /// Sends a report, at once where `instant` or where nothing is in flight on a market with latency.
     pub(crate) fn report(&mut self, instant: bool, body: ReportBody) {
+        let report = AccountReport { ts_event: self.now, body };
+        self.history.note(&report);
+        self.send(instant, Message::Report(report));
+    }
+
+    /// Sends a message.
+    pub(crate) fn send(&mut self, instant: bool, message: Message) {
         let wait = if instant || !self.has_latency() {
             0
         } else {
             self.config.latency.report.0.saturating_add(self.delay.extra())
         };
-        self.outbox.send(self.now.saturating_add(domain::Nanos(wait)), AccountReport { ts_event: self.now, body });
+        self.outbox.send(self.now.saturating_add(domain::Nanos(wait)), message);
     }
 
     fn has_latency(&self) -> bool {
@@ -398,11 +430,11 @@ impl Digestible for Venue {
             d.word(due.0);
             request.digest(d);
         }
-        for (due, report) in self.outbox.iter() {
+        for (due, message) in self.outbox.iter() {
             d.word(due.0);
-            d.word(report.ts_event.0);
-            report.body.digest(d);
+            message.digest(d);
         }
+        self.history.digest(d);
         d.word(self.delay.generator.0);
         d.word(self.path_bar.map_or(u64::MAX, |t| t.0));
         for counter in [self.venue_ids, self.trade_ids, self.liquidations, self.funding_next.0] {

@@ -10,9 +10,9 @@ use crate::runner::cursor::{command_of, event_of};
 use crate::runner::tape::{BODY_VERSION, Seal};
 use domain::codec::{Reader, Stored};
 use domain::{
-    AccountReport, AssetIdx, ClientOrderId, Control, Entry as EntryPlan, EventBody, Fill, Instrument, InstrumentIdx,
-    Intent, OrderClass, OrderQuantity, OrderSpec, OrderType, RejectReason, ReportBody, Side, Signal, SizeRequest,
-    StopLevel, StrategyIdx, TimeInForce, TrailOffset, UnixNanos,
+    AccountReport, AssetIdx, ClientOrderId, Control, Difference, Entry as EntryPlan, EventBody, Fill, Instrument,
+    InstrumentIdx, Intent, OrderClass, OrderQuantity, OrderSpec, OrderType, RejectReason, ReportBody, Side, Signal,
+    SizeRequest, StopLevel, StrategyIdx, TimeInForce, TrailOffset, UnixNanos, VenueState,
 };
 use risk::{CommandRecord, Decision, Refusal};
 use std::collections::HashMap;
@@ -101,6 +101,18 @@ impl Entries {
                     .with("valid_until", time(*valid_until))
             }
             CommandRecord::Cancel { client_id } => self.of_order(entry("cancel"), *client_id),
+            CommandRecord::Query { client_id } => self.of_order(entry("query"), *client_id),
+            CommandRecord::Reconcile { account, since } => {
+                entry("reconcile").with("account", account.0).with("since", time(*since))
+            }
+            CommandRecord::Decision(Decision::Difference(difference)) => {
+                self.difference(entry("difference"), difference)
+            }
+            CommandRecord::Decision(Decision::Reconciled { account, as_of, orders, recovered }) => entry("reconciled")
+                .with("account", account.0)
+                .with("as_of", time(*as_of))
+                .with("orders", orders)
+                .with("recovered", recovered),
             CommandRecord::Decision(Decision::Signal(signal)) => self.signal(entry("signal"), signal),
             CommandRecord::Decision(Decision::Refused { strategy, instrument, intent, refusal }) => {
                 let entry = self.whose(entry("refused"), *instrument, *strategy).with("intent", intent_name(*intent));
@@ -151,6 +163,7 @@ impl Entries {
                 Ok(entry("not_sent").with("level", stopped.level).with("orders", orders.join(" ")))
             }
             EventBody::Report(report) => Ok(self.report(seq, ts, report)),
+            EventBody::VenueState(state) => Ok(self.state(entry("venue_state"), state)),
             EventBody::Timer(_)
             | EventBody::ModelOutput(_)
             | EventBody::Candle(_)
@@ -158,6 +171,52 @@ impl Entries {
             | EventBody::Quote(_)
             | EventBody::BookDelta(_) => Err("an event of another kind than its record".into()),
         }
+    }
+
+    fn difference(&self, entry: Entry, difference: &Difference) -> Entry {
+        let entry = entry.with("difference", difference.kind.key()).with("account", difference.account.0);
+        let entry = match difference.instrument {
+            Some(instrument) => self.symbol(entry, instrument),
+            None => entry,
+        };
+        let asset = difference.asset.map(|asset| self.asset(asset));
+        entry
+            .with_some("asset", asset)
+            .with_some("order", difference.order)
+            .with("ours", difference.ours)
+            .with("theirs", difference.theirs)
+    }
+
+    /// How an account stands at a venue, in one line.
+    fn state(&self, entry: Entry, state: &VenueState) -> Entry {
+        let orders: Vec<String> = (state.orders.iter())
+            .map(|order| {
+                let id = order.spec.client_id;
+                let whose = if id.is_foreign() { "foreign".to_owned() } else { id.to_string() };
+                format!("{whose} {:?} {}", order.status, self.quantity(Some(order.spec.instrument), order.filled))
+            })
+            .collect();
+        let trades: Vec<String> = state.executions.iter().map(|e| e.fill.trade_id.to_string()).collect();
+        let movements: Vec<String> =
+            state.movements.iter().map(|m| format!("{} {}", m.amount, self.asset(m.asset))).collect();
+        let balances: Vec<String> =
+            state.balances.iter().map(|(asset, amount)| format!("{amount} {}", self.asset(*asset))).collect();
+        let positions: Vec<String> = (state.positions.iter())
+            .map(|(instrument, quantity)| match self.instrument(*instrument) {
+                Some(known) => format!("{quantity} {}", known.symbol),
+                None => format!("{quantity} of instrument {}", instrument.0),
+            })
+            .collect();
+        entry
+            .with("account", state.account.0)
+            .with("since", time(state.since))
+            .with("as_of", time(state.as_of))
+            .with("complete", yes(state.complete))
+            .with("orders", orders.join(", "))
+            .with("trades", trades.join(" "))
+            .with("movements", movements.join(", "))
+            .with("balances", balances.join(", "))
+            .with("positions", positions.join(", "))
     }
 
     fn alert(&self, entry: Entry, alert: &domain::Alert) -> Entry {
@@ -314,6 +373,18 @@ impl Entries {
             ReportBody::AmendRejected { client_id, reason: why } => {
                 reason(self.of_order(entry("amend-rejected"), client_id), why)
             }
+            ReportBody::Replaced { client_id, venue_id, quantity, price, trigger } => {
+                let of = self.orders.get(&client_id).map(|order| order.0);
+                let amount = |mantissa: Option<i64>| mantissa.zip(of).map(|(m, of)| self.price(of, m));
+                self.of_order(entry("replaced"), client_id)
+                    .with("venue_order", venue_id.0)
+                    .with("quantity", self.quantity(of, quantity))
+                    .with_some("price", amount(price))
+                    .with_some("trigger", amount(trigger))
+            }
+            ReportBody::Charge { account, asset, amount } => {
+                entry("charge").with("account", account.0).with("amount", amount).with("asset", self.asset(asset))
+            }
             ReportBody::Status { client_id, status, filled } => self
                 .of_order(entry("status"), client_id)
                 .with("status", status.map_or_else(|| "unknown to the venue".to_owned(), |s| format!("{s:?}")))
@@ -466,6 +537,10 @@ fn said_from_outside(entry: Entry, control: &Control) -> Entry {
             .with("limit", limit.key())
             .with("to", domain::Money::from_raw(*to))
             .with("holder", holder),
+        Control::Gap { account, since } => entry
+            .with("says", "the reports of an account were interrupted")
+            .with("account", account.0)
+            .with("since", time(*since)),
         Control::Gate { level } => entry.with("says", "the gate word was seen at another level").with("level", level),
     }
 }

@@ -140,6 +140,8 @@ fn describe(names: &Names<'_>, said: &CommandRecord) -> String {
             )
         }
         CommandRecord::Cancel { client_id } => format!("cancel of order {}", client_id.ordinal()),
+        CommandRecord::Query { client_id } => format!("the venue is asked where order {} is", client_id.ordinal()),
+        CommandRecord::Reconcile { account, .. } => format!("the venue is asked how account {} stands", account.0),
         CommandRecord::Timer { at, .. } => format!("a timer for {} UTC", words::clock(*at)),
         CommandRecord::Infer(request) => format!("a question to model {}", request.model),
         CommandRecord::Decision(Decision::Signal(s)) => {
@@ -147,7 +149,12 @@ fn describe(names: &Names<'_>, said: &CommandRecord) -> String {
         }
         CommandRecord::Gate { level } => format!("the gate word is to be set to {level}"),
         CommandRecord::Decision(
-            Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
+            Decision::Mode { .. }
+            | Decision::Alert(_)
+            | Decision::Limit { .. }
+            | Decision::Rearmed { .. }
+            | Decision::Difference(_)
+            | Decision::Reconciled { .. },
         ) => words::safety(said).unwrap_or_default(),
         CommandRecord::Decision(Decision::Worked { strategy, intent, style, target, .. }) => {
             format!("strategy {} is worked to {}: {target} by {}", strategy.0, words::intent(*intent), style.name())

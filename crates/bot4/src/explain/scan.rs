@@ -210,9 +210,13 @@ impl Index {
                 | Decision::Limit { .. }
                 | Decision::Rearmed { .. }
                 | Decision::Worked { .. }
-                | Decision::WorkEnded { .. },
+                | Decision::WorkEnded { .. }
+                | Decision::Difference(_)
+                | Decision::Reconciled { .. },
             )
             | CommandRecord::Timer { .. }
+            | CommandRecord::Query { .. }
+            | CommandRecord::Reconcile { .. }
             | CommandRecord::Infer(_)
             | CommandRecord::Gate { .. } => {}
         }
@@ -292,9 +296,10 @@ pub const fn order_of(body: &ReportBody) -> Option<ClientOrderId> {
         | ReportBody::CancelRejected { client_id, .. }
         | ReportBody::Amended { client_id }
         | ReportBody::AmendRejected { client_id, .. }
+        | ReportBody::Replaced { client_id, .. }
         | ReportBody::Status { client_id, .. } => Some(*client_id),
         ReportBody::Filled { fill, .. } => Some(fill.client_id),
-        ReportBody::Funding { .. } | ReportBody::Transfer { .. } => None,
+        ReportBody::Funding { .. } | ReportBody::Transfer { .. } | ReportBody::Charge { .. } => None,
     }
 }
 

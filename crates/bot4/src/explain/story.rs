@@ -156,6 +156,9 @@ impl<'a> Names<'a> {
             EventBody::Timer(TimerFired::Desk) => {
                 ("timer", "something that protects or closes a position was due".into(), Vec::new())
             }
+            EventBody::Timer(TimerFired::Reconcile) => {
+                ("timer", "the venue was to be asked how the account stands".into(), Vec::new())
+            }
             EventBody::Timer(TimerFired::Strategy { strategy, id }) => {
                 ("timer", format!("timer {id} of strategy {} was due", strategy.0), Vec::new())
             }
@@ -165,6 +168,11 @@ impl<'a> Names<'a> {
             }
             EventBody::InstrumentDefined(i) => ("definition", format!("the rules of {} began", i.symbol), Vec::new()),
             EventBody::Control(control) => ("control", words::control(control), Vec::new()),
+            EventBody::VenueState(state) => {
+                let (orders, trades) = (state.orders.len(), state.executions.len());
+                let text = format!("the venue said how the account stands: {orders} orders, {trades} executions");
+                ("venue_state", text, vec![("orders", orders as f64), ("executions", trades as f64)])
+            }
             EventBody::NotSent(stopped) => {
                 let orders: Vec<String> = stopped.orders.iter().map(|id| self.order_name(*id)).collect();
                 ("control", format!("{} stopped before leaving", orders.join(", ")), Vec::new())
@@ -203,6 +211,13 @@ impl<'a> Names<'a> {
             ReportBody::Amended { client_id } => ("amended", format!("{} was changed", name(client_id))),
             ReportBody::AmendRejected { client_id, reason } => {
                 ("amend-rejected", format!("the venue did not change {}: {}", name(client_id), words::reject(*reason)))
+            }
+            ReportBody::Replaced { client_id, .. } => {
+                ("replaced", format!("the venue gave {} other terms", name(client_id)))
+            }
+            ReportBody::Charge { asset, amount, .. } => {
+                let text = format!("interest or a fee: {} {}", words::signed(*amount), self.asset(*asset));
+                return ("charge", text, vec![("amount", amount.to_f64())]);
             }
             ReportBody::Status { client_id, .. } => ("status", format!("the venue said where {} is", name(client_id))),
             ReportBody::Funding { instrument, asset, amount, .. } => {

@@ -200,6 +200,8 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
         DenyReason::LiquidationUnknown => {
             ("how near the position would be to its liquidation is not known", Unit::Number)
         }
+        DenyReason::Toxic => ("those who trade now know too much: the flow is toxic", Unit::Number),
+        DenyReason::ToxicityUnknown => ("how toxic the flow is was to be looked at, and is not known", Unit::Number),
         DenyReason::ClampInput => {
             ("a number that its size was told to rest on is missing, stale or none", Unit::Number)
         }
@@ -229,6 +231,7 @@ pub fn control(control: &Control) -> String {
             format!("{holder} asked for limit {} at {}", limit.key(), money(Money::from_raw(*to)))
         }
         Control::Gate { level } => format!("the gate word was seen at {level}"),
+        Control::Gap { account, .. } => format!("reports of account {} were interrupted", account.0),
     }
 }
 
@@ -264,6 +267,16 @@ pub fn safety(record: &CommandRecord) -> Option<String> {
         }
         Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. } => {
             return None;
+        }
+        Decision::Difference(d) => {
+            let (ours, theirs) = (d.ours, d.theirs);
+            format!("account {} differs from the venue: {}, {ours} here, {theirs} there", d.account.0, d.kind.key())
+        }
+        Decision::Reconciled { account, orders, recovered, .. } => {
+            let account = account.0;
+            format!(
+                "account {account} agrees with the venue: {orders} orders work, {recovered} executions were recovered"
+            )
         }
     })
 }

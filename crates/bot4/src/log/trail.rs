@@ -48,6 +48,12 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
         CommandRecord::Cancel { client_id } => {
             debug!(target: TARGET, seq, order = client_id.raw(), engine_ts, "cancel sent");
         }
+        CommandRecord::Query { client_id } => {
+            debug!(target: TARGET, seq, order = client_id.raw(), engine_ts, "query sent");
+        }
+        CommandRecord::Reconcile { account, .. } => {
+            debug!(target: TARGET, seq, engine_ts, account = account.0, "account asked for");
+        }
         CommandRecord::Decision(Decision::Refused { strategy, instrument, refusal, .. }) => debug!(
             target: TARGET,
             seq,
@@ -90,7 +96,12 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
         ),
         // Told at its own level by whoever carries it.
         CommandRecord::Decision(
-            Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
+            Decision::Mode { .. }
+            | Decision::Alert(_)
+            | Decision::Limit { .. }
+            | Decision::Rearmed { .. }
+            | Decision::Difference(_)
+            | Decision::Reconciled { .. },
         ) => {}
         // What is asked of the runtime is in the journal.
         CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Gate { .. } => {}
@@ -103,11 +114,14 @@ pub fn safety(seq: u64, decision: &Decision) {
     match decision {
         Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. } => {}
         // What the limits do by themselves is their work; what stops everything has to be seen.
-        Decision::Mode { to: Mode::Emergency, .. } | Decision::Limit { .. } | Decision::Rearmed { .. } => {
+        Decision::Mode { to: Mode::Emergency, .. }
+        | Decision::Limit { .. }
+        | Decision::Rearmed { .. }
+        | Decision::Difference(_) => {
             let text = words::safety(&CommandRecord::Decision(*decision)).unwrap_or_default();
             warn!(target: TARGET, seq, "{text}");
         }
-        Decision::Mode { .. } | Decision::Alert(_) => {
+        Decision::Mode { .. } | Decision::Alert(_) | Decision::Reconciled { .. } => {
             if enabled!(target: TARGET, Level::INFO) {
                 let text = words::safety(&CommandRecord::Decision(*decision)).unwrap_or_default();
                 info!(target: TARGET, seq, "{text}");
@@ -155,6 +169,10 @@ fn reported(seq: u64, ts: UnixNanos, report: &AccountReport) {
         ReportBody::Expired { client_id } => reported_as(seq, *client_id, engine_ts, "expired"),
         ReportBody::Amended { client_id } => reported_as(seq, *client_id, engine_ts, "amended"),
         ReportBody::CancelRejected { client_id, .. } => reported_as(seq, *client_id, engine_ts, "cancel rejected"),
+        ReportBody::Replaced { client_id, .. } => reported_as(seq, *client_id, engine_ts, "replaced"),
+        ReportBody::Charge { amount, .. } => {
+            debug!(target: TARGET, seq, engine_ts, amount = amount.to_f64(), "charge");
+        }
         ReportBody::AmendRejected { client_id, .. } => reported_as(seq, *client_id, engine_ts, "amendment rejected"),
         ReportBody::Status { client_id, .. } => reported_as(seq, *client_id, engine_ts, "status"),
         ReportBody::Funding { instrument, amount, .. } => {

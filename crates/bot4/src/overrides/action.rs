@@ -197,7 +197,7 @@ mod tests {
     fn makes_stricter(control: &Control) -> bool {
         match control {
             Control::Pause | Control::Trip { .. } | Control::Restrict { .. } | Control::Tighten { .. } => true,
-            Control::Gate { .. } => true,
+            Control::Gate { .. } | Control::Gap { .. } => true,
             Control::Resume | Control::Rearm { .. } => false,
         }
     }
@@ -223,7 +223,11 @@ mod tests {
                 Control::Restrict { holder, .. } | Control::Rearm { holder, .. } | Control::Tighten { holder, .. } => {
                     Some(holder)
                 }
-                Control::Pause | Control::Resume | Control::Trip { .. } | Control::Gate { .. } => None,
+                Control::Pause
+                | Control::Resume
+                | Control::Trip { .. }
+                | Control::Gate { .. }
+                | Control::Gap { .. } => None,
             };
             assert_eq!(named, Some(holder), "{text}");
         }

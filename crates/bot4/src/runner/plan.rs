@@ -185,6 +185,7 @@ impl Plan {
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
             stops: stops(&config.venue),
+            asking: None,
             guard: guard(&profile),
             clamps: None,
         };

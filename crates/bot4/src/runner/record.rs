@@ -269,9 +269,13 @@ impl Probe for Recorder {
                 | Decision::Mode { .. }
                 | Decision::Alert(_)
                 | Decision::Limit { .. }
-                | Decision::Rearmed { .. },
+                | Decision::Rearmed { .. }
+                | Decision::Difference(_)
+                | Decision::Reconciled { .. },
             )
             | Command::Cancel { .. }
+            | Command::Query { .. }
+            | Command::Reconcile { .. }
             | Command::Timer { .. }
             | Command::Infer(_)
             | Command::Gate { .. } => {}
@@ -289,9 +293,13 @@ impl Probe for Recorder {
                 | Decision::Mode { .. }
                 | Decision::Alert(_)
                 | Decision::Limit { .. }
-                | Decision::Rearmed { .. },
+                | Decision::Rearmed { .. }
+                | Decision::Difference(_)
+                | Decision::Reconciled { .. },
             )
             | CommandRecord::Cancel { .. }
+            | CommandRecord::Query { .. }
+            | CommandRecord::Reconcile { .. }
             | CommandRecord::Timer { .. }
             | CommandRecord::Infer(_)
             | CommandRecord::Gate { .. } => {}

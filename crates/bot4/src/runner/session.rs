@@ -11,7 +11,7 @@ use crate::runner::tape::Tape;
 use domain::codec::{CodecError, Reader, Stored};
 use domain::{
     AccountReport, Candle, Control, Digest, Digestible, Event, EventBody, InferRequest, InputId, InstrumentIdx,
-    ModelOutput, NotSent, Quote, TimerFired, Trade, UnixNanos,
+    ModelOutput, NotSent, Quote, TimerFired, Trade, UnixNanos, VenueState,
 };
 use engine::Engine;
 use infra::gate_word::{GateWord, Level};
@@ -219,6 +219,7 @@ impl Session {
                 TimerFired::Minute => 2,
                 TimerFired::Strategy { strategy, id } => 3 | u64::from(strategy.0) << 8 | u64::from(*id) << 24,
                 TimerFired::Desk => 4,
+                TimerFired::Reconcile => 5,
             };
             d.word(at.0);
             d.word(key);
@@ -394,12 +395,17 @@ impl Session {
             if self.seq >= self.watch {
                 self.watched(ts, probe)?;
             }
-            let Some(report) = self.venue.take_report(ts) else { break };
             rounds += 1;
             if rounds > REPORTS_PER_INSTANT_MAX {
                 return Err(SessionError::Endless(ts));
             }
-            self.report(ts, report, probe);
+            if let Some(report) = self.venue.take_report(ts) {
+                self.report(ts, report, probe);
+            } else if let Some(state) = self.venue.take_state(ts) {
+                self.state(ts, state, probe);
+            } else {
+                break;
+            }
         }
         let venue_due = self.venue.next_due().unwrap_or(UnixNanos::MAX);
         let timer_due = self.timers.first().map_or(UnixNanos::MAX, |(at, _)| *at);
@@ -419,6 +425,16 @@ impl Session {
         }
         self.faults_told = self.engine.faults().len();
         probe.report(ts, &report, &self.engine);
+    }
+
+    fn state<P: Probe>(&mut self, ts: UnixNanos, state: Arc<VenueState>, probe: &mut P) {
+        self.reports += 1;
+        let id = InputId::new(InputId::REPORTS, self.reports);
+        self.step(ts, &Event { id, body: EventBody::VenueState(state) }, probe);
+        for fault in self.engine.faults().iter().skip(self.faults_told) {
+            trail::fault(self.seq, fault);
+        }
+        self.faults_told = self.engine.faults().len();
     }
 
     /// Something of the record, or the end, is due with the latest event, whose commands have been carried.
@@ -509,6 +525,9 @@ impl Session {
                     }
                 }
                 Command::Cancel { client_id, .. } => self.venue.submit(ts, Request::Cancel { client_id }),
+                // Questions change nothing: no level of the gate word stops them.
+                Command::Query { client_id, .. } => self.venue.submit(ts, Request::Query { client_id }),
+                Command::Reconcile { account, since } => self.venue.submit(ts, Request::State { account, since }),
             }
         }
         if let Some(stopped) = stopped {
@@ -526,7 +545,10 @@ impl Session {
             }
             CommandRecord::Infer(request) => self.answers.push(abstention(ts, request)),
             CommandRecord::Decision(_) | CommandRecord::Gate { .. } => {}
-            CommandRecord::Submit { .. } | CommandRecord::Cancel { .. } => {
+            CommandRecord::Submit { .. }
+            | CommandRecord::Cancel { .. }
+            | CommandRecord::Query { .. }
+            | CommandRecord::Reconcile { .. } => {
                 if let Some(request) = sim::from_command::request_of_record(record, ts) {
                     self.venue.submit(ts, request);
                 }

@@ -562,7 +562,7 @@ impl Stored for Seal {
 #[must_use]
 pub const fn event_kind(body: &EventBody) -> Kind {
     match body {
-        EventBody::Report(_) => Kind::Report,
+        EventBody::Report(_) | EventBody::VenueState(_) => Kind::Report,
         EventBody::Timer(_) => Kind::Timer,
         EventBody::ModelOutput(_) => Kind::ModelOutput,
         EventBody::InstrumentDefined(_) => Kind::Definition,
@@ -579,13 +579,18 @@ pub const fn is_command(kind: Kind) -> bool {
 
 const fn command_kind(command: &Command) -> Kind {
     match command {
-        Command::Submit(_) | Command::Cancel { .. } => Kind::Order,
+        Command::Submit(_) | Command::Cancel { .. } | Command::Query { .. } | Command::Reconcile { .. } => Kind::Order,
         Command::Timer { .. } | Command::Infer(_) | Command::Gate { .. } => Kind::Runtime,
         Command::Record(
             Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. },
         ) => Kind::Decision,
         Command::Record(
-            Decision::Mode { .. } | Decision::Alert(_) | Decision::Limit { .. } | Decision::Rearmed { .. },
+            Decision::Mode { .. }
+            | Decision::Alert(_)
+            | Decision::Limit { .. }
+            | Decision::Rearmed { .. }
+            | Decision::Difference(_)
+            | Decision::Reconciled { .. },
         ) => Kind::Safety,
     }
 }

@@ -200,6 +200,7 @@ fn steps_with_risk_on_allocate_nothing() {
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
+        asking: None,
         // It watches, and lets losses pass: there have to be orders.
         guard: Some(risk::GuardConfig {
             breaker_losses: 1_000,

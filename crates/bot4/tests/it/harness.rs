@@ -37,6 +37,7 @@ pub fn session(
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
+        asking: None,
         guard: None,
         clamps: None,
     };

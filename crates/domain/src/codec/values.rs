@@ -98,6 +98,7 @@ stored_enum!(Control, "a control event" {
     4 => Rearm { what, holder },
     5 => Tighten { limit, to, holder },
     6 => Gate { level },
+    7 => Gap { account, since },
 });
 
 stored_enum!(OrderStatus, "an order status" {
@@ -323,7 +324,7 @@ stored_struct!(Instrument {
     effective_from,
 });
 
-stored_enum!(TimerFired, "a timer" { 1 => Day, 2 => Minute, 3 => Strategy { strategy, id }, 4 => Desk });
+stored_enum!(TimerFired, "a timer" { 1 => Day, 2 => Minute, 3 => Strategy { strategy, id }, 4 => Desk, 5 => Reconcile });
 stored_struct!(ModelOutput { strategy, model, as_of, value });
 stored_struct!(AccountReport { ts_event, body });
 stored_enum!(ReportBody, "a report" {
@@ -339,6 +340,8 @@ stored_enum!(ReportBody, "a report" {
     10 => Funding { account, instrument, asset, amount },
     11 => Transfer { account, asset, amount },
     12 => Triggered { client_id },
+    13 => Replaced { client_id, venue_id, quantity, price, trigger },
+    14 => Charge { account, asset, amount },
 });
 stored_struct!(Event { id, body });
 stored_enum!(EventBody, "an event" {
@@ -352,4 +355,5 @@ stored_enum!(EventBody, "an event" {
     8 => InstrumentDefined(instrument),
     9 => Control(control),
     10 => NotSent(not_sent),
+    11 => VenueState(state),
 });

@@ -3,7 +3,7 @@
 use crate::hall::{ACCOUNT, BTC, Hall, Script, config, control, question, report, says, signal, timer, words};
 use domain::{
     AccountId, AssetIdx, Control, EventBody, Instrument, Intent, MarketFlags, ModelOutput, Money, Output, Price,
-    RejectReason, ReportBody, Side, Signal, StrategyIdx, TimerFired, UnixNanos,
+    Quantity, RejectReason, ReportBody, Side, Signal, StrategyIdx, TimerFired, UnixNanos,
 };
 use engine::{Engine, EngineConfig, EngineError, Fault, defined};
 use execution::Alarm;
@@ -122,14 +122,18 @@ fn rules_may_change_and_what_cannot_is_a_fault() {
 }
 
 #[test]
-fn what_the_ledger_cannot_book_is_a_fault_that_no_resume_lifts() {
+fn what_cannot_have_been_sold_is_booked_and_a_fault_that_no_resume_lifts() {
     let mut hall = Hall::new(script([(1, says(Intent::EnterLong))]));
     hall.candle(100);
     // Nobody holds what is sold.
     let fill = hall.fill(1, Side::Sell, 100, 10_000, true);
-    hall.step(fill);
+    let said = words(&hall.step(fill));
     assert!(matches!(hall.engine.faults(), [Fault::Ledger(_), Fault::Alarm(Alarm::UnknownOrder(_))]));
-    assert!(hall.engine.booked().is_none());
+    assert!(said.contains(&"alert negative_balance".to_owned()), "{said:?}");
+    assert!(hall.engine.booked().is_some());
+    let held = hall.engine.portfolio().position(ACCOUNT, BTC, StrategyIdx(0));
+    assert_eq!(held.quantity, Quantity::from_units(-1), "the venue is the truth");
+    assert!(hall.engine.orders().is_empty(), "nothing can be closed about that");
     assert_eq!(hall.engine.equity(ACCOUNT), Some(Money::from_units(100_000)));
     hall.step(control(Control::Resume));
     assert_eq!(words(&hall.candle(100)), ["signal EnterLong 0", "refused paused 0"]);

@@ -99,6 +99,7 @@ pub fn config(profile: Profile) -> EngineConfig {
         correlation_lateness: Nanos::from_secs(5),
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
+        asking: None,
         guard: None,
         clamps: None,
     }
@@ -199,6 +200,12 @@ pub fn words(commands: &[CommandRecord]) -> Vec<String> {
                 format!("submit {:?} {} {}", class, spec.kind.name(), spec.strategy.0)
             }
             CommandRecord::Cancel { client_id } => format!("cancel {}", client_id.ordinal()),
+            CommandRecord::Query { client_id } => format!("query {}", client_id.ordinal()),
+            CommandRecord::Reconcile { account, .. } => format!("reconcile {}", account.0),
+            CommandRecord::Decision(risk::Decision::Difference(d)) => {
+                format!("difference {} {} {}", d.kind.key(), d.ours, d.theirs)
+            }
+            CommandRecord::Decision(risk::Decision::Reconciled { .. }) => "reconciled".into(),
             CommandRecord::Timer { timer: TimerFired::Strategy { strategy, id }, .. } => {
                 format!("timer {} {id}", strategy.0)
             }

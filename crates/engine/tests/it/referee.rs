@@ -160,7 +160,11 @@ impl Referee {
                 self.level = *level;
                 Ok(())
             }
-            CommandRecord::Timer { .. } | CommandRecord::Infer(_) | CommandRecord::Decision(_) => Ok(()),
+            CommandRecord::Timer { .. }
+            | CommandRecord::Infer(_)
+            | CommandRecord::Decision(_)
+            | CommandRecord::Query { .. }
+            | CommandRecord::Reconcile { .. } => Ok(()),
         }
     }
 

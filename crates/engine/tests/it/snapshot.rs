@@ -234,7 +234,7 @@ fn another_configuration_is_refused_by_name() {
     };
     refused(&with(&more_precise), &bytes, "assets or their precision");
     let error = recipe.fresh().load(&[9, 0, 0, 0], None).err().unwrap();
-    assert_eq!(error, CodecError::Version { what: "an engine", expected: 2, found: 9 });
+    assert_eq!(error, CodecError::Version { what: "an engine", expected: 3, found: 9 });
     let error = recipe.begun().load(&bytes, None).err().unwrap().to_string();
     assert!(error.contains("a fresh engine"), "{error}");
 }

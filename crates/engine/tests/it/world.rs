@@ -197,6 +197,7 @@ impl Recipe {
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
             stops: engine::StopPolicy::AT_ONCE,
+            asking: None,
             guard: profile.is_standard().then(risk::GuardConfig::default),
             clamps: None,
         };

@@ -7,7 +7,7 @@ use domain::{
     Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce,
     TimerFired, TrailOffset, UnixNanos, VenueOrderId, WorkStyle,
 };
-use execution::{Alarm, Desk, Key, StopPolicy, World};
+use execution::{Alarm, AskPolicy, Desk, Key, StopPolicy, World};
 use portfolio::Portfolio;
 use risk::{Command, Decision, Gate, Limits, Profile, Refusal, Scene, Standing, VenueKind};
 
@@ -225,6 +225,8 @@ impl Floor {
                     words(&spec)
                 }
                 Command::Cancel { client_id, .. } => format!("cancel #{}", client_id.ordinal()),
+                Command::Query { client_id, .. } => format!("where is #{}", client_id.ordinal()),
+                Command::Reconcile { .. } => "executions?".to_owned(),
                 Command::Record(Decision::Refused { refusal, intent: Intent::Exit, .. }) => {
                     format!("refused exit {}", refusal.reason.key())
                 }
@@ -263,6 +265,11 @@ impl Floor {
 
     /// Saves gate and desk, and goes on with what is loaded from that.
     pub fn reload(&mut self, policy: StopPolicy) {
+        self.reload_asking(policy, None);
+    }
+
+    /// The same for a desk that asks.
+    pub fn reload_asking(&mut self, policy: StopPolicy, asking: Option<AskPolicy>) {
         let before = self.digest();
         let mut bytes = Vec::new();
         self.gate.save(&mut bytes);
@@ -271,7 +278,7 @@ impl Floor {
         for instrument in self.table.instruments() {
             gate.add_sharer(instrument.idx);
         }
-        let mut desk = Desk::new(1).with_stops(policy);
+        let mut desk = Desk::new(1).with_stops(policy).with_asking(asking);
         let mut from = Reader::new(&bytes);
         let restorer = gate.load(&mut from).unwrap();
         desk.load(&mut from, restorer).unwrap();

@@ -7,6 +7,7 @@
     reason = "tests read recorded cases and say how many"
 )]
 
+mod asking;
 mod emergency;
 mod fee_schedules;
 mod fees;

@@ -147,8 +147,10 @@ impl Venue {
         match self.random.within(0, 9) {
             0 | 1 if !accepted => {
                 self.orders[at].accepted = true;
-                let alarm =
-                    self.floor.report(ReportBody::Accepted { client_id: spec.client_id, venue_id: VenueOrderId(1) });
+                let alarm = self.floor.report(ReportBody::Accepted {
+                    client_id: spec.client_id,
+                    venue_id: VenueOrderId(spec.client_id.ordinal()),
+                });
                 self.heard(seed, alarm);
             }
             2 if !accepted && !traded && !self.obeys && self.random.chance(30) => {

@@ -219,7 +219,8 @@ fn the_fill_of_an_order_that_is_not_known_is_an_alarm() {
     fill.trade_id = 78;
     // The same order once more after it was filled.
     fill.client_id = Floor::id(1);
-    assert_eq!(floor.book(fill, true), Some(Alarm::UnknownOrder(Floor::id(1))));
+    assert_eq!(floor.book(fill, true), Some(Alarm::Overfilled(Floor::id(1))));
+    assert!(floor.said().contains(&"alert overfilled".to_owned()));
     assert_eq!(floor.reject(78, RejectReason::NoMarket), Some(Alarm::UnknownOrder(Floor::id(78))));
 }
 
@@ -227,7 +228,10 @@ fn the_fill_of_an_order_that_is_not_known_is_an_alarm() {
 fn reports_that_cannot_follow_change_nothing() {
     let mut floor = held();
     let before = floor.digest();
-    assert!(matches!(floor.accept(2), Some(Alarm::Illegal(id, _)) if id == Floor::id(2)));
+    assert_eq!(floor.accept(2), None, "said twice");
+    let twice = ReportBody::CancelRejected { client_id: Floor::id(2), reason: RejectReason::UnknownOrder };
+    assert_eq!(floor.report(twice), None, "nobody had asked");
+    assert!(matches!(floor.reject(2, RejectReason::NoMarket), Some(Alarm::Illegal(id, _)) if id == Floor::id(2)));
     assert_eq!(floor.report(transfer(1).body), None);
     assert_eq!(floor.report(ReportBody::Amended { client_id: Floor::id(2) }), None);
     floor.expect(&[]);

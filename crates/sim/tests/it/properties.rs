@@ -81,6 +81,7 @@ impl Referee {
                 Ok(())
             }
             ReportBody::Transfer { .. } | ReportBody::Status { .. } => Ok(()),
+            ReportBody::Replaced { .. } | ReportBody::Charge { .. } => Err("nobody asked for that".into()),
         }
     }
 

@@ -200,6 +200,8 @@ impl World {
             }
             ReportBody::Funding { amount, .. } => format!("funding {amount}"),
             ReportBody::Transfer { amount, .. } => format!("transfer {amount}"),
+            ReportBody::Charge { amount, .. } => format!("charge {amount}"),
+            ReportBody::Replaced { client_id, .. } => format!("{} replaced", name(client_id)),
         }
     }
 
