@@ -12,6 +12,7 @@ pub mod checklist;
 pub mod command;
 pub mod config;
 pub mod explain;
+pub mod gap;
 pub mod kill;
 pub mod live_gate;
 pub mod log;

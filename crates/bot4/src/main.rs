@@ -87,6 +87,13 @@ Examples:
   bot4 report runs/april runs/may --out comparison.html
   bot4 report runs/may --json")]
     Report(command::report::ReportArgs),
+    /// Says how far a recorded run and its backtest are apart, and what made the difference: fees, slippage, latency, queue, rejects, signal.
+    #[command(after_help = "\
+Examples:
+  bot4 gap runs/may
+  bot4 gap runs/may --html gap.html
+  bot4 gap runs/may --quick --json")]
+    Gap(command::gap::GapArgs),
     /// Backtests risk models on past prices, and reports the risk of a run day by day.
     #[command(after_help = "\
 Examples:
@@ -246,6 +253,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Replay(args) => plain().and_then(|_log| command::replay::run(&args, &stop)),
         Command::Explain(args) => plain().and_then(|_log| command::explain::run(&args, &stop)),
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
+        Command::Gap(args) => plain().and_then(|_log| command::gap::run(&args, &stop)),
         Command::Risk(args) => plain().and_then(|_log| command::risk::run(&args, &stop)),
         Command::Override(args) => plain().and_then(|_log| command::overrides::run(&args)),
         Command::Gate(args) => plain().and_then(|_log| command::gate::run(&args)),

@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod data;
 pub mod explain;
+pub mod gap;
 pub mod gate;
 pub mod init;
 pub mod inputs;

@@ -97,7 +97,10 @@ fn make(start: Start, settings: RunSettings, config: RunConfig, series: Vec<Seri
 }
 
 /// Session, recorder and inputs at the very beginning.
-fn stage(
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn stage(
     config: &RunConfig,
     series: &[Series],
     findings: &Arc<Mutex<Vec<Findings>>>,

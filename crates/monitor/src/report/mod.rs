@@ -10,6 +10,9 @@ mod chart_data;
 mod comparison;
 mod definitions;
 mod figures;
+mod gap;
+mod gap_page;
+mod gap_waterfall;
 mod order_picture;
 mod page;
 mod risk_anomalies;
@@ -23,6 +26,8 @@ mod single;
 mod text;
 
 pub use figures::{Figures, SHARPE_WINDOWS, figures};
+pub use gap::{Amount, GapDay, GapDifference, GapFill, GapOrders, GapPart, GapPoint, GapReport, GapSide, PartState};
+pub use gap_page::gap_page;
 pub use order_picture::{Bar, Level, Mark, MarkKind, OrderPicture, order_picture};
 pub use risk_anomalies::{Anomaly, AnomalyKind};
 pub use risk_backtest::{risk_backtest_csv, risk_backtest_page, risk_breaches_csv};
