@@ -165,7 +165,7 @@ pub struct GapDifference {
 }
 
 /// A gap report.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GapReport {
     /// Name of the run.
     pub name: String,

@@ -77,7 +77,7 @@ fn cards(report: &GapReport) -> String {
         &format!("{quote}, session less backtest"),
     );
     out += &card(
-        "Backtest that was believed",
+        "Backtest",
         &signed_money(report.backtest.pnl.value),
         sign(report.backtest.pnl.value),
         &format!("{quote}, {} orders, {} fills", count(report.backtest.orders), count(report.backtest.fills)),
@@ -141,7 +141,7 @@ fn parts(report: &GapReport) -> String {
         ("the session".to_owned(), "wrap"),
     ];
     let body = format!(
-        "{}<h3>Exactly</h3>{}<p class=\"note\">Parts in the order of the ladder sum to the gap to the last unit. Each rung is the difference of two \
+        "{}<h3>The parts in figures</h3>{}<p class=\"note\">Parts in the order of the ladder sum to the gap to the last unit. Each rung is the difference of two \
          playings of the same data; what one rung gets depends on the order where assumptions act on each other, so the smallest and the largest \
          part over {} orders of the rungs stand beside it ({} playings).</p>",
         waterfall(report),

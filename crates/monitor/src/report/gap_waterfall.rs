@@ -90,22 +90,23 @@ pub(super) fn waterfall(report: &GapReport) -> String {
     let zero = y(0.0);
     let _ = write!(out, "<line class=\"zero\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{zero:.1}\" y2=\"{zero:.1}\"/>");
     let slot = (RIGHT - LEFT) / columns.len().max(1) as f64;
-    let mut before: Option<f64> = None;
+    // Where the last bar ended, and its column.
+    let mut before: Option<(f64, f64)> = None;
     for (n, column) in columns.iter().enumerate() {
         let middle = LEFT + (n as f64 + 0.5) * slot;
         let half = 0.31 * slot;
-        if let (Some(value), Some((from, _))) = (before, column.bar) {
+        if let (Some((value, of)), Some((from, _))) = (before, column.bar) {
             let at = y(if column.total { value } else { from });
             let _ = write!(
                 out,
                 "<line x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\" style=\"stroke:var(--muted)\" stroke-dasharray=\"3 3\"/>",
-                middle - slot + half,
+                of + half,
                 middle - half
             );
         }
         draw(&mut out, column, middle, half, &y);
         if let Some((_, to)) = column.bar {
-            before = Some(to);
+            before = Some((to, middle));
         }
         let _ = write!(
             out,
@@ -127,17 +128,18 @@ fn draw(out: &mut String, column: &Column, middle: f64, half: f64, y: &dyn Fn(f6
     let Some((from, to)) = column.bar else {
         let _ = write!(
             out,
-            "<rect x=\"{:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"none\" style=\"stroke:var(--line)\" stroke-dasharray=\"4 5\"/>",
+            "<rect x=\"{:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"4\" style=\"fill:var(--grid);stroke:var(--line)\" opacity=\".6\"/>",
             middle - half,
             2.0 * half,
             BOTTOM - TOP
         );
         return;
     };
-    let colour = match (column.total, to < from) {
-        (true, _) => "c7",
-        (false, true) => "loss",
-        (false, false) => "gain",
+    let colour = match (column.total, to < from, to > from) {
+        (true, _, _) => "c7",
+        (false, true, _) => "loss",
+        (false, _, true) => "gain",
+        (false, false, false) => "muted",
     };
     let (top, bottom) = (y(from).min(y(to)), y(from).max(y(to)));
     let _ = write!(
@@ -162,4 +164,52 @@ fn draw(out: &mut String, column: &Column, middle: f64, half: f64, y: &dyn Fn(f6
 const KEYS: &str = "<ul class=\"keys\"><li><span class=\"swatch\" style=\"background:var(--c7)\"></span>profit</li>\
     <li><span class=\"swatch\" style=\"background:var(--loss)\"></span>the session is worse for it</li>\
     <li><span class=\"swatch\" style=\"background:var(--gain)\"></span>better for it</li>\
-    <li><span class=\"swatch\" style=\"background:var(--hold)\"></span>the part in other orders of the rungs</li></ul>";
+    <li><span class=\"swatch\" style=\"background:var(--hold)\"></span>the part in other orders of the rungs</li>\
+    <li><span class=\"swatch\" style=\"background:var(--grid)\"></span>not in these data</li></ul>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::gap::Amount;
+
+    fn amount(value: f64) -> Option<Amount> {
+        Some(Amount { exact: value.to_string(), value })
+    }
+
+    fn part(key: &str, state: PartState, value: Option<Amount>) -> GapPart {
+        let (what, equity) = (String::new(), None);
+        GapPart {
+            key: key.into(),
+            state,
+            what,
+            low: value.clone(),
+            high: value.clone(),
+            amount: value,
+            equity,
+            mean: None,
+        }
+    }
+
+    #[test]
+    fn steps_lead_from_one_profit_to_the_other_and_a_part_without_a_figure_has_no_bar() {
+        let mut fees = part("fees", PartState::Measured, amount(-7.0));
+        fees.high = amount(-2.0);
+        let parts =
+            vec![fees, part("latency", PartState::NotInTheseData, None), part("signal", PartState::Same, amount(0.0))];
+        let mut report = GapReport { parts, ..GapReport::default() };
+        (report.backtest.pnl.value, report.session.pnl.value) = (10.0, 3.0);
+        let columns = columns(&report);
+        let bars: Vec<_> = columns.iter().map(|c| c.bar).collect();
+        assert_eq!(bars, [Some((0.0, 10.0)), Some((10.0, 3.0)), None, Some((3.0, 3.0)), Some((0.0, 3.0))]);
+        assert_eq!(columns[1].range, Some((3.0, 8.0)));
+        let svg = waterfall(&report);
+        assert!(svg.contains("not in these data") && svg.contains("−7.00") && !svg.contains("NaN"), "{svg}");
+        assert_eq!(svg.matches("stroke-dasharray").count(), 3, "each bar hangs on the one before");
+    }
+
+    #[test]
+    fn a_session_without_anything_is_a_picture_too() {
+        let svg = waterfall(&GapReport::default());
+        assert!(svg.contains("backtest") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+}

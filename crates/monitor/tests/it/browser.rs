@@ -1,10 +1,11 @@
 //! The pages in headless Chromium, where it is present: charts are drawn, nothing is asked for, nothing is an error, and nothing is wider
 //! than a phone. One start of the browser looks at all pages, each in a frame as wide as a desktop and as a phone.
 
+use crate::gap::report as gap_report;
 use crate::runs::{START, hostile, run};
 use monitor::report::{
-    Bar, Level as PriceLevel, Mark, MarkKind, OrderPicture, RiskSettings, RunReport, TrailEntry, order_picture, render,
-    risk_backtest_page, risk_page, risk_report,
+    Bar, Level as PriceLevel, Mark, MarkKind, OrderPicture, RiskSettings, RunReport, TrailEntry, gap_page,
+    order_picture, render, risk_backtest_page, risk_page, risk_report,
 };
 use research::validate::{Level, Model, Seeded, Series, Settings};
 use serde_json::Value;
@@ -183,6 +184,8 @@ fn pages_work_in_a_browser_wide_and_narrow() {
         ("picture", picture),
         ("risk", risk()),
         ("walked", walked()),
+        ("gap", gap_page(&gap_report("</td><script>window.harmed=1</script><img src=x onerror=harmed=1>"))),
+        ("no gap", gap_page(&monitor::report::GapReport::default())),
     ];
     let said = look(&browser, &pages);
     for ((name, _), both) in pages.iter().zip(&said) {

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 mod browser;
+mod gap;
 mod pages;
 mod runs;
