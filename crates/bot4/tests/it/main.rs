@@ -13,6 +13,7 @@ mod configuration;
 mod crash_days;
 mod data;
 mod explain;
+mod gap;
 mod harness;
 mod kill;
 mod order_of_time;
