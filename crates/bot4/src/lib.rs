@@ -8,6 +8,7 @@
 
 pub mod assess;
 pub mod audit;
+pub mod backup;
 pub mod checklist;
 pub mod command;
 pub mod config;

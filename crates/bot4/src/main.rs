@@ -103,6 +103,12 @@ Examples:
   bot4 risk report runs/may
   bot4 risk report runs/may --against runs/april --json")]
     Risk(command::risk::RiskCommand),
+    /// Copies a run, also while it runs, so that the copy can be gone on from.
+    #[command(after_help = "\
+Examples:
+  bot4 backup runs/may /mnt/backup/may
+  bot4 backup runs/may /mnt/backup/may --verify --json")]
+    Backup(command::backup::BackupArgs),
     /// Looks at the audit log of a run, verifies it, and takes an anchor of it.
     #[command(after_help = "\
 Examples:
@@ -253,6 +259,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Replay(args) => plain().and_then(|_log| command::replay::run(&args, &stop)),
         Command::Explain(args) => plain().and_then(|_log| command::explain::run(&args, &stop)),
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
+        Command::Backup(args) => plain().and_then(|_log| command::backup::run(&args)),
         Command::Gap(args) => plain().and_then(|_log| command::gap::run(&args, &stop)),
         Command::Risk(args) => plain().and_then(|_log| command::risk::run(&args, &stop)),
         Command::Override(args) => plain().and_then(|_log| command::overrides::run(&args)),

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod backtest;
+pub mod backup;
 pub mod calc;
 pub mod completions;
 pub mod config;

@@ -297,3 +297,62 @@ fn people_are_shown_the_steps_and_what_stays_open() {
     assert!(!out.join("shutdown.json").exists());
     run(&format!("paper {FORTNIGHT} --on-stop sometimes")).refused(2, "keep");
 }
+
+/// A backup taken while a run is running, and what can be done with it.
+#[test]
+fn a_copy_of_a_running_run_goes_on_to_the_same_end() {
+    let dir = folder("shutdown_backup");
+    let plain = undisturbed(&dir);
+    let out = dir.join("run");
+    let child = started(command(&format!("paper {FORTNIGHT} {PACE} --json --out {}", out.display())), &out);
+    let mut copies = Vec::new();
+    for n in 0..4 {
+        std::thread::sleep(Duration::from_millis(120));
+        let to = dir.join(format!("copy-{n}"));
+        let ran = run(&format!("backup {} {} --json", out.display(), to.display()));
+        copies.push((to, result(&ran)));
+    }
+    let ended = ended(child.wait_with_output().unwrap());
+    same(&plain, &result(&ended));
+    assert!(copies.iter().any(|(_, said)| said["complete"] == false), "none was taken while it ran: {copies:?}");
+    assert!(copies.iter().any(|(_, said)| said["snapshot"].is_u64()), "none has a snapshot: {copies:?}");
+    // The run is lost; each copy goes on to the same end, and proves it.
+    std::fs::remove_dir_all(&out).unwrap();
+    for (to, said) in copies {
+        let resumed = result(&run(&format!("paper --resume {} --json", to.display())));
+        same(&plain, &resumed);
+        if said["complete"] == false {
+            assert_eq!(resumed["recoveries"].as_array().map(Vec::len), Some(1), "{said}");
+        }
+        let verified = result(&run(&format!("replay {} --verify --json", to.display())));
+        assert_eq!((&verified["equal"], &verified["complete"]), (&Value::Bool(true), &Value::Bool(true)));
+    }
+}
+
+#[test]
+fn copies_of_ended_runs_are_verified_and_places_that_are_taken_are_left_alone() {
+    let dir = folder("shutdown_backup_ended");
+    let out = dir.join("run");
+    result(&run(&format!("paper {FORTNIGHT} --json --out {}", out.display())));
+    let to = dir.join("safe/copy");
+    let said = result(&run(&format!("backup {} {} --verify --json", out.display(), to.display())));
+    assert_eq!((&said["complete"], &said["verified"]), (&Value::Bool(true), &Value::Bool(true)));
+    for file in ["summary.json", "trades.csv", "audit/checkpoints.jsonl"] {
+        assert_eq!(std::fs::read(out.join(file)).unwrap(), std::fs::read(to.join(file)).unwrap(), "{file}");
+    }
+    assert!(!to.join("lock").exists(), "the lock is the process's");
+    let text = run(&format!("backup {} {}", out.display(), dir.join("second").display()));
+    assert!(text.code == 0 && text.stdout.contains("complete"), "{}", text.stderr);
+    let backup = |to: &Path| run(&format!("backup {} {}", out.display(), to.display()));
+    backup(&to).refused(2, "is not empty");
+    backup(&out.join("inside")).refused(2, "lies in the folder of the run");
+    run(&format!("backup {} {}", dir.join("nowhere").display(), dir.join("third").display())).refused(1, "no run");
+    // A damaged run gives no copy that looks sound.
+    let segment = std::fs::read_dir(out.join("journal")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    backup(&dir.join("fourth")).refused(1, "not sound");
+    assert!(!dir.join("fourth").exists() && !dir.join(".fourth.part").exists());
+}

@@ -129,7 +129,12 @@ impl Left {
     /// In one line.
     #[must_use]
     pub fn summary(&self) -> String {
-        let mut text = format!("{} orders and {} positions stay open", self.orders.len(), self.positions.len());
+        let dust = self.positions.iter().filter(|position| position.dust).count();
+        let above = self.positions.len() - dust;
+        let mut text = format!("{} orders and {above} positions stay open", self.orders.len());
+        if dust > 0 {
+            text += &format!(" ({dust} more are dust)");
+        }
         let naked = self.naked().count();
         if naked > 0 {
             text += &format!(", {naked} of them without a stop at the venue");

@@ -1,7 +1,7 @@
 //! What an orderly end has come to: for the folder of the run, for people, for programs.
 
 use super::open::Left;
-use super::steps::{Outcome, STEPS, Step, Steps};
+use super::steps::{Outcome, Step, Steps};
 use super::{HOLDER, OnStop};
 use crate::command::inputs::time_text;
 use crate::runner::session::Session;
@@ -103,13 +103,12 @@ impl Report {
         );
         let mut steps = Table::new(2).right(1).left(8).left(7).right(9).text();
         for (n, step) in self.steps.iter().enumerate() {
-            let what = STEPS.iter().find(|(key, _, _)| *key == step.step).map_or("", |(_, what, _)| *what);
             let outcome = match step.outcome {
                 Outcome::Done | Outcome::Kept => step.outcome.key().to_owned(),
                 Outcome::Failed | Outcome::Overran => styled(ERROR, step.outcome.key()),
             };
-            let note = if step.note.is_empty() { what.to_owned() } else { format!("{what}: {}", step.note) };
-            steps.row([(n + 1).to_string(), step.step.to_owned(), outcome, format!("{:.1} ms", step.ms), note]);
+            let (number, ms) = ((n + 1).to_string(), format!("{:.1} ms", step.ms));
+            steps.row([number, step.step.to_owned(), outcome, ms, step.note.clone()]);
         }
         out += &steps.render(width);
         let _ = writeln!(out, "  together {:.2} s", self.seconds);
