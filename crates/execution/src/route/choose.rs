@@ -47,8 +47,10 @@ pub struct Situation<'a> {
     pub crossing: Option<i64>,
     /// Limit of the order that rests, a mantissa; the best price of its own side if `None`.
     pub passive: Option<i64>,
-    /// Of a resting order; `None` where nothing is known: then none is suggested.
+    /// Of an order that rests at the passive limit; `None` where nothing is known: then none is suggested.
     pub belief: Option<Belief>,
+    /// Of what is left of the order that crosses: it is the best price of its side then, and filled sooner. `None` as above.
+    pub belief_crossing: Option<Belief>,
 }
 
 /// A kind of order.
@@ -152,7 +154,8 @@ pub fn choose(s: &Situation<'_>) -> Result<Choice, ChoiceError> {
         return Err(ChoiceError::Quantity(s.quantity));
     }
     let unit = Rate::ZERO..=Rate::ONE;
-    if s.belief.is_some_and(|b| [b.fill_probability, b.adverse_move, b.drift].iter().any(|rate| !unit.contains(rate))) {
+    let sound = |b: &Belief| [b.fill_probability, b.adverse_move, b.drift].iter().all(|rate| unit.contains(rate));
+    if !s.belief.iter().chain(&s.belief_crossing).all(sound) {
         return Err(ChoiceError::Belief);
     }
     let (own, opposite) = if s.side == Side::Buy { (bid.price, ask.price) } else { (ask.price, bid.price) };
@@ -161,7 +164,7 @@ pub fn choose(s: &Situation<'_>) -> Result<Choice, ChoiceError> {
     let market = if held == s.quantity { Some(s.market(s.quantity).ok_or(large)?) } else { None };
     let crossing = s.crossing.unwrap_or(opposite);
     let at_once = s.view.walk(s.side, s.quantity, Some(crossing)).quantity;
-    let crossed = match (s.belief, at_once) {
+    let crossed = match (s.belief_crossing, at_once) {
         (_, 0) => None,
         (_, all) if all == s.quantity => Some(s.taken(all, Some(crossing)).ok_or(large)?),
         // The rest has to be chased through the whole book, so there has to be one.

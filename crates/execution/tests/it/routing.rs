@@ -262,7 +262,7 @@ fn brute(side: Side, wanted: i64, candidates: &[Candidate<'_>]) -> (i64, i128) {
 #[test]
 fn as_cheap_as_the_cheapest_of_all_splits_of_lots() {
     let (mut split, mut short) = (0, 0);
-    for seed in 0..6_000 {
+    for seed in 0..3_000 {
         let mut random = Seeded::new(seed);
         let mut table = InstrumentTable::default();
         let side = if random.chance(50) { Side::Buy } else { Side::Sell };
@@ -316,7 +316,7 @@ fn as_cheap_as_the_cheapest_of_all_splits_of_lots() {
         split += u64::from(plan.parts.len() > 1);
         short += u64::from(!plan.remainder.is_zero());
     }
-    assert!(split > 1_000 && short > 500, "{split} split, {short} short");
+    assert!(split > 500 && short > 250, "{split} split, {short} short");
 }
 
 fn situation<'a>(book: &'a Book, side: Side, quantity: i64, belief: Option<(&str, &str, &str)>) -> Situation<'a> {
@@ -334,6 +334,7 @@ fn situation<'a>(book: &'a Book, side: Side, quantity: i64, belief: Option<(&str
         crossing: None,
         passive: None,
         belief,
+        belief_crossing: belief,
     }
 }
 
@@ -399,7 +400,8 @@ fn the_least_of_what_was_weighed_is_suggested() {
         let text = |n: i64| Rate::from_raw(n * 1_000_000).to_string();
         let (p, adverse, drift) =
             (text(random.within(0, 1_000_000)), text(random.within(0, 3_000)), text(random.within(0, 5_000)));
-        let s = situation(&book, side, random.within(1, 60), Some((&p, &adverse, &drift)));
+        let mut s = situation(&book, side, random.within(1, 60), Some((&p, &adverse, &drift)));
+        s.belief_crossing = s.belief.map(|b| Belief { fill_probability: Rate::ONE, ..b });
         let Ok(choice) = choose(&s) else { continue };
         let least = choice.all.iter().flatten().map(|o| o.total).min().unwrap();
         assert_eq!(choice.best.total, least, "seed {seed}");
