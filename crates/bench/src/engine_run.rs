@@ -57,6 +57,7 @@ fn config(strategies: Vec<Blueprint>, profile: Profile, keep: bool) -> RunConfig
         profile,
         restricted: Vec::new(),
         units: Units::Lot,
+        schedule: None,
         fees: (fee, fee),
         keep,
     }

@@ -15,6 +15,7 @@ mod loading;
 mod measure;
 mod metrics;
 mod recorded;
+mod routing;
 mod snapshot;
 mod step_time;
 
@@ -109,6 +110,8 @@ enum What {
     },
     /// Risk metrics and clamps: sample, recompute, one order, the chain, an entry at the gate; with allocations counted.
     Metrics,
+    /// Fees, order books and routing: lookup, fee of a fill, updates, splits over several books; with allocations counted.
+    Routing,
     /// Writes the candles as bot4's own file, for measuring the program from its start.
     Export {
         /// The file.
@@ -132,6 +135,7 @@ fn main() {
         What::GateEdge { trials, busy } => gate_edge::run(*trials, *busy),
         What::GateRaiser { page } => gate_edge::raiser(page),
         What::Metrics => metrics::run(),
+        What::Routing => routing::run(),
         What::Export { out } => loading::export(cli.npy.as_deref(), out),
     };
     if let Err(error) = result {

@@ -53,6 +53,7 @@ pub fn run() -> Result<(), String> {
         profile: Profile::Research(Limits { position_fraction_max: Rate::ONE, ..Limits::default() }),
         restricted: Vec::new(),
         units: Units::Lot,
+        schedule: None,
         fees: (None, None),
         keep: false,
     };

@@ -152,6 +152,25 @@ Examples:
   bot4 explain runs/may --refusal 40721      why
   bot4 explain runs/may --seq 40721 --json   everything that happened at one event")]
     Explain(command::explain::ExplainArgs),
+    /// What venues charge by tier, and what a recorded run paid and would have paid elsewhere.
+    #[command(after_help = "\
+Examples:
+  bot4 fees                                            the schedules that are known
+  bot4 fees --venue binance_spot,kraken_spot --volume 2000000 --held 30
+  bot4 fees --pair BTCUSDT --price 60000 --quantity 0.5 --discount
+  bot4 fees --schedule mine.json --venue mine
+  bot4 fees runs/may                                   the fees of a run, held against its ledger
+  bot4 fees runs/may --venue okx_spot --json")]
+    Fees(command::fees::FeesArgs),
+    /// Splits an order over the books of several venues at least cost, fees, lots and minima reckoned in.
+    #[command(after_help = "\
+Examples:
+  bot4 route --side buy --quantity 2.5 --book binance_spot=binance.json --book okx_spot=okx.json,tier=VIP1
+  bot4 route --side sell --quantity 10 --book binance_spot=ticks.txt.gz@2024-08-08T23:58:00Z,lot=0.00001,notional=5
+  bot4 route --side buy --quantity 1 --book a=a.csv,taker=0.001 --book b=b.csv,taker=0.0008,penalty=0.0002 --fill 0.6:1:3
+
+Books come from files; nothing is sent. Exit code 1 if no venue is usable.")]
+    Route(command::route::RouteArgs),
     /// Computes indicators, statistics and reference cases.
     #[command(after_help = "\
 Examples:
@@ -267,6 +286,8 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Live(args) => plain().and_then(|_log| command::live::run(&args)),
         Command::SelfAssess(args) => plain().and_then(|_log| command::self_assess::run(&args)),
         Command::Audit(args) => plain().and_then(|_log| command::audit::run(&args)),
+        Command::Fees(args) => plain().and_then(|_log| command::fees::run(&args)),
+        Command::Route(args) => plain().and_then(|_log| command::route::run(&args)),
         Command::Calc(args) => plain().and_then(|_log| command::calc::run(&args)),
         Command::Strategies { json } => plain().and_then(|_log| command::strategies::run(json)),
         Command::Data(args) => plain().and_then(|_log| command::data::run(&args, &stop)),

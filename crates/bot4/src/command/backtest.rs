@@ -149,7 +149,9 @@ pub(crate) fn suits(config: &RunConfig, listed: &[Listed]) -> Result<(), Command
             "--latency: all data are candles, inside of which there is no time: expected trades or quotes, or no latency",
         ));
     }
-    let fee = |own: Rate, asked: Option<Rate>| asked.unwrap_or(own) != Rate::ZERO;
+    let scheduled = config.schedule.is_some();
+    let fee =
+        |own: Rate, asked: Option<Rate>| asked.map_or(scheduled || own != Rate::ZERO, |asked| asked != Rate::ZERO);
     let (maker, taker) = config.fees;
     if config.units == Units::Whole
         && config.venue.fee_asset == FeeAsset::Venue

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod config;
 pub mod data;
 pub mod explain;
+pub mod fees;
 pub mod gap;
 pub mod gate;
 pub mod init;
@@ -22,6 +23,7 @@ pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod risk;
+pub mod route;
 pub mod self_assess;
 pub mod strategies;
 

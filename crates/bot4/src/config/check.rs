@@ -28,6 +28,10 @@ pub(super) fn rate(text: &str) -> bool {
     Rate::parse(text).is_ok()
 }
 
+pub(super) fn fee_schedule(text: &str) -> bool {
+    execution::fee::known(text).is_some()
+}
+
 pub(super) fn size(text: &str) -> bool {
     parse::size(text).is_some()
 }

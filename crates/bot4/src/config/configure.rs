@@ -6,7 +6,7 @@ use super::settings::RunSettings;
 use super::strategies::parse_strategy;
 use crate::command::CommandError;
 use crate::overrides::Holders;
-use crate::runner::plan::{RunConfig, Units};
+use crate::runner::plan::{FeeTier, RunConfig, Units};
 use domain::{Money, Rate};
 use risk::{LimitError, Profile, StandardLimits};
 use sim::{Exec, FeeAsset, LimitFill, VenueConfig};
@@ -83,7 +83,29 @@ pub fn configure(settings: &RunSettings, defaults: &Defaults) -> Result<RunConfi
     let fee = |path, text: &Option<String>| text.as_deref().map(|t| rate(path, t)).transpose();
     let fees = (fee("venue.fee_maker", &of_venue.fee_maker)?, fee("venue.fee_taker", &of_venue.fee_taker)?);
     let restricted = run.restricted.clone();
-    Ok(RunConfig { cash, strategies, venue, profile, restricted, units, fees, keep })
+    let schedule = fee_tier(settings)?;
+    Ok(RunConfig { cash, strategies, venue, profile, restricted, units, schedule, fees, keep })
+}
+
+/// The tier of a venue's schedule that instruments take their rates from.
+fn fee_tier(settings: &RunSettings) -> Result<Option<FeeTier>, CommandError> {
+    let v = &settings.venue;
+    let Some(name) = &v.fee_schedule else {
+        let beside = [("venue.fee_tier", v.fee_tier.is_some()), ("venue.fee_discount", v.fee_discount)];
+        return match beside.iter().find(|(_, given)| *given) {
+            Some((key, _)) => Err(CommandError::usage(format!("{key}: expected venue.fee_schedule with it"))),
+            None => Ok(None),
+        };
+    };
+    let schedule = execution::fee::known(name).ok_or_else(|| refuse("venue.fee_schedule", name))?;
+    let tier = match &v.fee_tier {
+        None => 0,
+        Some(tier) => schedule.tier(tier).ok_or_else(|| {
+            let names: Vec<&str> = schedule.tiers.iter().map(|t| t.name.as_str()).collect();
+            CommandError::usage(format!("venue.fee_tier {tier}: expected one of {}", names.join(", ")))
+        })?,
+    };
+    Ok(Some(FeeTier { schedule, tier, discount: v.fee_discount }))
 }
 
 fn profile(settings: &RunSettings, defaults: &Defaults) -> Result<Profile, CommandError> {

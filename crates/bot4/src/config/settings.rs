@@ -70,6 +70,14 @@ pub struct VenueSection {
     /// Maker fee rate; the instrument's own if `None`.
     #[serde(default)]
     pub fee_maker: Option<String>,
+    /// Fee schedule that rates come from; the instrument's own if `None`.
+    #[serde(default)]
+    pub fee_schedule: Option<String>,
+    /// Tier of that schedule; the lowest if `None`.
+    #[serde(default)]
+    pub fee_tier: Option<String>,
+    /// Whether the schedule's discount comes off.
+    pub fee_discount: bool,
     /// Asset of spot fees.
     pub fee_asset: String,
     /// Slippage of orders that take.

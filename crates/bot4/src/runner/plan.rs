@@ -26,6 +26,17 @@ pub enum Units {
     Fractional,
 }
 
+/// One tier of a venue's fee schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeeTier {
+    /// The schedule.
+    pub schedule: execution::fee::Schedule,
+    /// Its tier, by number.
+    pub tier: usize,
+    /// Whether its discount comes off.
+    pub discount: bool,
+}
+
 /// What a run is made of, beside its data.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
@@ -41,7 +52,9 @@ pub struct RunConfig {
     pub restricted: Vec<String>,
     /// Multiples of orders.
     pub units: Units,
-    /// Maker and taker fee for every instrument; `None` for their own.
+    /// Schedule that the instruments' rates come from; `None` for their own.
+    pub schedule: Option<FeeTier>,
+    /// Maker and taker fee for every instrument; `None` for those of the schedule or their own.
     pub fees: (Option<Rate>, Option<Rate>),
     /// Whether records are kept.
     pub keep: bool,
@@ -165,7 +178,8 @@ impl Plan {
             return Err(PlanError("no strategy is given".into()));
         }
         config.venue.validate().map_err(fail)?;
-        let instruments: Vec<Instrument> = listed.iter().map(|l| adapt(&l.instrument, config)).collect();
+        let instruments =
+            listed.iter().map(|l| adapt(&l.instrument, config)).collect::<Result<Vec<Instrument>, PlanError>>()?;
         for instrument in &instruments {
             instrument.validate().map_err(fail)?;
         }
@@ -281,7 +295,7 @@ fn stops(venue: &VenueConfig) -> StopPolicy {
 }
 
 /// The instrument with the run's own units and fees.
-fn adapt(instrument: &Instrument, config: &RunConfig) -> Instrument {
+fn adapt(instrument: &Instrument, config: &RunConfig) -> Result<Instrument, PlanError> {
     let mut i = instrument.clone();
     match config.units {
         Units::Lot => {}
@@ -292,10 +306,13 @@ fn adapt(instrument: &Instrument, config: &RunConfig) -> Instrument {
         i.min_quantity = i.lot;
         i.max_quantity = i.max_quantity.max(i.lot);
     }
+    if let Some(FeeTier { schedule, tier, discount }) = &config.schedule {
+        execution::fee::set_rates(&mut i, schedule, *tier, *discount).map_err(fail)?;
+    }
     let (maker, taker) = config.fees;
     i.fee_maker = maker.unwrap_or(i.fee_maker);
     i.fee_taker = taker.unwrap_or(i.fee_taker);
-    i
+    Ok(i)
 }
 
 /// The guard that belongs to limits: the hard one for standard runs, with prices that may be as old as theirs. Research takes its losses as

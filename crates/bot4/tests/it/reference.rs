@@ -37,6 +37,7 @@ fn config(
         profile,
         restricted: Vec::new(),
         units: Units::Lot,
+        schedule: None,
         fees: (None, None),
         keep: false,
     }

@@ -43,6 +43,7 @@ fn config(strategies: &[(&str, &str)], profile: Profile, keep: bool) -> RunConfi
         profile,
         restricted: Vec::new(),
         units: Units::Lot,
+        schedule: None,
         fees: (None, None),
         keep,
     }

@@ -257,6 +257,7 @@ fn configure(rule: Rule, params: &Params) -> Result<RunConfig, CaseError> {
         profile: Profile::Off,
         restricted: Vec::new(),
         units,
+        schedule: None,
         fees: (Some(fee), Some(fee)),
         keep: true,
     })
