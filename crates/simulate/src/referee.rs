@@ -1,0 +1,433 @@
+//! The referee: reckons from what reached the engine and from what it said alone, and holds the engine against that after every step.
+//!
+//! In:  events and commands in order; the engine, to be read.
+//! Out: the first invariant that is broken, with its numbers.
+//! It shares no code with `risk`, `portfolio`, `execution` or the venue: positions and balances come from `books`, orders from commands.
+
+use crate::books::Books;
+use crate::session::Happened;
+use crate::trader::ACCOUNT;
+use domain::{
+    AlertKind, AssetIdx, ClientOrderId, Event, EventBody, Fill, InstrumentIdx, InstrumentKind, InstrumentTable, Mode,
+    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, ReportBody, Side, StrategyIdx,
+    UnixNanos,
+};
+use engine::Engine;
+use risk::{CommandRecord, Decision, DenyReason, Limits};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which one.
+    pub invariant: &'static str,
+    /// With which numbers.
+    pub what: String,
+}
+
+/// Shorthand for a check.
+pub type Held = Result<(), Broken>;
+
+pub(crate) fn broken(invariant: &'static str, what: impl Into<String>) -> Held {
+    Err(Broken { invariant, what: what.into() })
+}
+
+type Key = (InstrumentIdx, StrategyIdx);
+
+/// One order as the referee knows it.
+#[derive(Clone, Debug)]
+struct Seen {
+    spec: OrderSpec,
+    class: OrderClass,
+    /// Value at approval that is not filled yet, in quote; entries only.
+    pending: f64,
+    cancelled: bool,
+    /// Filled so far, 1e-12.
+    filled: i128,
+    set_off: bool,
+    /// Whether it is over, by what reached us.
+    ended: bool,
+}
+
+/// What the referee knows.
+pub struct Referee {
+    /// Books from what reached the engine.
+    pub books: Books,
+    table: InstrumentTable,
+    orders: BTreeMap<ClientOrderId, Seen>,
+    marks: BTreeMap<InstrumentIdx, i64>,
+    movements: BTreeSet<(u64, u8, AssetIdx, i128)>,
+    mode: Mode,
+    naked: BTreeSet<Key>,
+    /// Positions that were filled in this step.
+    filled: Vec<Key>,
+    limits: Limits,
+    /// Unique executions so far.
+    pub fills: u64,
+    /// Orders that were said so far.
+    pub said: u64,
+}
+
+fn raw(spec: &OrderSpec) -> Option<i128> {
+    match spec.quantity {
+        OrderQuantity::Base(q) | OrderQuantity::Contracts(q) => Some(q.raw()),
+        OrderQuantity::QuoteAmount(_) => None,
+    }
+}
+
+impl Referee {
+    /// One who has seen nothing.
+    #[must_use]
+    pub fn new(table: InstrumentTable, limits: Limits) -> Self {
+        Self {
+            books: Books::new(table.clone()),
+            table,
+            orders: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            movements: BTreeSet::new(),
+            mode: Mode::Normal,
+            naked: BTreeSet::new(),
+            filled: Vec::new(),
+            limits,
+            fills: 0,
+            said: 0,
+        }
+    }
+
+    /// Takes in what happened; at the end of a step looks at everything. `engine` is none while the past is told after a start.
+    ///
+    /// # Errors
+    /// The first invariant that is broken.
+    pub fn see(&mut self, happened: &Happened, engine: Option<&Engine>) -> Held {
+        match happened {
+            Happened::Event(_, event) => self.event(event),
+            Happened::Said(_, record) => self.command(record, engine.is_some()),
+            Happened::Settled => match engine {
+                Some(engine) => self.settled(engine),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn event(&mut self, event: &Event) -> Held {
+        match &event.body {
+            EventBody::Quote(q) => _ = self.marks.insert(q.instrument, q.bid + (q.ask - q.bid) / 2),
+            EventBody::Report(report) => self.report(report.ts_event, &report.body)?,
+            EventBody::VenueState(state) => {
+                for execution in &state.executions {
+                    self.execution(&execution.fill)?;
+                }
+                for m in &state.movements {
+                    let kind = match m.kind {
+                        MovementKind::Transfer => 0,
+                        MovementKind::Funding { .. } => 1,
+                        MovementKind::Charge => 2,
+                    };
+                    self.movement(m.ts_event, kind, m.asset, m.amount);
+                }
+            }
+            EventBody::NotSent(stopped) => {
+                for id in &stopped.orders {
+                    self.orders.remove(id);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn movement(&mut self, ts: UnixNanos, kind: u8, asset: AssetIdx, amount: Money) {
+        if self.movements.insert((ts.0, kind, asset, amount.raw())) {
+            self.books.post(asset, amount);
+        }
+    }
+
+    fn execution(&mut self, fill: &Fill) -> Held {
+        let mut fill = *fill;
+        // Whose an order is we know better than the venue.
+        if let Some(order) = self.orders.get(&fill.client_id) {
+            fill.strategy = order.spec.strategy;
+        }
+        let new = self.books.fill(&fill).or_else(|what| broken("books", what).map(|()| false))?;
+        if !new {
+            return Ok(());
+        }
+        self.fills += 1;
+        self.filled.push((fill.instrument, fill.strategy));
+        let Some(rules) = self.table.get(fill.instrument) else { return Ok(()) };
+        let (price, quantity) = (rules.price(fill.price).to_f64(), rules.quantity(fill.quantity));
+        if let Some(order) = self.orders.get_mut(&fill.client_id) {
+            order.filled += quantity.raw();
+            order.pending = (order.pending - price * quantity.to_f64()).max(0.0);
+            order.ended |= raw(&order.spec).is_some_and(|asked| order.filled >= asked);
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, ts: UnixNanos, body: &ReportBody) -> Held {
+        match body {
+            ReportBody::Filled { fill, .. } => return self.execution(fill),
+            ReportBody::Rejected { client_id, .. }
+            | ReportBody::Canceled { client_id, .. }
+            | ReportBody::Expired { client_id } => self.end(*client_id),
+            ReportBody::Status { client_id, status: Some(status), .. } if status.is_terminal() => self.end(*client_id),
+            ReportBody::CancelRejected { client_id, .. } => {
+                if let Some(order) = self.orders.get_mut(client_id) {
+                    order.cancelled = false;
+                }
+            }
+            ReportBody::Triggered { client_id } => {
+                if let Some(order) = self.orders.get_mut(client_id) {
+                    order.set_off = true;
+                }
+            }
+            ReportBody::Funding { asset, amount, .. } => self.movement(ts, 1, *asset, *amount),
+            ReportBody::Transfer { asset, amount, .. } => self.movement(ts, 0, *asset, *amount),
+            ReportBody::Charge { asset, amount, .. } => self.movement(ts, 2, *asset, *amount),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, id: ClientOrderId) {
+        if let Some(order) = self.orders.get_mut(&id) {
+            order.ended = true;
+            order.pending = 0.0;
+        }
+    }
+
+    fn command(&mut self, record: &CommandRecord, live: bool) -> Held {
+        match record {
+            CommandRecord::Submit { spec, class, .. } => {
+                self.said += 1;
+                if self.orders.contains_key(&spec.client_id) {
+                    return broken("one number, one order", format!("{} is said twice", spec.client_id));
+                }
+                let pending = if *class == OrderClass::Entry { self.entry(spec, live)? } else { self.reduction(spec, live)? };
+                self.orders.insert(
+                    spec.client_id,
+                    Seen { spec: *spec, class: *class, pending, cancelled: false, filled: 0, set_off: false, ended: false },
+                );
+            }
+            CommandRecord::Cancel { client_id } => {
+                if let Some(order) = self.orders.get_mut(client_id) {
+                    order.cancelled = true;
+                }
+            }
+            CommandRecord::Decision(Decision::Mode { to, .. }) => self.mode = *to,
+            CommandRecord::Decision(Decision::Alert(alert)) => {
+                if let (Some(i), Some(s)) = (alert.instrument, alert.strategy) {
+                    match alert.kind {
+                        AlertKind::Naked => _ = self.naked.insert((i, s)),
+                        AlertKind::NeverArrived => self.never_arrived((i, s)),
+                        _ => {}
+                    }
+                }
+            }
+            CommandRecord::Decision(Decision::Refused { intent, refusal, .. }) => {
+                let four = [
+                    DenyReason::Lot,
+                    DenyReason::Tick,
+                    DenyReason::Oversell,
+                    DenyReason::Duplicate,
+                    DenyReason::SelfMatch,
+                ];
+                if live && *intent == domain::Intent::Exit && !four.contains(&refusal.reason) {
+                    return broken("a reduction is not refused", refusal.to_string());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The oldest order of a position that nothing was heard of is taken to be over.
+    fn never_arrived(&mut self, key: Key) {
+        let of = |o: &&mut Seen| !o.ended && o.filled == 0 && (o.spec.instrument, o.spec.strategy) == key;
+        if let Some(order) = self.orders.values_mut().find(of) {
+            (order.ended, order.pending) = (true, 0.0);
+        }
+    }
+
+    fn mark(&self, i: InstrumentIdx) -> Option<f64> {
+        Some(self.table.get(i)?.price(*self.marks.get(&i)?).to_f64())
+    }
+
+    /// Equity in the report currency by the last prices.
+    fn equity(&self) -> f64 {
+        let quote = self.table.instruments()[0].quote;
+        let spot: f64 = (self.table.instruments().iter().filter(|i| i.kind == InstrumentKind::Spot))
+            .map(|i| self.books.balance(i.base).to_f64() * self.mark(i.idx).unwrap_or(0.0))
+            .sum();
+        let perpetual: f64 = (self.table.instruments().iter().filter(|i| i.kind != InstrumentKind::Spot))
+            .map(|i| self.books.net(i.idx).to_f64() * self.mark(i.idx).unwrap_or(0.0))
+            .sum();
+        self.books.free_of_order(quote).to_f64() + spot + perpetual
+    }
+
+    /// Sizes of positions and of entries on their way in one instrument, by strategy apart, long and short.
+    fn exposure(&self, i: InstrumentIdx) -> (f64, f64) {
+        let (mut long, mut short) = (0.0, 0.0);
+        let mark = self.mark(i).unwrap_or(0.0);
+        for (_, _, q) in self.books.positions().filter(|p| p.0 == i) {
+            let value = q.to_f64() * mark;
+            if value > 0.0 { long += value } else { short -= value }
+        }
+        for o in self.orders.values().filter(|o| o.class == OrderClass::Entry && !o.ended && o.spec.instrument == i) {
+            if o.spec.side == Side::Buy { long += o.pending } else { short += o.pending }
+        }
+        (long, short)
+    }
+
+    /// What an entry may be worth at most, and that it breaches no limit by what is known.
+    fn entry(&self, spec: &OrderSpec, live: bool) -> Result<f64, Broken> {
+        const LIMIT: &str = "no hard limit breached by what leaves";
+        let fail = |what: String| Err(Broken { invariant: LIMIT, what });
+        let mark = self.mark(spec.instrument).unwrap_or(0.0);
+        let price = match (spec.kind, spec.side) {
+            (OrderType::Limit { price }, Side::Buy) => price.to_f64(),
+            (OrderType::Limit { price }, Side::Sell) => price.to_f64().max(mark),
+            _ => mark,
+        };
+        let value = match spec.quantity {
+            OrderQuantity::Base(q) | OrderQuantity::Contracts(q) => q.to_f64() * price,
+            OrderQuantity::QuoteAmount(amount) => amount.to_f64(),
+        };
+        if !live {
+            return Ok(value);
+        }
+        if self.mode != Mode::Normal {
+            return fail(format!("an entry in mode {:?}: {spec:?}", self.mode));
+        }
+        let equity = self.equity();
+        let within = |what: &str, after: f64, limit: f64| {
+            if after <= limit * (1.0 + 1e-6) + 1e-3 {
+                return Ok(());
+            }
+            fail(format!("{what} {after:.2} above {limit:.2}, equity {equity:.2}: {spec:?}"))
+        };
+        let (long, short) = self.exposure(spec.instrument);
+        within("position", long.max(short) + value, self.limits.position_fraction_max.to_f64() * equity)?;
+        let all: f64 = (self.table.instruments().iter()).map(|i| self.exposure(i.idx)).map(|(l, s)| l.max(s)).sum();
+        within("gross exposure", all + value, self.limits.leverage_max.to_f64() * equity)?;
+        Ok(value)
+    }
+
+    fn reduction(&self, spec: &OrderSpec, live: bool) -> Result<f64, Broken> {
+        let held = self.books.position(spec.instrument, spec.strategy).raw();
+        let against = if spec.side == Side::Buy { held < 0 } else { held > 0 };
+        if live && !against {
+            let what = format!("held {} and said {spec:?}", Quantity::from_raw(held));
+            return Err(Broken { invariant: "a reduction reduces", what });
+        }
+        Ok(0.0)
+    }
+
+    /// Whether so much of an instrument is dust.
+    fn is_dust(&self, i: InstrumentIdx, quantity: i128) -> bool {
+        let Some(rules) = self.table.get(i) else { return true };
+        let quantity = quantity.max(0);
+        let lots = quantity / rules.lot.raw() * rules.lot.raw();
+        let value = Quantity::from_raw(quantity).to_f64() * self.mark(i).unwrap_or(f64::INFINITY);
+        lots == 0 || lots < rules.min_quantity.raw() || value < rules.min_notional.to_f64() * (1.0 + 1e-9)
+    }
+
+    /// How much of a position works as stop, and how much as close, by commands that were said and not ended.
+    fn cover(&self, (i, s): Key) -> (i128, i128) {
+        let held = self.books.position(i, s).raw();
+        let (mut stops, mut closes) = (0, 0);
+        for o in self.orders.values().filter(|o| (o.spec.instrument, o.spec.strategy) == (i, s)) {
+            let against = if o.spec.side == Side::Buy { held < 0 } else { held > 0 };
+            let (false, false, true, OrderClass::Reducing) = (o.ended, o.cancelled, against, o.class) else { continue };
+            let left = raw(&o.spec).unwrap_or(0) - o.filled;
+            let stop = matches!(o.spec.kind, OrderType::StopMarket { .. } | OrderType::TrailingStop { .. });
+            if stop {
+                stops += left;
+            }
+            if o.set_off || o.spec.kind == OrderType::Market {
+                closes += left;
+            }
+        }
+        (stops, closes)
+    }
+
+    fn is_covered(&self, key: Key) -> bool {
+        let held = self.books.position(key.0, key.1).raw().abs();
+        let (stops, closes) = self.cover(key);
+        self.is_dust(key.0, held - stops.max(closes))
+    }
+
+    /// What must hold between two events.
+    fn settled(&mut self, engine: &Engine) -> Held {
+        self.accounts_agree(engine)?;
+        let naked = std::mem::take(&mut self.naked);
+        self.naked = naked.into_iter().filter(|key| !self.is_covered(*key)).collect();
+        for key in std::mem::take(&mut self.filled) {
+            if key.1 == StrategyIdx::OUTSIDE {
+                continue;
+            }
+            if !self.is_covered(key) && !self.naked.contains(&key) && !self.entry_covers(key, engine) {
+                let (stops, closes) = self.cover(key);
+                let held = self.books.position(key.0, key.1);
+                return broken(
+                    "a stop in the step of each fill",
+                    format!(
+                        "{held} held of instrument {} by strategy {}, stops for {}, closes for {}",
+                        key.0.0, key.1.0, Quantity::from_raw(stops), Quantity::from_raw(closes)
+                    ),
+                );
+            }
+        }
+        if engine.mode().mode() == Mode::Emergency {
+            let open = self.orders.values().find(|o| o.class == OrderClass::Entry && !o.ended && !o.cancelled);
+            if let Some(open) = open.filter(|o| engine.orders().iter().any(|w| w.spec.client_id == o.spec.client_id)) {
+                return broken("after a kill no entry open", format!("{:?}", open.spec));
+            }
+            for (i, s, q) in self.books.positions().filter(|p| p.1 != StrategyIdx::OUTSIDE) {
+                if !self.is_dust(i, q.raw().abs()) && !self.is_covered((i, s)) && !self.naked.contains(&(i, s)) {
+                    let what = format!("{q} held of instrument {} by strategy {}", i.0, s.0);
+                    return broken("after a kill a stop, a close or an alert", what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a position is one that has no stop for its entry came without: none can here, for a stop is required.
+    fn entry_covers(&self, key: Key, engine: &Engine) -> bool {
+        // What the engine counts as dust by its own price is dust: its price may be older than ours by a clamp.
+        let Some(rules) = self.table.get(key.0) else { return true };
+        let held = engine.portfolio().position(ACCOUNT, key.0, key.1).quantity;
+        let mark = engine.view().mark(key.0).map(|m| rules.price(m).to_f64());
+        mark.is_some_and(|mark| held.to_f64().abs() * mark < rules.min_notional.to_f64())
+    }
+
+    /// Balances and positions of the engine are what reached it.
+    fn accounts_agree(&self, engine: &Engine) -> Held {
+        let ledger = engine.portfolio();
+        for at in 0..self.table.assets().len() {
+            let asset = AssetIdx(at as u16);
+            let (ours, theirs) = (self.books.balance(asset), ledger.balance(ACCOUNT, asset));
+            if ours != theirs {
+                let code = &self.table.assets()[at].code;
+                return broken("balance = sum of postings", format!("{code}: {theirs} in the ledger, {ours} by executions"));
+            }
+        }
+        for rules in self.table.instruments() {
+            for (_, _, s, view) in ledger.positions().filter(|p| p.1 == rules.idx) {
+                let ours = self.books.position(rules.idx, s);
+                if ours != view.quantity {
+                    let what = format!("{} of strategy {}: {} in the ledger, {ours} by executions", rules.symbol, s.0, view.quantity);
+                    return broken("position = sum of unique fills", what);
+                }
+            }
+        }
+        for (i, s, q) in self.books.positions() {
+            if ledger.position(ACCOUNT, i, s).quantity != q {
+                let what = format!("instrument {} of strategy {}: {q} by executions, not in the ledger", i.0, s.0);
+                return broken("position = sum of unique fills", what);
+            }
+        }
+        Ok(())
+    }
+}
