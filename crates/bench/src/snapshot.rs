@@ -115,6 +115,7 @@ impl World {
             accounts: vec![ACCOUNT],
             stops: engine::StopPolicy::AT_ONCE,
             asking: None,
+            reconcile: None,
             guard: Some(risk::GuardConfig::default()),
             clamps: None,
         };

@@ -12,6 +12,6 @@ mod setup;
 mod snapshot;
 mod step;
 
-pub use execution::{AskPolicy, StopPolicy};
+pub use execution::{AskPolicy, ReconcilePolicy, StopPolicy};
 pub use setup::{EngineConfig, EngineError};
 pub use step::{Booked, Engine, Fault, defined};

@@ -59,7 +59,7 @@ impl Engine {
                 };
                 out.push(Command::Record(Decision::Limit { limit, from, to, holder }));
             }
-            Control::Gap { .. } => {}
+            Control::Gap { account, since } => self.interrupted(ts, account, since, out, observer),
             Control::Gate { level } => {
                 if level > OPEN {
                     self.trip(ts, Cause::GateWord, false, false, out, observer);
@@ -127,8 +127,13 @@ impl Engine {
         observer: &mut O,
     ) {
         let (done, change) = match what {
+            // Nothing is re-armed over a difference that nothing explains.
+            Rearm::Account if self.reconciler.as_ref().is_some_and(|r| r.differs()) => (false, None),
             Rearm::Account => {
                 let change = self.mode.rearm();
+                if let Some(reconciler) = self.reconciler.as_mut().filter(|_| change.is_some()) {
+                    reconciler.rearm();
+                }
                 // What the guard had latched is forgotten, in whatever mode.
                 let mut latched = false;
                 for at in 0..self.config.accounts.len() {

@@ -2,7 +2,7 @@
 
 use crate::step::Engine;
 use domain::{AccountId, AssetIdx, InstrumentIdx, Nanos};
-use execution::{AskPolicy, StopPolicy};
+use execution::{AskPolicy, ReconcilePolicy, StopPolicy};
 use risk::{ClampConfig, GuardConfig, LimitError, Profile};
 use std::fmt;
 use strategy::Strategy;
@@ -26,6 +26,8 @@ pub struct EngineConfig {
     pub stops: StopPolicy,
     /// How orders are followed whose answers stay away; `None` for a venue that answers every order, where nothing is asked.
     pub asking: Option<AskPolicy>,
+    /// How accounts are held against what the venue says of them; `None` for a simulated venue that tells everything. Needs `asking`.
+    pub reconcile: Option<ReconcilePolicy>,
     /// What the guard of the account watches for; `None` for runs that take the losses as they come.
     pub guard: Option<GuardConfig>,
     /// The clamps of the size of entries; `None` for those that belong to the limits.
@@ -46,6 +48,8 @@ pub enum EngineError {
     },
     /// More strategies than can be numbered.
     TooManyStrategies,
+    /// Accounts cannot be reconciled so.
+    Reconcile(&'static str),
 }
 
 impl fmt::Display for EngineError {
@@ -59,7 +63,8 @@ impl fmt::Display for EngineError {
                     every.0, lateness.0
                 )
             }
-            Self::TooManyStrategies => f.write_str("more than 65,536 strategies"),
+            Self::TooManyStrategies => f.write_str("more than 65,535 strategies"),
+            Self::Reconcile(why) => f.write_str(why),
         }
     }
 }
@@ -80,6 +85,12 @@ impl EngineConfig {
         }
         if let Some(clamps) = &self.clamps {
             clamps.validate().map_err(EngineError::Limit)?;
+        }
+        if let Some(reconcile) = &self.reconcile {
+            reconcile.validate().map_err(EngineError::Reconcile)?;
+            if self.asking.is_none() {
+                return Err(EngineError::Reconcile("reconciliation asks where orders are: it needs a policy for that"));
+            }
         }
         if self.correlation_every <= self.correlation_lateness {
             return Err(EngineError::Sampling { every: self.correlation_every, lateness: self.correlation_lateness });
@@ -102,6 +113,9 @@ impl Engine {
     /// [`EngineError::TooManyStrategies`].
     pub fn add_strategy(&mut self, strategy: Box<dyn Strategy>) -> Result<(), EngineError> {
         let number = u16::try_from(self.strategies.len()).map_err(|_| EngineError::TooManyStrategies)?;
+        if number == domain::StrategyIdx::OUTSIDE.0 {
+            return Err(EngineError::TooManyStrategies);
+        }
         for instrument in strategy.instruments() {
             let slot = instrument.index();
             if self.subscribers.len() <= slot {

@@ -29,6 +29,9 @@ impl Engine {
         if let Some(guard) = &self.guard {
             guard.save(out);
         }
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.save(out);
+        }
         self.mode.put(out);
         (self.level, self.bare).put(out);
         (self.sampler_armed, self.day_armed).put(out);
@@ -70,6 +73,9 @@ impl Engine {
         if let Some(guard) = &mut self.guard {
             guard.load(from)?;
         }
+        if let Some(reconciler) = &mut self.reconciler {
+            reconciler.load(from)?;
+        }
         self.mode = Stored::take(from)?;
         (self.level, self.bare) = Stored::take(from)?;
         (self.sampler_armed, self.day_armed) = Stored::take(from)?;
@@ -97,7 +103,7 @@ impl Engine {
         config.correlation_every.put(out);
         config.correlation_lateness.put(out);
         config.accounts.put(out);
-        config.guard.is_some().put(out);
+        (config.guard.is_some(), config.reconcile.is_some()).put(out);
         put_all(&self.strategies, out, |strategy, out| {
             put_bytes(strategy.name().as_bytes(), out);
             put_version(strategy.version(), out);
@@ -115,6 +121,7 @@ impl Engine {
         from.same(&config.correlation_lateness, "how late correlations are sampled")?;
         from.same(&config.accounts, "the accounts")?;
         from.same(&config.guard.is_some(), "whether the account is guarded")?;
+        from.same(&config.reconcile.is_some(), "whether the account is reconciled")?;
         from.same(&(self.strategies.len() as u64), "the number of strategies")?;
         for (number, strategy) in (0..=u16::MAX).zip(&self.strategies) {
             let other = |what: &str, found: &str| CodecError::Strategy {

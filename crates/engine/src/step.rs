@@ -10,7 +10,7 @@ use domain::{
     InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx,
     TimerFired, UnixNanos, WorkStyle,
 };
-use execution::{Alarm, Desk, Key};
+use execution::{Alarm, Desk, Key, Reconciler};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
 use risk::verify::Breach;
 use risk::{Action, Command, Decision, DenyReason, Gate, Guard, ModeMachine, Refusal, Scene, Standing};
@@ -63,6 +63,8 @@ pub struct Engine {
     /// Whether stops were told to be taken off, too.
     pub(crate) bare: bool,
     pub(crate) guard: Option<Box<Guard>>,
+    /// Holds the accounts against what the venue says of them, where that is wanted.
+    pub(crate) reconciler: Option<Box<Reconciler>>,
     /// How the account stands, as the guard sees it: made anew before it is looked at.
     pub(crate) standing: Standing,
     pub(crate) actions: Vec<Action>,
@@ -111,6 +113,7 @@ impl Engine {
             level: 0,
             bare: false,
             guard: config.guard.map(|guard| Box::new(Guard::new(guard))),
+            reconciler: config.reconcile.map(|policy| Box::new(Reconciler::new(policy, &config.accounts))),
             standing: Standing::CALM,
             actions: Vec::with_capacity(16),
             breaches: Vec::with_capacity(16),
@@ -252,6 +255,7 @@ impl Engine {
                         self.arm_sampler(ts, out);
                         if !std::mem::replace(&mut self.day_armed, true) {
                             self.arm_day(ts, out);
+                            self.begin_reconciling(ts, out, observer);
                         }
                     }
                     Err(error) => self.fault(Fault::Instrument(error.to_string()), out),
@@ -431,6 +435,10 @@ impl Engine {
         out: &mut Vec<Command>,
         observer: &mut O,
     ) {
+        if self.reconciler.as_mut().is_some_and(|reconciler| !reconciler.is_news(report)) {
+            // Money that moved once is booked once, whoever told of it first.
+            return;
+        }
         let mut report = *report;
         if let ReportBody::Filled { fill, complete } = &mut report.body {
             if self.desk.executions().knows(fill) {
@@ -461,6 +469,11 @@ impl Engine {
             | ReportBody::AmendRejected { .. }
             | ReportBody::Status { .. } => Ok(()),
         };
+        if let Some(reconciler) = &mut self.reconciler
+            && let Some((account, movement)) = execution::reconcile::movement_of(report)
+        {
+            reconciler.books_mut().on_money(movement.ts_event, account, movement.asset, movement.amount);
+        }
         self.gate.invalidate();
         if let Err(error) = booked {
             self.fault(Fault::Ledger(error), out);
@@ -512,7 +525,7 @@ impl Engine {
         }
     }
 
-    fn book<O: Observer>(
+    pub(crate) fn book<O: Observer>(
         &mut self,
         ts: UnixNanos,
         ts_event: UnixNanos,
@@ -527,6 +540,7 @@ impl Engine {
                 let effect = self.portfolio.apply_fill_as_it_is(&self.table, fill)?;
                 self.desk.executions_mut().note(ts_event, fill);
                 self.booked = Some(Booked { effect, trip: None });
+                self.keep_books(ts_event, fill, &effect);
                 for posting in effect.postings.as_slice() {
                     self.look_at_balance(posting.account, posting.asset, out);
                 }
@@ -541,6 +555,7 @@ impl Engine {
             self.table.get(fill.instrument).and_then(|instrument| self.trips.on_fill(ts, instrument, fill, &effect))
         };
         self.booked = Some(Booked { effect, trip });
+        self.keep_books(ts_event, fill, &effect);
         for posting in effect.postings.as_slice() {
             self.look_at_balance(posting.account, posting.asset, out);
         }
@@ -577,7 +592,7 @@ impl Engine {
             TimerFired::Strategy { strategy, id } => {
                 self.ask(ts, strategy, None, out, observer, |s, context, outputs| s.on_timer(context, id, outputs));
             }
-            TimerFired::Reconcile => {}
+            TimerFired::Reconcile => self.reconcile_due(ts, out, observer),
             TimerFired::Desk => {
                 self.at_desk(ts, out, observer, |desk, world| desk.on_time(world));
                 if self.mode.mode() != Mode::Normal {
@@ -676,6 +691,18 @@ impl Engine {
         &self.mode
     }
 
+    /// What is known of how the accounts stand at the venue, where they are reconciled.
+    #[must_use]
+    pub fn reconciler(&self) -> Option<&Reconciler> {
+        self.reconciler.as_deref()
+    }
+
+    /// The desk.
+    #[must_use]
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     /// The guard of the account, where there is one.
     #[must_use]
     pub fn guard(&self) -> Option<&Guard> {
@@ -736,6 +763,9 @@ impl Engine {
         self.gate.digest(&mut d);
         if let Some(guard) = &self.guard {
             guard.digest(&mut d);
+        }
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.digest(&mut d);
         }
         self.desk.digest(&mut d);
         let mut saved = Vec::new();

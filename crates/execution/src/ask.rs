@@ -13,11 +13,11 @@ use crate::ended::asked;
 use crate::order_state::OrderInput;
 use crate::orders::{Purpose, Working};
 use domain::{
-    AlertKind, ClientOrderId, InstrumentIdx, Nanos, Observer, OrderQuantity, OrderSpec, OrderStatus, OrderType, Price,
-    Quantity, ReportBody, UnixNanos, VenueOrderId,
+    AlertKind, ClientOrderId, Difference, DifferenceKind, InstrumentIdx, Money, Nanos, Observer, OrderQuantity,
+    OrderSpec, OrderStatus, OrderType, Price, Quantity, ReportBody, UnixNanos, VenueOrderId,
 };
-use risk::Command;
 use risk::gate::APPROVAL_VALID;
+use risk::{Command, Decision};
 
 /// How the desk follows orders whose answers stay away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,8 @@ impl Desk {
         let order = self.orders.get_mut(id)?;
         if status != OrderStatus::Filled {
             let reason = None;
+            let missed = missed_end(order);
+            world.out.push(missed);
             return self.take_report(&ReportBody::Canceled { client_id: id, reason }, world);
         }
         if asked(&order.spec).is_some_and(|asked| order.state.filled() < asked) {
@@ -149,6 +151,7 @@ impl Desk {
         if order.state.apply(OrderInput::Completed).is_err() {
             return None;
         }
+        world.out.push(missed_end(order));
         let key = order.key();
         self.end(id, OrderStatus::Filled, world);
         let alarm = self.settle(key, world);
@@ -270,6 +273,20 @@ impl Desk {
 
 fn venue_key(instrument: InstrumentIdx, account: u16, venue_id: VenueOrderId) -> u128 {
     u128::from(account) << 80 | u128::from(instrument.0) << 64 | u128::from(venue_id.0)
+}
+
+/// The end of an order that no report had told, for the record: what is known to be filled of what it asked for.
+fn missed_end(order: &Working) -> Command {
+    let spec = &order.spec;
+    Command::Record(Decision::Difference(Difference {
+        kind: DifferenceKind::MissedEnd,
+        account: spec.account,
+        instrument: Some(spec.instrument),
+        asset: None,
+        order: Some(spec.client_id),
+        ours: Money::from_raw(asked(spec).map_or(0, Quantity::raw)),
+        theirs: Money::from_raw(order.state.filled().raw()),
+    }))
 }
 
 /// An order type with other prices.

@@ -417,7 +417,7 @@ impl Desk {
     }
 
     /// The venue set a stop or target off. It closes the position from now on, and nothing may enlarge that again.
-    fn on_set_off<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+    pub(crate) fn on_set_off<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) -> Option<Alarm> {
         let order = self.orders.get_mut(id).filter(|w| !w.is_entry())?;
         (order.set_off, order.due) = (true, None);
         let key = order.key();

@@ -203,10 +203,19 @@ impl Referee {
                 if self.orders.contains_key(&spec.client_id) {
                     return broken("one number, one order", format!("{} is said twice", spec.client_id));
                 }
-                let pending = if *class == OrderClass::Entry { self.entry(spec, live)? } else { self.reduction(spec, live)? };
+                let pending =
+                    if *class == OrderClass::Entry { self.entry(spec, live)? } else { self.reduction(spec, live)? };
                 self.orders.insert(
                     spec.client_id,
-                    Seen { spec: *spec, class: *class, pending, cancelled: false, filled: 0, set_off: false, ended: false },
+                    Seen {
+                        spec: *spec,
+                        class: *class,
+                        pending,
+                        cancelled: false,
+                        filled: 0,
+                        set_off: false,
+                        ended: false,
+                    },
                 );
             }
             CommandRecord::Cancel { client_id } => {
@@ -373,7 +382,10 @@ impl Referee {
                     "a stop in the step of each fill",
                     format!(
                         "{held} held of instrument {} by strategy {}, stops for {}, closes for {}",
-                        key.0.0, key.1.0, Quantity::from_raw(stops), Quantity::from_raw(closes)
+                        key.0.0,
+                        key.1.0,
+                        Quantity::from_raw(stops),
+                        Quantity::from_raw(closes)
                     ),
                 );
             }
@@ -410,14 +422,20 @@ impl Referee {
             let (ours, theirs) = (self.books.balance(asset), ledger.balance(ACCOUNT, asset));
             if ours != theirs {
                 let code = &self.table.assets()[at].code;
-                return broken("balance = sum of postings", format!("{code}: {theirs} in the ledger, {ours} by executions"));
+                return broken(
+                    "balance = sum of postings",
+                    format!("{code}: {theirs} in the ledger, {ours} by executions"),
+                );
             }
         }
         for rules in self.table.instruments() {
             for (_, _, s, view) in ledger.positions().filter(|p| p.1 == rules.idx) {
                 let ours = self.books.position(rules.idx, s);
                 if ours != view.quantity {
-                    let what = format!("{} of strategy {}: {} in the ledger, {ours} by executions", rules.symbol, s.0, view.quantity);
+                    let what = format!(
+                        "{} of strategy {}: {} in the ledger, {ours} by executions",
+                        rules.symbol, s.0, view.quantity
+                    );
                     return broken("position = sum of unique fills", what);
                 }
             }

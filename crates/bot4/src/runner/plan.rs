@@ -200,6 +200,7 @@ impl Plan {
             accounts: vec![ACCOUNT],
             stops: stops(&config.venue),
             asking: None,
+            reconcile: None,
             guard: guard(&profile),
             clamps: None,
         };

@@ -201,6 +201,7 @@ fn steps_with_risk_on_allocate_nothing() {
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
         asking: None,
+        reconcile: None,
         // It watches, and lets losses pass: there have to be orders.
         guard: Some(risk::GuardConfig {
             breaker_losses: 1_000,

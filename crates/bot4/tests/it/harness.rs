@@ -38,6 +38,7 @@ pub fn session(
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
         asking: None,
+        reconcile: None,
         guard: None,
         clamps: None,
     };

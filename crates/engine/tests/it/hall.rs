@@ -100,6 +100,7 @@ pub fn config(profile: Profile) -> EngineConfig {
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
         asking: None,
+        reconcile: None,
         guard: None,
         clamps: None,
     }

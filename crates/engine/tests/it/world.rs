@@ -198,6 +198,7 @@ impl Recipe {
             accounts: vec![ACCOUNT],
             stops: engine::StopPolicy::AT_ONCE,
             asking: None,
+            reconcile: None,
             guard: profile.is_standard().then(risk::GuardConfig::default),
             clamps: None,
         };

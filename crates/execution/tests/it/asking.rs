@@ -166,7 +166,7 @@ fn a_cancel_whose_answer_stays_away_is_asked_for_too() {
     said(&mut floor);
     // It did, and its answer was lost.
     assert_eq!(status(&mut floor, 1, Some(OrderStatus::Canceled), 0), None);
-    assert_eq!(said(&mut floor), ["#2 buy 2 market"], "what waited for it goes");
+    assert_eq!(said(&mut floor), ["difference missed_end", "#2 buy 2 market"], "what waited for it goes");
 }
 
 #[test]

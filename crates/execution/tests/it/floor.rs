@@ -236,6 +236,7 @@ impl Floor {
                 Command::Record(Decision::WorkEnded { target, filled, end, .. }) => {
                     format!("worked {filled} of {target}: {}", end.name())
                 }
+                Command::Record(Decision::Difference(d)) => format!("difference {}", d.kind.key()),
                 Command::Timer { at, timer: TimerFired::Desk } => {
                     format!("wake in {} s", at.since(ts).0 as f64 / 1e9)
                 }
