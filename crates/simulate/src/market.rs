@@ -51,7 +51,7 @@ impl Market {
             _ => r.within(4_000_000_000, 40_000_000_000),
         };
         self.next = now.saturating_add(Nanos(wait.unsigned_abs()));
-        let mut shown = |r: &mut Seeded| {
+        let shown = |r: &mut Seeded| {
             let value = if self.thin && r.chance(50) { r.within(5, 2_000) } else { r.within(500, 100_000) };
             // In quote, as a quantity at that price; whole lots.
             let units = i128::from(value)

@@ -291,7 +291,7 @@ impl Referee {
     /// What an entry may be worth at most, and that it breaches no limit by what is known.
     fn entry(&self, spec: &OrderSpec, live: bool) -> Result<f64, Broken> {
         const LIMIT: &str = "no hard limit breached by what leaves";
-        let fail = |what: String| Err(Broken { invariant: LIMIT, what });
+        let fail = |what: String| Broken { invariant: LIMIT, what };
         let mark = self.mark(spec.instrument).unwrap_or(0.0);
         let price = match (spec.kind, spec.side) {
             (OrderType::Limit { price }, Side::Buy) => price.to_f64(),
@@ -306,14 +306,14 @@ impl Referee {
             return Ok(value);
         }
         if self.mode != Mode::Normal {
-            return fail(format!("an entry in mode {:?}: {spec:?}", self.mode));
+            return Err(fail(format!("an entry in mode {:?}: {spec:?}", self.mode)));
         }
         let equity = self.equity();
         let within = |what: &str, after: f64, limit: f64| {
             if after <= limit * (1.0 + 1e-6) + 1e-3 {
                 return Ok(());
             }
-            fail(format!("{what} {after:.2} above {limit:.2}, equity {equity:.2}: {spec:?}"))
+            Err(fail(format!("{what} {after:.2} above {limit:.2}, equity {equity:.2}: {spec:?}")))
         };
         let (long, short) = self.exposure(spec.instrument);
         within("position", long.max(short) + value, self.limits.position_fraction_max.to_f64() * equity)?;

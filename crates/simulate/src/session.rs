@@ -153,7 +153,8 @@ impl Session {
                 return Err(format!("snapshot {} holds the state after event {}", snapshot.seq, session.seq));
             }
         }
-        let rest = session.follow(records.iter().filter(|r| r.0 > session_seq(&session)))?;
+        let from = session.seq;
+        let rest = session.follow(records.iter().filter(|r| r.0 > from))?;
         // The same from the very beginning, without the snapshot.
         if from_snapshot {
             let shadow_disk = SimDisk::new(0);
@@ -422,10 +423,6 @@ impl Session {
     pub fn withholds(&self) -> bool {
         self.tape.withholds(OrderClass::Entry)
     }
-}
-
-const fn session_seq(session: &Session) -> u64 {
-    session.seq
 }
 
 /// Everything that a journal holds.

@@ -170,6 +170,7 @@ fn config(round_trip: Nanos) -> EngineConfig {
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
         stops: StopPolicy { confirm_within: Some(answer), slippage: Rate::from_bps(50) },
+        asking: Some(execution::AskPolicy::for_round_trip(round_trip)),
         guard: Some(risk::GuardConfig::default()),
         clamps: None,
     }
