@@ -166,7 +166,14 @@ impl Referee {
 
     fn report(&mut self, ts: UnixNanos, body: &ReportBody) -> Held {
         match body {
-            ReportBody::Filled { fill, .. } => return self.execution(fill),
+            ReportBody::Filled { fill, complete } => {
+                self.execution(fill)?;
+                // Of one that spends an amount only the venue knows when it is complete.
+                let spends = |o: &&mut Seen| *complete && raw(&o.spec).is_none();
+                if let Some(order) = self.orders.get_mut(&fill.client_id).filter(spends) {
+                    (order.ended, order.pending) = (true, 0.0);
+                }
+            }
             ReportBody::Rejected { client_id, .. }
             | ReportBody::Canceled { client_id, .. }
             | ReportBody::Expired { client_id } => self.end(*client_id),
