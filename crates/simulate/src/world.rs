@@ -20,6 +20,7 @@ use domain::{
     Rate, UnixNanos,
 };
 use engine::{Engine, EngineConfig, StopPolicy, defined};
+use execution::ReconcilePolicy;
 use infra::gate_word::{FLATTEN, Level};
 use risk::{CommandRecord, Limits, Profile};
 use sim::{Exec, FeeAsset, Funding, Latency, LimitFill, Request, Slippage, VenueConfig};
@@ -171,6 +172,7 @@ fn config(round_trip: Nanos) -> EngineConfig {
         accounts: vec![ACCOUNT],
         stops: StopPolicy { confirm_within: Some(answer), slippage: Rate::from_bps(50) },
         asking: Some(execution::AskPolicy::for_round_trip(round_trip)),
+        reconcile: Some(ReconcilePolicy { answer_within: answer, ..ReconcilePolicy::every(Nanos::from_secs(60)) }),
         guard: Some(risk::GuardConfig::default()),
         clamps: None,
     }
