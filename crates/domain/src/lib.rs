@@ -56,4 +56,6 @@ pub use time::{Nanos, UnixNanos};
 pub use venue_state::{Difference, DifferenceKind, Execution, Movement, MovementKind, VenueOrder, VenueState};
 pub use work::{
     Flow, ImpactModel, Rest, Shown, TIMES_OF_DAY, Thresholds, Urgency, VolumeProfile, WorkEnd, WorkRequest, WorkStyle,
+pub use venue_state::{
+    Difference, DifferenceKind, Execution, Movement, MovementKind, VenueOrder, VenuePosition, VenueState,
 };

@@ -34,8 +34,19 @@ pub struct VenueState {
     pub movements: Vec<Movement>,
     /// Balances, reserved amounts included; an asset that is not listed is none.
     pub balances: Vec<(AssetIdx, Money)>,
-    /// Positions in perpetuals, signed; one that is not listed is flat.
-    pub positions: Vec<(InstrumentIdx, Quantity)>,
+    /// Positions in perpetuals; one that is not listed is flat.
+    pub positions: Vec<VenuePosition>,
+}
+
+/// A position in a perpetual at a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VenuePosition {
+    /// In what.
+    pub instrument: InstrumentIdx,
+    /// How much, signed.
+    pub quantity: Quantity,
+    /// What it cost, signed like the quantity: its entry price by its quantity, where a venue says that.
+    pub cost: Money,
 }
 
 /// An order that works at a venue.
@@ -118,11 +129,14 @@ pub enum DifferenceKind {
     Terms = 10,
     /// What differed agrees again.
     Agreed = 11,
+    /// The venue divides money between the balance and the cost of a position in another way, because executions became known here in another
+    /// order than they happened: taken over, equity is the same.
+    CostBasis = 12,
 }
 
 impl DifferenceKind {
     /// All of them, by number; only ever appended to.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MissedFill,
         Self::MissedEnd,
         Self::UnknownOrder,
@@ -135,6 +149,7 @@ impl DifferenceKind {
         Self::Position,
         Self::Terms,
         Self::Agreed,
+        Self::CostBasis,
     ];
 
     /// Its key in records.
@@ -153,6 +168,7 @@ impl DifferenceKind {
             Self::Position => "position",
             Self::Terms => "terms",
             Self::Agreed => "agreed",
+            Self::CostBasis => "cost_basis",
         }
     }
 
@@ -194,6 +210,7 @@ impl Stored for DifferenceKind {
 
 stored_struct!(VenueState { account, since, as_of, complete, orders, executions, movements, balances, positions });
 stored_struct!(VenueOrder { spec, venue_id, status, filled, set_off });
+stored_struct!(VenuePosition { instrument, quantity, cost });
 stored_struct!(Execution { ts_event, fill });
 stored_struct!(Movement { ts_event, asset, amount, kind });
 stored_struct!(Difference { kind, account, instrument, asset, order, ours, theirs });
@@ -244,9 +261,10 @@ impl Digestible for VenueState {
             d.word(u64::from(asset.0));
             d.wide(amount.raw());
         }
-        for (instrument, quantity) in &self.positions {
+        for VenuePosition { instrument, quantity, cost } in &self.positions {
             d.word(u64::from(instrument.0));
             d.wide(quantity.raw());
+            d.wide(cost.raw());
         }
     }
 }

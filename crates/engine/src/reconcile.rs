@@ -100,6 +100,7 @@ impl Engine {
         }
         let Some(mut reconciler) = self.reconciler.take() else { return };
         let mut differences = Vec::new();
+        self.take_over_costs(state, &reconciler, &mut differences, out);
         let (alarm, doubtful) = self.at_desk(ts, out, observer, |desk, world: &mut World<'_, '_, O>| {
             desk.on_venue_orders(state, &mut reconciler, &mut differences, world)
         });
@@ -133,6 +134,31 @@ impl Engine {
         }
         if self.mode.mode() != Mode::Normal {
             self.settle_level(ts, out);
+        }
+    }
+
+    /// Takes over what positions cost at the venue, where executions became known here in another order.
+    fn take_over_costs(
+        &mut self,
+        state: &VenueState,
+        reconciler: &execution::Reconciler,
+        differences: &mut Vec<Difference>,
+        out: &mut Vec<Command>,
+    ) {
+        let (account, mut bases) = (state.account, Vec::new());
+        reconciler.cost_bases(state, &self.portfolio, &self.table, &mut bases);
+        for (idx, theirs) in bases {
+            let Some(instrument) = self.table.get(idx) else { continue };
+            let ours = self.portfolio.net_position(account, idx).cost;
+            match self.portfolio.take_over_cost(account, instrument, theirs) {
+                Ok(()) => {
+                    let (kind, asset) = (DifferenceKind::CostBasis, Some(instrument.settle));
+                    let instrument = Some(idx);
+                    differences.push(Difference { kind, account, instrument, asset, order: None, ours, theirs });
+                }
+                Err(error) => self.fault(crate::step::Fault::Ledger(error), out),
+            }
+            self.gate.invalidate();
         }
     }
 
@@ -191,7 +217,8 @@ impl Engine {
             | DifferenceKind::MissedTransfer
             | DifferenceKind::MissedFunding
             | DifferenceKind::MissedCharge
-            | DifferenceKind::Agreed => return,
+            | DifferenceKind::Agreed
+            | DifferenceKind::CostBasis => return,
         };
         out.push(alert(kind, account, instrument, None, Some(theirs.to_f64()), Some(ours.to_f64())));
     }

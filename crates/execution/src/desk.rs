@@ -418,8 +418,13 @@ impl Desk {
 
     /// The venue set a stop or target off. It closes the position from now on, and nothing may enlarge that again.
     pub(crate) fn on_set_off<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        let now = world.scene.ts;
         let order = self.orders.get_mut(id).filter(|w| !w.is_entry())?;
-        (order.set_off, order.due) = (true, None);
+        order.set_off = true;
+        order.hear(now);
+        if !order.unwanted || self.asking.is_none() {
+            order.due = None;
+        }
         let key = order.key();
         self.leave(key, world);
         self.settle(key, world)

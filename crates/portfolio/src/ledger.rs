@@ -269,6 +269,32 @@ impl Portfolio {
         self.post(Posting { amount, account, asset, kind: PostingKind::Fee })
     }
 
+    /// Takes over what a position in a perpetual cost by the venue's reckoning: it differs from ours where executions became known here in another
+    /// order than they happened. What the cost changes by is posted to the settle asset, so that equity stays as it is.
+    ///
+    /// # Errors
+    /// [`LedgerError::UnknownInstrument`] or [`LedgerError::BalanceOverflow`]; then nothing changed.
+    pub fn take_over_cost(
+        &mut self,
+        account: AccountId,
+        instrument: &Instrument,
+        cost: Money,
+    ) -> Result<(), LedgerError> {
+        let unknown = LedgerError::UnknownInstrument { instrument: instrument.idx };
+        let Some(held) = self.instrument_book(account, instrument.idx) else { return Err(unknown) };
+        let asset = instrument.settle;
+        let amount = cost.raw().checked_sub(held.net.cost).map(Money::from_raw);
+        let too_much = LedgerError::BalanceOverflow { account, asset, amount: cost };
+        let Some(amount) = amount else { return Err(too_much) };
+        self.post(Posting { amount, account, asset, kind: PostingKind::Realised })?;
+        let at = self.book_at(account);
+        if let Some(held) = self.books.get_mut(at).and_then(|b| b.instruments.get_mut(instrument.idx.index())) {
+            held.net.cost = cost.raw();
+        }
+        self.refresh_all(at);
+        Ok(())
+    }
+
     fn book_fill(&mut self, table: &InstrumentTable, fill: &Fill, as_it_is: bool) -> Result<FillEffect, LedgerError> {
         let Some(instrument) = table.get(fill.instrument) else {
             return Err(LedgerError::UnknownInstrument { instrument: fill.instrument });
@@ -595,8 +621,12 @@ fn perpetual(
     let (q, v) = signed(instrument, decimals, fill).ok_or_else(overflow)?;
     let step = valuation::step(decimals);
     let change = slot.position.trade(q, v, step).ok_or_else(overflow)?;
-    // With one strategy the net position is its position, and has been from the start.
-    let net = if held.slots.len() == 1 { change } else { held.net.trade(q, v, step).ok_or_else(overflow)? };
+    // With one strategy the net position is its position, unless the venue's cost was taken over.
+    let net = if held.slots.len() == 1 && held.net == slot.position {
+        change
+    } else {
+        held.net.trade(q, v, step).ok_or_else(overflow)?
+    };
     let fee_value = fee_value(instrument, decimals, fill).ok_or_else(overflow)?;
     Ok(Booked { change, fee_quantity: 0, fee_value, net: net.after, settled: net.realised, base: 0 })
 }

@@ -11,7 +11,7 @@ use crate::venue::Venue;
 use domain::codec::{CodecError, Reader, Stored};
 use domain::{
     AccountId, AccountReport, AssetIdx, Digest, Digestible, Execution, Money, Movement, MovementKind, OrderQuantity,
-    OrderType, ReportBody, UnixNanos, VenueOrder, VenueOrderId, VenueState, stored_enum,
+    OrderType, ReportBody, UnixNanos, VenueOrder, VenueOrderId, VenuePosition, VenueState, stored_enum,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -143,10 +143,15 @@ impl Venue {
         }
     }
 
-    fn positions_of(&self, account: AccountId) -> Vec<(domain::InstrumentIdx, domain::Quantity)> {
-        (self.markets.iter().filter(|market| !market.is_spot()))
-            .map(|market| (market.rules.idx, self.position(account, market.rules.idx)))
-            .filter(|(_, quantity)| !quantity.is_zero())
+    fn positions_of(&self, account: AccountId) -> Vec<VenuePosition> {
+        let held = self.account(account).map_or(&[][..], Account::positions);
+        (self.markets.iter().zip(held))
+            .filter(|(market, position)| !market.is_spot() && position.quantity != 0)
+            .map(|(market, position)| VenuePosition {
+                instrument: market.rules.idx,
+                quantity: market.rules.quantity(position.quantity),
+                cost: Money::from_raw(position.cost),
+            })
             .collect()
     }
 

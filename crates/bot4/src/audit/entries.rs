@@ -202,9 +202,9 @@ impl Entries {
         let balances: Vec<String> =
             state.balances.iter().map(|(asset, amount)| format!("{amount} {}", self.asset(*asset))).collect();
         let positions: Vec<String> = (state.positions.iter())
-            .map(|(instrument, quantity)| match self.instrument(*instrument) {
-                Some(known) => format!("{quantity} {}", known.symbol),
-                None => format!("{quantity} of instrument {}", instrument.0),
+            .map(|p| match self.instrument(p.instrument) {
+                Some(known) => format!("{} {} for {}", p.quantity, known.symbol, p.cost),
+                None => format!("{} of instrument {} for {}", p.quantity, p.instrument.0, p.cost),
             })
             .collect();
         entry

@@ -4,6 +4,7 @@
 mod commands;
 mod determinism;
 mod hall;
+mod reconcile;
 mod referee;
 mod safety;
 mod snapshot;

@@ -32,6 +32,10 @@ fn story(seed: u64, bars: u64) -> (Recipe, Vec<Given>) {
     if !profile.is_standard() && r.chance(70) {
         recipe.leverage_bps = 160_000;
     }
+    if seed % 3 == 0 {
+        recipe.config.asking = Some(engine::AskPolicy::for_round_trip(Nanos::from_secs(2)));
+        recipe.config.reconcile = Some(engine::ReconcilePolicy::every(Nanos::from_secs(120)));
+    }
     let feed = r.within(0, 2);
     let instruments = [spot, perpetual];
     let walks = [

@@ -239,6 +239,9 @@ impl Recipe {
             referee: None,
             seed: 0,
             stopped: 0,
+            noise: None,
+            late: Vec::new(),
+            late_requests: Vec::new(),
         }
     }
 
@@ -279,6 +282,50 @@ pub struct World {
     seed: u64,
     /// Orders that the word stopped.
     pub stopped: u64,
+    /// What happens to messages on their way, where something does.
+    pub noise: Option<Noise>,
+    /// Messages to the engine, and to the venue, that are late.
+    late: Vec<(UnixNanos, EventBody)>,
+    late_requests: Vec<(UnixNanos, sim::Request)>,
+}
+
+/// A network that loses, doubles and delays messages, as its seed has it.
+pub struct Noise {
+    pub random: Seeded,
+    /// How many in a hundred are lost, come twice, come later than those after them.
+    pub lost: i64,
+    pub doubled: i64,
+    pub late: i64,
+    /// How many of each there were.
+    pub counts: [u64; 3],
+}
+
+impl Noise {
+    pub fn new(seed: u64) -> Self {
+        let mut random = Seeded::new(seed ^ 0x5EED);
+        let (lost, doubled, late) = (random.within(0, 15), random.within(0, 15), random.within(0, 20));
+        Self { random, lost, doubled, late, counts: [0; 3] }
+    }
+
+    /// When copies of a message arrive: none, one or two, some of them later than now.
+    fn fate(&mut self, ts: UnixNanos) -> Vec<UnixNanos> {
+        if self.random.chance(self.lost) {
+            self.counts[0] += 1;
+            return Vec::new();
+        }
+        let copies = 1 + usize::from(self.random.chance(self.doubled));
+        self.counts[1] += copies as u64 - 1;
+        (0..copies)
+            .map(|_| {
+                if self.random.chance(self.late) {
+                    self.counts[2] += 1;
+                    ts.saturating_add(Nanos(self.random.within(1, 40_000_000_000).unsigned_abs()))
+                } else {
+                    ts
+                }
+            })
+            .collect()
+    }
 }
 
 impl World {
@@ -320,6 +367,12 @@ impl World {
                 self.step(UnixNanos(0), defined(instrument.as_ref().clone()));
             }
         }
+    }
+
+    /// Time goes on and nothing else happens.
+    pub fn pass(&mut self, until: UnixNanos) {
+        self.service(until);
+        self.settle(until);
     }
 
     /// From now on a referee looks at everything.
@@ -391,11 +444,19 @@ impl World {
             let venue = self.venue.next_due().unwrap_or(UnixNanos::MAX);
             let answer = self.answers.iter().map(|a| a.0).min().unwrap_or(UnixNanos::MAX);
             let timer = self.timers.first().map_or(UnixNanos::MAX, |t| t.0);
-            let now = venue.min(answer).min(timer);
+            let late = self.late.iter().map(|l| l.0).chain(self.late_requests.iter().map(|l| l.0)).min();
+            let late = late.unwrap_or(UnixNanos::MAX);
+            let now = venue.min(answer).min(timer).min(late);
             if now > ts || now == UnixNanos::MAX {
                 break;
             }
-            if venue <= now {
+            if let Some(at) = self.late_requests.iter().position(|l| l.0 <= now) {
+                let (_, request) = self.late_requests.remove(at);
+                self.venue.submit(now, request);
+            } else if let Some(at) = self.late.iter().position(|l| l.0 <= now) {
+                let (_, body) = self.late.remove(at);
+                self.step(now, body);
+            } else if venue <= now {
                 self.venue.advance(now);
             } else if let Some(at) = self.answers.iter().position(|a| a.0 <= now) {
                 let (_, answer) = self.answers.remove(at);
@@ -446,7 +507,20 @@ impl World {
                         let record = to_venue.record();
                         let request = sim::from_command::request(to_venue, ts).unwrap();
                         assert_eq!(sim::from_command::request_of_record(&record, ts), request);
-                        self.venue.submit(ts, request.unwrap());
+                        let request = request.unwrap();
+                        match self.noise.as_mut().map(|noise| noise.fate(ts)) {
+                            None => self.venue.submit(ts, request),
+                            // A request that arrives twice is the venue's to refuse; one that is lost arrives never.
+                            Some(times) => {
+                                for at in times.into_iter().take(1) {
+                                    if at > ts {
+                                        self.late_requests.push((at, request));
+                                    } else {
+                                        self.venue.submit(ts, request);
+                                    }
+                                }
+                            }
+                        }
                     }
                 }
             }
@@ -465,9 +539,26 @@ impl World {
             if let Some(referee) = &self.referee {
                 self.holds(referee.agrees(self.engine.equity(ACCOUNT).map(Money::to_f64)));
             }
-            let Some(report) = self.venue.take_report(ts) else { break };
-            self.reports.push(report);
-            self.step(ts, EventBody::Report(report));
+            let body = if let Some(report) = self.venue.take_report(ts) {
+                self.reports.push(report);
+                EventBody::Report(report)
+            } else if let Some(state) = self.venue.take_state(ts) {
+                EventBody::VenueState(state)
+            } else {
+                break;
+            };
+            match self.noise.as_mut().map(|noise| noise.fate(ts)) {
+                None => self.step(ts, body),
+                Some(times) => {
+                    for at in times {
+                        if at > ts {
+                            self.late.push((at, body.clone()));
+                        } else {
+                            self.step(ts, body.clone());
+                        }
+                    }
+                }
+            }
         }
     }
 
@@ -485,6 +576,8 @@ impl World {
         self.venue.load(&mut from)?;
         from.finish()?;
         if let Some(saved) = saved {
+            self.late.clone_from(&saved.late);
+            self.late_requests.clone_from(&saved.late_requests);
             self.timers.clone_from(&saved.timers);
             self.answers.clone_from(&saved.answers);
             self.events = saved.events;

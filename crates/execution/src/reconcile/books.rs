@@ -8,7 +8,7 @@
 use domain::codec::{CodecError, Reader, Stored};
 use domain::{
     AccountId, AssetIdx, Difference, DifferenceKind, Digest, Digestible, InstrumentIdx, InstrumentKind,
-    InstrumentTable, Money, UnixNanos, VenueState, stored_enum, stored_struct,
+    InstrumentTable, Money, Quantity, UnixNanos, VenueState, stored_enum, stored_struct,
 };
 use portfolio::{FillEffect, Portfolio};
 use std::collections::VecDeque;
@@ -99,6 +99,47 @@ impl Books {
             .fold(0, |sum: i128, b| sum.saturating_add(b.amount))
     }
 
+    /// Whether something of an account was booked that happened after an answer's instant.
+    pub(super) fn went_on(&self, account: AccountId, as_of: UnixNanos) -> bool {
+        self.recent.iter().any(|b| b.ts_event > as_of && b.account == account)
+    }
+
+    /// Positions whose cost the venue reckons in another way, where that is all that its settle asset differs by: executions became known here in
+    /// another order than they happened. Appends what each cost there.
+    pub(super) fn cost_bases(
+        &self,
+        state: &VenueState,
+        portfolio: &Portfolio,
+        table: &InstrumentTable,
+        out: &mut Vec<(InstrumentIdx, Money)>,
+    ) {
+        let account = state.account;
+        if self.went_on(account, state.as_of) {
+            // Ours of that instant are not known any more: another answer will come.
+            return;
+        }
+        for (asset, _) in (0..=u16::MAX).zip(table.assets()) {
+            let asset = AssetIdx(asset);
+            let theirs = state.balances.iter().find(|(of, _)| *of == asset).map_or(0, |(_, amount)| amount.raw());
+            let balance = theirs.saturating_sub(portfolio.balance(account, asset).raw());
+            let (from, mut sum) = (out.len(), 0_i128);
+            let perpetual = |i: &&domain::Instrument| i.kind == InstrumentKind::LinearPerpetual && i.settle == asset;
+            for instrument in table.instruments().iter().filter(perpetual) {
+                let idx = instrument.idx;
+                let theirs = state.positions.iter().find(|p| p.instrument == idx).map(|p| (p.quantity, p.cost));
+                let (quantity, cost) = theirs.unwrap_or((Quantity::ZERO, Money::ZERO));
+                let ours = portfolio.net_position(account, idx);
+                if ours.quantity == quantity && ours.cost != cost {
+                    sum = sum.saturating_add(cost.raw().saturating_sub(ours.cost.raw()));
+                    out.push((idx, cost));
+                }
+            }
+            if sum != balance {
+                out.truncate(from);
+            }
+        }
+    }
+
     /// Compares an answer, and keeps what differs in `differs`.
     pub(super) fn compare(
         &self,
@@ -144,14 +185,24 @@ impl Books {
                 }
             }
         };
+        // How money is divided between the balance and the cost of positions follows from the order of executions: while more of them came in than the
+        // answer speaks of, the two cannot be compared.
+        let went_on = self.went_on(account, state.as_of);
+        let settles = |asset: AssetIdx| {
+            let mut perpetuals = table.instruments().iter().filter(|i| i.kind == InstrumentKind::LinearPerpetual);
+            perpetuals.any(|i| i.settle == asset)
+        };
         for (asset, _) in (0..=u16::MAX).zip(table.assets()) {
             let asset = AssetIdx(asset);
+            if went_on && settles(asset) {
+                continue;
+            }
             let theirs = state.balances.iter().find(|(of, _)| *of == asset).map_or(Money::ZERO, |(_, amount)| *amount);
             look(Subject::Asset(asset), portfolio.balance(account, asset).raw(), theirs.raw());
         }
         for instrument in table.instruments().iter().filter(|i| i.kind == InstrumentKind::LinearPerpetual) {
             let idx = instrument.idx;
-            let theirs = state.positions.iter().find(|(of, _)| *of == idx).map_or(0, |(_, quantity)| quantity.raw());
+            let theirs = state.positions.iter().find(|p| p.instrument == idx).map_or(0, |p| p.quantity.raw());
             look(Subject::Position(idx), portfolio.net_quantity(account, idx).raw(), theirs);
         }
     }

@@ -240,6 +240,18 @@ impl Reconciler {
         matches!(self.foreign.note(key, 0), crate::recent::Noted::New(_))
     }
 
+    /// What positions cost there, where the venue reckons it in another way and that is all that differs: to be taken over before the rest is
+    /// compared.
+    pub fn cost_bases(
+        &self,
+        state: &VenueState,
+        portfolio: &Portfolio,
+        table: &InstrumentTable,
+        out: &mut Vec<(domain::InstrumentIdx, Money)>,
+    ) {
+        self.books.cost_bases(state, portfolio, table, out);
+    }
+
     /// Holds balances and positions against an answer, after its executions and movements were booked. Appends the differences that count
     /// from now on, and those that are over. `doubtful` is whether something about orders has to be found out.
     pub fn compare(
@@ -266,6 +278,7 @@ impl Reconciler {
         books.compare(state, portfolio, table, policy.states, &mut watch.differs, out);
         let unexplained = out.iter().any(|difference| difference.kind.is_unexplained());
         watch.latched |= unexplained;
+        let doubtful = doubtful || books.went_on(state.account, state.as_of);
         let quiet = watch.differs.is_empty() && !doubtful;
         let agreed = quiet && (watch.open || before);
         let verdict = Verdict { unexplained, agreed, latched: watch.latched, recovered: watch.recovered };
