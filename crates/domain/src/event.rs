@@ -297,6 +297,12 @@ pub enum Control {
         /// The level seen.
         level: u8,
     },
+    /// The process was started again: orders carry this epoch from now on. Who says so has made it durable and never says it again. One
+    /// that is not later than the one in force changes nothing.
+    Epoch {
+        /// The epoch.
+        epoch: u32,
+    },
     /// The stream of reports of an account was interrupted and is there again: what was said meanwhile is not known.
     Gap {
         /// The account.
@@ -333,6 +339,7 @@ impl Digestible for Control {
                 holder(d, by);
             }
             Self::Gate { level } => d.word(6 | u64::from(*level) << 8),
+            Self::Epoch { epoch } => d.word(9 | u64::from(*epoch) << 8),
             Self::Gap { account, since } => {
                 d.word(8 | u64::from(account.0) << 8);
                 d.word(since.0);

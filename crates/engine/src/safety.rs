@@ -59,6 +59,7 @@ impl Engine {
                 };
                 out.push(Command::Record(Decision::Limit { limit, from, to, holder }));
             }
+            Control::Epoch { epoch } => self.desk.begin_epoch(epoch),
             Control::Gap { account, since } => self.interrupted(ts, account, since, out, observer),
             Control::Gate { level } => {
                 if level > OPEN {

@@ -164,6 +164,14 @@ impl Desk {
         self.orders.get(id).map(|w| w.spec.strategy).or_else(|| self.ended.find(id).map(|end| end.strategy))
     }
 
+    /// From now on orders carry this epoch: numbers that a process gave before it died, and of which nothing is known any more, are never
+    /// given again. An epoch that is not later changes nothing.
+    pub const fn begin_epoch(&mut self, epoch: u32) {
+        if epoch > self.epoch {
+            (self.epoch, self.next_ordinal) = (epoch, 1);
+        }
+    }
+
     /// The orders that work.
     #[must_use]
     pub const fn orders(&self) -> &Orders {

@@ -42,10 +42,15 @@ impl Desk {
     /// loading of the gate gave. After an error neither may be used any more.
     ///
     /// # Errors
-    /// [`CodecError::Parameter`] for another epoch, else [`CodecError`] for bytes that no desk wrote or that do not agree with the gate.
+    /// [`CodecError::Parameter`] for an earlier epoch, else [`CodecError`] for bytes that no desk wrote or that do not agree with the gate.
     pub fn load(&mut self, from: &mut Reader<'_>, mut restorer: Restorer) -> Result<(), CodecError> {
         from.version(WHAT, VERSION)?;
-        from.same(&self.epoch, "the epoch of orders")?;
+        let epoch = u32::take(from)?;
+        if epoch < self.epoch {
+            return Err(CodecError::Parameter { what: "the epoch of orders" });
+        }
+        // A later one was begun since the desk was made.
+        self.epoch = epoch;
         from.same(&self.policy.confirm_within, "how long the venue may take to confirm a stop")?;
         from.same(&self.policy.slippage, "the slippage that stops are allowed")?;
         let asking = self.asking.map(|asking| (asking.answer_within, asking.grace, asking.denials));

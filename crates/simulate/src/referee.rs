@@ -9,7 +9,7 @@ use crate::session::Happened;
 use crate::trader::ACCOUNT;
 use domain::{
     AlertKind, AssetIdx, ClientOrderId, Event, EventBody, Fill, InstrumentIdx, InstrumentKind, InstrumentTable, Mode,
-    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, ReportBody, Side, StrategyIdx,
+    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, RejectReason, ReportBody, Side, StrategyIdx,
     UnixNanos,
 };
 use engine::Engine;
@@ -59,6 +59,8 @@ pub struct Referee {
     movements: BTreeSet<(u64, u8, AssetIdx, i128)>,
     mode: Mode,
     naked: BTreeSet<Key>,
+    /// Positions of which an order was told to have never arrived.
+    given_up: Vec<Key>,
     /// Positions that were filled in this step.
     filled: Vec<Key>,
     limits: Limits,
@@ -87,6 +89,7 @@ impl Referee {
             movements: BTreeSet::new(),
             mode: Mode::Normal,
             naked: BTreeSet::new(),
+            given_up: Vec::new(),
             filled: Vec::new(),
             limits,
             fills: 0,
@@ -107,6 +110,11 @@ impl Referee {
                 None => Ok(()),
             },
         }
+    }
+
+    /// The past has been told: from here on every step is looked at.
+    pub fn begin(&mut self) {
+        self.filled.clear();
     }
 
     fn event(&mut self, event: &Event) -> Held {
@@ -178,7 +186,8 @@ impl Referee {
             | ReportBody::Canceled { client_id, .. }
             | ReportBody::Expired { client_id } => self.end(*client_id),
             ReportBody::Status { client_id, status: Some(status), .. } if status.is_terminal() => self.end(*client_id),
-            ReportBody::CancelRejected { client_id, .. } => {
+            // One that the venue does not know is not open there; what it was asked stays asked.
+            ReportBody::CancelRejected { client_id, reason } if *reason != RejectReason::UnknownOrder => {
                 if let Some(order) = self.orders.get_mut(client_id) {
                     order.cancelled = false;
                 }
@@ -235,7 +244,7 @@ impl Referee {
                 if let (Some(i), Some(s)) = (alert.instrument, alert.strategy) {
                     match alert.kind {
                         AlertKind::Naked => _ = self.naked.insert((i, s)),
-                        AlertKind::NeverArrived => self.never_arrived((i, s)),
+                        AlertKind::NeverArrived => self.given_up.push((i, s)),
                         _ => {}
                     }
                 }
@@ -257,11 +266,14 @@ impl Referee {
         Ok(())
     }
 
-    /// The oldest order of a position that nothing was heard of is taken to be over.
-    fn never_arrived(&mut self, key: Key) {
-        let of = |o: &&mut Seen| !o.ended && o.filled == 0 && (o.spec.instrument, o.spec.strategy) == key;
-        if let Some(order) = self.orders.values_mut().find(of) {
-            (order.ended, order.pending) = (true, 0.0);
+    /// An order that was told to have never arrived, and that nothing filled, is over where the engine no longer follows it.
+    fn give_up(&mut self, engine: &Engine) {
+        for key in std::mem::take(&mut self.given_up) {
+            for order in self.orders.values_mut().filter(|o| (o.spec.instrument, o.spec.strategy) == key && o.filled == 0) {
+                if !engine.orders().iter().any(|w| w.spec.client_id == order.spec.client_id) {
+                    (order.ended, order.pending) = (true, 0.0);
+                }
+            }
         }
     }
 
@@ -375,6 +387,7 @@ impl Referee {
 
     /// What must hold between two events.
     fn settled(&mut self, engine: &Engine) -> Held {
+        self.give_up(engine);
         self.accounts_agree(engine)?;
         let naked = std::mem::take(&mut self.naked);
         self.naked = naked.into_iter().filter(|key| !self.is_covered(*key)).collect();

@@ -547,15 +547,19 @@ impl<'a> World<'a> {
         for what in &started.past {
             self.referee.see(what, None)?;
         }
+        self.referee.begin();
         self.referee.fills = self.referee.fills.max(fills);
         let since = started.session.reached();
         let seq = started.session.seq;
+        // The durable counter of starts that a program keeps beside its run.
+        let epoch = 1 + u32::try_from(self.counts.restarts).unwrap_or(u32::MAX - 2);
         self.session = Some(started.session);
         self.note(|| format!("started again at event {seq}"));
         if let Some(session) = &mut self.session {
             session.say_rest();
         }
         self.after()?;
+        self.give(EventBody::Control(Control::Epoch { epoch }))?;
         self.give(EventBody::Control(Control::Gap { account: ACCOUNT, since }))
     }
 

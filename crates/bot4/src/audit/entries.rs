@@ -537,6 +537,7 @@ fn said_from_outside(entry: Entry, control: &Control) -> Entry {
             .with("limit", limit.key())
             .with("to", domain::Money::from_raw(*to))
             .with("holder", holder),
+        Control::Epoch { epoch } => entry.with("says", "the process was started again").with("epoch", epoch),
         Control::Gap { account, since } => entry
             .with("says", "the reports of an account were interrupted")
             .with("account", account.0)

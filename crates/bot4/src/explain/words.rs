@@ -231,6 +231,7 @@ pub fn control(control: &Control) -> String {
             format!("{holder} asked for limit {} at {}", limit.key(), money(Money::from_raw(*to)))
         }
         Control::Gate { level } => format!("the gate word was seen at {level}"),
+        Control::Epoch { epoch } => format!("the process was started again: orders carry epoch {epoch} from now on"),
         Control::Gap { account, .. } => format!("reports of account {} were interrupted", account.0),
     }
 }

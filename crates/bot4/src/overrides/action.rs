@@ -197,7 +197,7 @@ mod tests {
     fn makes_stricter(control: &Control) -> bool {
         match control {
             Control::Pause | Control::Trip { .. } | Control::Restrict { .. } | Control::Tighten { .. } => true,
-            Control::Gate { .. } | Control::Gap { .. } => true,
+            Control::Gate { .. } | Control::Gap { .. } | Control::Epoch { .. } => true,
             Control::Resume | Control::Rearm { .. } => false,
         }
     }
@@ -227,7 +227,8 @@ mod tests {
                 | Control::Resume
                 | Control::Trip { .. }
                 | Control::Gate { .. }
-                | Control::Gap { .. } => None,
+                | Control::Gap { .. }
+                | Control::Epoch { .. } => None,
             };
             assert_eq!(named, Some(holder), "{text}");
         }

@@ -99,6 +99,7 @@ stored_enum!(Control, "a control event" {
     5 => Tighten { limit, to, holder },
     6 => Gate { level },
     7 => Gap { account, since },
+    8 => Epoch { epoch },
 });
 
 stored_enum!(OrderStatus, "an order status" {
