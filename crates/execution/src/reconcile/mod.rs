@@ -267,9 +267,13 @@ impl Reconciler {
         let Some(watch) = watches.iter_mut().find(|watch| watch.account == state.account) else {
             return Verdict::default();
         };
+        if state.since > watch.since {
+            // Asked for one order's executions: what was missed before those is not in it.
+            return Verdict::default();
+        }
         watch.asked = 0;
-        if state.as_of < watch.latest || !books.reach_back_to(state.as_of) {
-            // An answer that a later one overtook, or one so old that what was booked since is not known any more: ask again.
+        if state.as_of <= watch.latest || !books.reach_back_to(state.as_of) {
+            // An answer that came twice or that a later one overtook, or one so old that what was booked since is not known any more: ask again.
             watch.due = watch.due.min(now.saturating_add(policy.every));
             return Verdict::default();
         }
