@@ -53,9 +53,9 @@ pub use signal::{
     TimerRequest,
 };
 pub use time::{Nanos, UnixNanos};
-pub use venue_state::{Difference, DifferenceKind, Execution, Movement, MovementKind, VenueOrder, VenueState};
-pub use work::{
-    Flow, ImpactModel, Rest, Shown, TIMES_OF_DAY, Thresholds, Urgency, VolumeProfile, WorkEnd, WorkRequest, WorkStyle,
 pub use venue_state::{
     Difference, DifferenceKind, Execution, Movement, MovementKind, VenueOrder, VenuePosition, VenueState,
+};
+pub use work::{
+    Flow, ImpactModel, Rest, Shown, TIMES_OF_DAY, Thresholds, Urgency, VolumeProfile, WorkEnd, WorkRequest, WorkStyle,
 };

@@ -84,8 +84,13 @@ impl Engine {
         if !self.config.accounts.contains(&state.account) {
             return;
         }
+        self.desk.hold_up();
         for execution in &state.executions {
             self.recover(ts, execution, out, observer);
+        }
+        let alarm = self.at_desk(ts, out, observer, |desk, world| desk.go_on(world));
+        if let Some(alarm) = alarm {
+            self.fault(crate::step::Fault::Alarm(alarm), out);
         }
         for movement in &state.movements {
             if let Some(reconciler) = &mut self.reconciler {

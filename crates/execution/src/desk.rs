@@ -99,6 +99,8 @@ pub struct Desk {
     pub(crate) alerted: Vec<Key>,
     /// The earliest timer that was asked for and has not fired.
     pub(crate) armed: Option<UnixNanos>,
+    /// Positions that several executions of one answer changed: what follows for them follows when all are booked. Within a step only.
+    pub(crate) held_up: Option<Vec<Key>>,
 }
 
 /// How many of the venue's numbers of orders are kept.
@@ -132,6 +134,7 @@ impl Desk {
             parts: Parts::default(),
             alerted: Vec::new(),
             armed: None,
+            held_up: None,
         }
     }
 
@@ -162,6 +165,32 @@ impl Desk {
     #[must_use]
     pub fn owner_of(&self, id: ClientOrderId) -> Option<StrategyIdx> {
         self.orders.get(id).map(|w| w.spec.strategy).or_else(|| self.ended.find(id).map(|end| end.strategy))
+    }
+
+    /// Several executions follow, all of the past: what they lead to waits for [`Desk::go_on`], so that nothing is sent for a position that was
+    /// held between two of them.
+    pub fn hold_up(&mut self) {
+        self.held_up.get_or_insert_default();
+    }
+
+    /// All of them are booked: what follows from them follows now. The first alarm.
+    pub fn go_on<O: Observer>(&mut self, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        let mut alarm = None;
+        for key in self.held_up.take().unwrap_or_default() {
+            alarm = alarm.or(self.settle(key, world));
+            self.release_crossed(key, world);
+        }
+        self.finish(world);
+        alarm
+    }
+
+    /// Whether what follows for a position waits.
+    fn waits(&mut self, key: Key) -> bool {
+        let Some(keys) = &mut self.held_up else { return false };
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+        true
     }
 
     /// From now on orders carry this epoch: numbers that a process gave before it died, and of which nothing is known any more, are never
@@ -263,6 +292,9 @@ impl Desk {
 
     /// What every step of the desk ends with.
     pub(crate) fn finish<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
+        if self.held_up.is_some() {
+            return;
+        }
         if !self.parents.is_empty() {
             self.work_on(world);
         }
@@ -558,6 +590,9 @@ impl Desk {
 
     /// After anything that may have changed a position: protects it, goes on closing it, and lets go what waited for that.
     pub(crate) fn settle<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        if self.waits(key) {
+            return None;
+        }
         if self.standing.flattens(key.0)
             && !self.closing.is_closing(key)
             && protect::closable(key, &world.scene).is_some()
@@ -870,7 +905,11 @@ impl Desk {
     }
 
     /// An order ended: what of other strategies in its instrument waited for it goes on.
-    pub(crate) fn release_crossed<O: Observer>(&mut self, (account, instrument, _): Key, world: &mut World<'_, '_, O>) {
+    pub(crate) fn release_crossed<O: Observer>(&mut self, key: Key, world: &mut World<'_, '_, O>) {
+        if self.waits(key) {
+            return;
+        }
+        let (account, instrument, _) = key;
         let mut at = 0;
         while let Some(key) = self.closing.nth(at) {
             if (key.0, key.1) == (account, instrument) {

@@ -9,8 +9,8 @@ use crate::session::Happened;
 use crate::trader::ACCOUNT;
 use domain::{
     AlertKind, AssetIdx, ClientOrderId, Event, EventBody, Fill, InstrumentIdx, InstrumentKind, InstrumentTable, Mode,
-    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, RejectReason, ReportBody, Side, StrategyIdx,
-    UnixNanos,
+    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, RejectReason, ReportBody, Side,
+    StrategyIdx, UnixNanos,
 };
 use engine::Engine;
 use risk::{CommandRecord, Decision, DenyReason, Limits};
@@ -59,8 +59,6 @@ pub struct Referee {
     movements: BTreeSet<(u64, u8, AssetIdx, i128)>,
     mode: Mode,
     naked: BTreeSet<Key>,
-    /// Positions of which an order was told to have never arrived.
-    given_up: Vec<Key>,
     /// Positions that were filled in this step.
     filled: Vec<Key>,
     limits: Limits,
@@ -89,7 +87,6 @@ impl Referee {
             movements: BTreeSet::new(),
             mode: Mode::Normal,
             naked: BTreeSet::new(),
-            given_up: Vec::new(),
             filled: Vec::new(),
             limits,
             fills: 0,
@@ -104,7 +101,7 @@ impl Referee {
     pub fn see(&mut self, happened: &Happened, engine: Option<&Engine>) -> Held {
         match happened {
             Happened::Event(_, event) => self.event(event),
-            Happened::Said(_, record) => self.command(record, engine.is_some()),
+            Happened::Said(_, record) => self.command(record, engine),
             Happened::Settled => match engine {
                 Some(engine) => self.settled(engine),
                 None => Ok(()),
@@ -112,9 +109,15 @@ impl Referee {
         }
     }
 
-    /// The past has been told: from here on every step is looked at.
-    pub fn begin(&mut self) {
+    /// The past has been told: from here on every step is looked at. Which orders were given up the past does not say by number: those that
+    /// the engine, made from the same record, follows no longer.
+    pub fn begin(&mut self, engine: &Engine) {
         self.filled.clear();
+        for order in self.orders.values_mut() {
+            if !engine.orders().iter().any(|w| w.spec.client_id == order.spec.client_id) {
+                (order.ended, order.pending) = (true, 0.0);
+            }
+        }
     }
 
     fn event(&mut self, event: &Event) -> Held {
@@ -212,7 +215,8 @@ impl Referee {
         }
     }
 
-    fn command(&mut self, record: &CommandRecord, live: bool) -> Held {
+    fn command(&mut self, record: &CommandRecord, engine: Option<&Engine>) -> Held {
+        let live = engine.is_some();
         match record {
             CommandRecord::Submit { spec, class, .. } => {
                 self.said += 1;
@@ -244,7 +248,7 @@ impl Referee {
                 if let (Some(i), Some(s)) = (alert.instrument, alert.strategy) {
                     match alert.kind {
                         AlertKind::Naked => _ = self.naked.insert((i, s)),
-                        AlertKind::NeverArrived => self.given_up.push((i, s)),
+                        AlertKind::NeverArrived => engine.into_iter().for_each(|engine| self.give_up((i, s), engine)),
                         _ => {}
                     }
                 }
@@ -267,12 +271,10 @@ impl Referee {
     }
 
     /// An order that was told to have never arrived, and that nothing filled, is over where the engine no longer follows it.
-    fn give_up(&mut self, engine: &Engine) {
-        for key in std::mem::take(&mut self.given_up) {
-            for order in self.orders.values_mut().filter(|o| (o.spec.instrument, o.spec.strategy) == key && o.filled == 0) {
-                if !engine.orders().iter().any(|w| w.spec.client_id == order.spec.client_id) {
-                    (order.ended, order.pending) = (true, 0.0);
-                }
+    fn give_up(&mut self, key: Key, engine: &Engine) {
+        for order in self.orders.values_mut().filter(|o| (o.spec.instrument, o.spec.strategy) == key && o.filled == 0) {
+            if !engine.orders().iter().any(|w| w.spec.client_id == order.spec.client_id) {
+                (order.ended, order.pending) = (true, 0.0);
             }
         }
     }
@@ -387,7 +389,6 @@ impl Referee {
 
     /// What must hold between two events.
     fn settled(&mut self, engine: &Engine) -> Held {
-        self.give_up(engine);
         self.accounts_agree(engine)?;
         let naked = std::mem::take(&mut self.naked);
         self.naked = naked.into_iter().filter(|key| !self.is_covered(*key)).collect();

@@ -547,7 +547,7 @@ impl<'a> World<'a> {
         for what in &started.past {
             self.referee.see(what, None)?;
         }
-        self.referee.begin();
+        self.referee.begin(&started.session.engine);
         self.referee.fills = self.referee.fills.max(fills);
         let since = started.session.reached();
         let seq = started.session.seq;
