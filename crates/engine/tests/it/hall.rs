@@ -121,10 +121,26 @@ impl Hall {
     }
 
     pub fn with(profile: Profile, symbols: &[&str], script: Script) -> Self {
-        let mut engine = Engine::new(config(profile)).unwrap();
         let mut table = InstrumentTable::default();
         table.asset("USDT", 8).unwrap();
         let instruments: Vec<Instrument> = symbols.iter().map(|s| testkit::add_spot(&mut table, s, 2, 2)).collect();
+        Self::made(config(profile), table, instruments, script)
+    }
+
+    /// The same with an account that is held against what the venue says, and the perpetual ETHUSDT beside.
+    pub fn reconciled(script: Script) -> Self {
+        let mut table = InstrumentTable::default();
+        table.asset("USDT", 8).unwrap();
+        let instruments =
+            vec![testkit::add_spot(&mut table, "BTCUSDT", 2, 2), testkit::add_perpetual(&mut table, "ETHUSDT", 2, 2)];
+        let asking = engine::AskPolicy { answer_within: Nanos::from_secs(5), grace: Nanos::from_secs(10), denials: 2 };
+        let reconcile = Some(engine::ReconcilePolicy::every(Nanos::from_secs(60)));
+        let config = EngineConfig { asking: Some(asking), reconcile, ..config(Profile::standard()) };
+        Self::made(config, table, instruments, script)
+    }
+
+    fn made(config: EngineConfig, table: InstrumentTable, instruments: Vec<Instrument>, script: Script) -> Self {
+        let mut engine = Engine::new(config).unwrap();
         engine.define_assets(&table).unwrap();
         engine.add_strategy(Box::new(Script { instruments: vec![BTC], ..script })).unwrap();
         let mut hall = Self { engine, instruments, next: 0, ts: testkit::T0 };
