@@ -60,6 +60,7 @@ fn config(strategies: Vec<Blueprint>, profile: Profile, keep: bool) -> RunConfig
         schedule: None,
         fees: (fee, fee),
         keep,
+        reconcile_every: None,
     }
 }
 

@@ -56,6 +56,7 @@ pub fn run() -> Result<(), String> {
         schedule: None,
         fees: (None, None),
         keep: false,
+        reconcile_every: None,
     };
     let plan = || Plan::new(&config, &table, &listed).map_err(|e| e.to_string());
     let rows = Rows::Candles(testkit::generate::random_walk(&instrument, 3, 300_000, 3_000_000, 2_000));

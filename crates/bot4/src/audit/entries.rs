@@ -719,6 +719,86 @@ mod tests {
     }
 
     #[test]
+    fn questions_answers_and_differences_have_their_numbers() {
+        let (account, instrument) = (AccountId(0), InstrumentIdx(0));
+        let order = spec(OrderType::Market, OrderQuantity::Base(Quantity::from_units(2)), TimeInForce::Gtc);
+        let fill = Fill {
+            client_id: id(1),
+            fee_amount: Money::ZERO,
+            venue_id: VenueOrderId(8),
+            trade_id: 9,
+            price: 4_000_050,
+            quantity: 150_000,
+            instrument,
+            account,
+            strategy: StrategyIdx(1),
+            fee_asset: AssetIdx(1),
+            side: Side::Sell,
+            liquidity: Liquidity::Maker,
+        };
+        let state = VenueState {
+            account,
+            since: TS,
+            as_of: TS,
+            complete: true,
+            orders: vec![domain::VenueOrder {
+                spec: OrderSpec { client_id: ClientOrderId::foreign(account), ..order },
+                venue_id: VenueOrderId(8),
+                status: OrderStatus::PartiallyFilled,
+                filled: 150_000,
+                set_off: false,
+            }],
+            executions: vec![domain::Execution { ts_event: TS, fill }],
+            movements: Vec::new(),
+            balances: vec![(AssetIdx(1), Money::from_units(5))],
+            positions: Vec::new(),
+        };
+        let difference = Difference {
+            kind: domain::DifferenceKind::Balance,
+            account,
+            instrument: None,
+            asset: Some(AssetIdx(1)),
+            order: None,
+            ours: Money::from_units(6),
+            theirs: Money::from_units(5),
+        };
+        let all = entries("questions", None, |journal| {
+            begin(journal);
+            let (class, research, valid_until) = (OrderClass::Entry, false, TS);
+            command(journal, Kind::Order, &CommandRecord::Submit { spec: order, class, research, valid_until });
+            command(journal, Kind::Order, &CommandRecord::Query { client_id: id(1) });
+            command(journal, Kind::Order, &CommandRecord::Reconcile { account, since: TS });
+            event(journal, Kind::Report, EventBody::VenueState(Arc::new(state)));
+            command(journal, Kind::Safety, &CommandRecord::Decision(Decision::Difference(difference)));
+            let reconciled = Decision::Reconciled { account, as_of: TS, orders: 3, recovered: 1 };
+            command(journal, Kind::Safety, &CommandRecord::Decision(reconciled));
+            let replaced = ReportBody::Replaced {
+                client_id: id(1),
+                venue_id: VenueOrderId(9),
+                quantity: 100_000,
+                price: Some(4_000_000),
+                trigger: None,
+            };
+            report(journal, replaced);
+            report(journal, ReportBody::Charge { account, asset: AssetIdx(1), amount: Money::from_units(-1) });
+        })
+        .unwrap();
+        let all = &all[3..];
+        let kinds: Vec<&str> = all.iter().map(|e| e["kind"].as_str().unwrap()).collect();
+        let expected = ["query", "reconcile", "venue_state", "difference", "reconciled", "replaced", "charge"];
+        assert_eq!(kinds, expected);
+        assert_eq!((&all[0]["order"], &all[0]["symbol"]), (&id(1).to_string().into(), &"BTCUSDT".into()));
+        assert_eq!(all[2]["orders"], "foreign PartiallyFilled 1.5");
+        assert_eq!((&all[2]["trades"], &all[2]["balances"]), (&"9".into(), &"5 quote of BTCUSDT".into()));
+        assert_eq!(
+            (&all[3]["difference"], &all[3]["ours"], &all[3]["theirs"]),
+            (&"balance".into(), &"6".into(), &"5".into())
+        );
+        assert_eq!((&all[4]["orders"], &all[4]["recovered"]), (&"3".into(), &"1".into()));
+        assert_eq!((&all[5]["quantity"], &all[5]["price"]), (&"1".into(), &"40000".into()));
+    }
+
+    #[test]
     fn orders_signals_refusals_and_the_end_have_their_numbers() {
         let price = domain::Price::from_units(7);
         let orders = [

@@ -303,7 +303,7 @@ fn run_show(args: &ShowArgs) -> Result<(), CommandError> {
 }
 
 /// Kinds of entries.
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 34] = [
     "start",
     "input",
     "definition",
@@ -331,6 +331,13 @@ const KINDS: [&str; 27] = [
     "limit",
     "rearmed",
     "not_sent",
+    "query",
+    "reconcile",
+    "venue_state",
+    "difference",
+    "reconciled",
+    "replaced",
+    "charge",
 ];
 
 /// Which entries are shown.

@@ -69,6 +69,9 @@ pub struct RunArgs {
     /// are candles, which have none.
     #[arg(long, value_name = "MS[:JITTER_MS:SEED]")]
     pub latency: Option<String>,
+    /// Seconds between two questions to the venue how the account stands; it is not asked if not given.
+    #[arg(long, value_name = "S")]
+    pub reconcile_every: Option<String>,
     /// Configuration file; `bot4.toml` of the working directory, or the one named by BOT4_CONFIG, if not given.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -111,6 +114,7 @@ impl RunArgs {
             ("venue.exec", &self.exec),
             ("venue.funding", &self.funding),
             ("venue.latency", &self.latency),
+            ("venue.reconcile_every", &self.reconcile_every),
             ("data.venue", &self.data.venue),
             ("data.symbol", &self.data.symbol),
             ("data.interval", &self.data.interval),

@@ -56,6 +56,10 @@ pub(super) fn funding(text: &str) -> bool {
     parse::funding(text).is_some()
 }
 
+pub(super) fn reconcile_every(text: &str) -> bool {
+    parse::reconcile_every(text).is_some()
+}
+
 pub(super) fn participation(text: &str) -> bool {
     text == "none" || Rate::parse(text).is_ok_and(|r| r > Rate::ZERO && r <= Rate::ONE)
 }

@@ -84,7 +84,9 @@ pub fn configure(settings: &RunSettings, defaults: &Defaults) -> Result<RunConfi
     let fees = (fee("venue.fee_maker", &of_venue.fee_maker)?, fee("venue.fee_taker", &of_venue.fee_taker)?);
     let restricted = run.restricted.clone();
     let schedule = fee_tier(settings)?;
-    Ok(RunConfig { cash, strategies, venue, profile, restricted, units, schedule, fees, keep })
+    let every = |text: &String| parse::reconcile_every(text).ok_or_else(|| refuse("venue.reconcile_every", text));
+    let reconcile_every = of_venue.reconcile_every.as_ref().map(every).transpose()?;
+    Ok(RunConfig { cash, strategies, venue, profile, restricted, units, schedule, fees, keep, reconcile_every })
 }
 
 /// The tier of a venue's schedule that instruments take their rates from.

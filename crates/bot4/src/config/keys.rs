@@ -195,6 +195,14 @@ pub const KEYS: &[Key] = &[
         help: "Latency of orders and of reports on trades and quotes, with the largest jitter and the seed of its generator.",
     },
     Key {
+        path: "venue.reconcile_every",
+        kind: text(check::reconcile_every, "a number of seconds from 1 to 86400"),
+        preset: unset("it is not asked: the simulated venue tells everything", "60"),
+        argument: Some("--reconcile-every"),
+        unit: "s",
+        help: "How often the venue is asked how the account stands; with it, orders whose answers stay away are asked for, too.",
+    },
+    Key {
         path: "data.files",
         kind: list(check::not_empty, "a path"),
         preset: Preset::Is(""),

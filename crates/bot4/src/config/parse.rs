@@ -48,6 +48,11 @@ pub(super) fn funding(text: &str) -> Option<Funding> {
     Some(Funding { rate: Rate::parse(rate).ok()?, every: Nanos::from_secs(hours * 3_600) })
 }
 
+/// Seconds between two questions how the account stands: 1 to a day.
+pub(super) fn reconcile_every(text: &str) -> Option<Nanos> {
+    text.parse::<u64>().ok().filter(|s| (1..=86_400).contains(s)).map(Nanos::from_secs)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -91,6 +91,9 @@ pub struct VenueSection {
     pub funding: Option<String>,
     /// Latency of orders and of reports.
     pub latency: String,
+    /// Seconds between two questions how the account stands; it is not asked if `None`.
+    #[serde(default)]
+    pub reconcile_every: Option<String>,
 }
 
 /// When what is written must be on the disk.

@@ -8,7 +8,7 @@ use domain::{
     AccountId, AssetIdx, EventBody, Instrument, InstrumentIdx, InstrumentTable, Money, Nanos, Quantity, Rate,
     StrategyIdx, UnixNanos, VenueIdx,
 };
-use engine::{Engine, EngineConfig, StopPolicy};
+use engine::{AskPolicy, Engine, EngineConfig, ReconcilePolicy, StopPolicy};
 use risk::{GuardConfig, Profile};
 use sim::{Latency, Slippage, Venue, VenueConfig};
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct RunConfig {
     pub fees: (Option<Rate>, Option<Rate>),
     /// Whether records are kept.
     pub keep: bool,
+    /// How often the venue is asked how the account stands; with it, orders whose answers stay away are asked for, too.
+    pub reconcile_every: Option<Nanos>,
 }
 
 /// A run that cannot be made so.
@@ -199,11 +201,15 @@ impl Plan {
             correlation_lateness: Nanos::from_secs(1),
             accounts: vec![ACCOUNT],
             stops: stops(&config.venue),
-            asking: None,
-            reconcile: None,
+            asking: config.reconcile_every.map(|_| AskPolicy::for_round_trip(round_trip(&config.venue))),
+            reconcile: config.reconcile_every.map(ReconcilePolicy::every),
             guard: guard(&profile),
             clamps: None,
         };
+        if let Some(every) = config.reconcile_every {
+            let every = every.0 / 1_000_000_000;
+            notes.push(format!("reconciliation: the venue is asked every {every} s how the account stands"));
+        }
         let mut engine = Engine::new(engine_config).map_err(fail)?;
         engine.define_assets(table).map_err(fail)?;
         for instrument in instruments.iter().filter(|i| config.restricted.contains(&i.symbol)) {
@@ -277,13 +283,17 @@ impl Plan {
 /// How long a stop may stay unconfirmed beside the longest way there and back: as long as an approval to send it holds.
 const CONFIRM_WITHIN: Nanos = Nanos::from_secs(5);
 
+/// The longest way to the venue and back.
+fn round_trip(venue: &VenueConfig) -> Nanos {
+    let Latency { feed, order, report, jitter } = venue.latency;
+    let jitter = jitter.map_or(Nanos(0), |j| j.max);
+    Nanos([feed, order, report, jitter, jitter].iter().fold(0_u64, |sum, part| sum.saturating_add(part.0)))
+}
+
 /// How stops are watched at this venue: one without latency answers within the step, and what a stop may slip is what its own model of
 /// slippage takes of an order as large as all that was traded.
 fn stops(venue: &VenueConfig) -> StopPolicy {
-    let Latency { feed, order, report, jitter } = venue.latency;
-    let longest = [feed, order, report, jitter.map_or(Nanos(0), |j| j.max), jitter.map_or(Nanos(0), |j| j.max)]
-        .iter()
-        .fold(0_u64, |sum, part| sum.saturating_add(part.0));
+    let longest = round_trip(venue).0;
     let confirm_within = (longest > 0).then(|| Nanos(CONFIRM_WITHIN.0.saturating_add(longest)));
     let slippage = match venue.slippage {
         Slippage::None => Rate::ZERO,

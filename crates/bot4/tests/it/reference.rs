@@ -40,6 +40,7 @@ fn config(
         schedule: None,
         fees: (None, None),
         keep: false,
+        reconcile_every: None,
     }
 }
 

@@ -46,6 +46,7 @@ fn config(strategies: &[(&str, &str)], profile: Profile, keep: bool) -> RunConfi
         schedule: None,
         fees: (None, None),
         keep,
+        reconcile_every: None,
     }
 }
 

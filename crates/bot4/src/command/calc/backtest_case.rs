@@ -260,6 +260,7 @@ fn configure(rule: Rule, params: &Params) -> Result<RunConfig, CaseError> {
         schedule: None,
         fees: (Some(fee), Some(fee)),
         keep: true,
+        reconcile_every: None,
     })
 }
 
