@@ -41,9 +41,25 @@ impl Desk {
             };
             alarm = alarm.or(alarmed);
         }
+        self.take_over_fills(state, world);
         doubtful |= self.doubt_missing(state, world);
         self.finish(world);
         (alarm, doubtful)
+    }
+
+    /// Executions of an order that was not in the list when they were booked: the order has them all the same, or it would be asked for
+    /// ever.
+    fn take_over_fills<O: Observer>(&mut self, state: &VenueState, world: &World<'_, '_, O>) {
+        for order in self.orders.iter_mut().filter(|w| w.spec.account == state.account) {
+            let Some(rules) = world.scene.table.get(order.spec.instrument) else { continue };
+            let mut of_it = state.executions.iter().filter(|e| e.fill.client_id == order.spec.client_id);
+            let filled = of_it.try_fold(Quantity::ZERO, |sum, e| sum.checked_add(rules.quantity(e.fill.quantity)));
+            let missed = filled.and_then(|filled| filled.checked_sub(order.state.filled()));
+            if let Some(quantity) = missed.filter(|missed| *missed > Quantity::ZERO) {
+                // An order that cannot be filled any more is not in the list.
+                let _ = order.state.apply(OrderInput::Filled { quantity, complete: false });
+            }
+        }
     }
 
     /// An order of ours works there.
