@@ -6,7 +6,7 @@ use crate::safety::alert;
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, AlertKind, AssetIdx, Cause, Digest, Digestible, Event, EventBody, Fill, InstrumentIdx,
+    AccountId, AccountReport, AlertKind, AssetIdx, Cause, Digest, Digestible, Event, EventBody, Execution, Fill, InstrumentIdx,
     InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal, StrategyIdx,
     TimerFired, UnixNanos, WorkStyle,
 };
@@ -439,6 +439,13 @@ impl Engine {
             // Money that moved once is booked once, whoever told of it first.
             return;
         }
+        if let Some(fill) = of_others(&report.body) {
+            // What others do in the account is booked apart and told; what becomes of their orders is theirs.
+            if let Some(fill) = fill {
+                self.recover(ts, &Execution { ts_event: report.ts_event, fill }, out, observer);
+            }
+            return;
+        }
         let mut report = *report;
         if let ReportBody::Filled { fill, complete } = &mut report.body {
             if self.desk.executions().knows(fill) {
@@ -777,6 +784,24 @@ impl Engine {
             d.bytes(&saved);
         }
         d
+    }
+}
+
+/// Whether a report is about an order that is not ours, and the execution that it tells of.
+fn of_others(body: &ReportBody) -> Option<Option<Fill>> {
+    match body {
+        ReportBody::Filled { fill, .. } => fill.client_id.is_foreign().then_some(Some(*fill)),
+        ReportBody::Accepted { client_id, .. }
+        | ReportBody::Replaced { client_id, .. }
+        | ReportBody::Triggered { client_id }
+        | ReportBody::Rejected { client_id, .. }
+        | ReportBody::Canceled { client_id, .. }
+        | ReportBody::Expired { client_id }
+        | ReportBody::CancelRejected { client_id, .. }
+        | ReportBody::Amended { client_id }
+        | ReportBody::AmendRejected { client_id, .. }
+        | ReportBody::Status { client_id, .. } => client_id.is_foreign().then_some(None),
+        ReportBody::Funding { .. } | ReportBody::Transfer { .. } | ReportBody::Charge { .. } => None,
     }
 }
 

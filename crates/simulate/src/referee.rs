@@ -407,10 +407,10 @@ impl Referee {
             }
             let left = raw(&o.spec).unwrap_or(0) - o.filled;
             let stop = matches!(o.spec.kind, OrderType::StopMarket { .. } | OrderType::TrailingStop { .. });
+            // What was set off closes, whatever it was; the parts of different orders add up.
             if stop {
                 stops += left;
-            }
-            if o.set_off || o.spec.kind == OrderType::Market {
+            } else if o.set_off || o.spec.kind == OrderType::Market {
                 closes += left;
             }
         }
@@ -421,14 +421,20 @@ impl Referee {
     fn is_covered(&self, key: Key) -> bool {
         let held = self.books.position(key.0, key.1).raw().abs();
         let (stops, closes) = self.cover(key, true);
-        self.is_dust(key.0, held - stops.max(closes))
+        self.is_dust(key.0, held - stops - closes)
     }
 
     /// By orders none of whose answers stays away.
     fn is_surely_covered(&self, key: Key) -> bool {
         let held = self.books.position(key.0, key.1).raw().abs();
         let (stops, closes) = self.cover(key, false);
-        self.is_dust(key.0, held - stops.max(closes))
+        self.is_dust(key.0, held - stops - closes)
+    }
+
+    /// Whether somebody else in the account holds the other side, so that there is nothing that the venue would let us reduce.
+    fn is_opposed(&self, (i, s): Key) -> bool {
+        let (ours, theirs) = (self.books.position(i, s).raw(), self.books.position(i, StrategyIdx::OUTSIDE).raw());
+        ours.signum() * theirs.signum() < 0
     }
 
     /// Whether a close has to wait: an entry of ours rests on the other side of the book, a market order would trade with it, and its cancel
@@ -451,7 +457,7 @@ impl Referee {
             if key.1 == StrategyIdx::OUTSIDE {
                 continue;
             }
-            if !self.is_covered(key) && self.waits_for_cancel(key) {
+            if !self.is_covered(key) && (self.waits_for_cancel(key) || self.is_opposed(key)) {
                 self.filled.push(key);
                 continue;
             }
