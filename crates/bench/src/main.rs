@@ -16,6 +16,7 @@ mod measure;
 mod metrics;
 mod recorded;
 mod routing;
+mod schedule;
 mod snapshot;
 mod step_time;
 
@@ -56,6 +57,8 @@ enum What {
     Step,
     /// The pre-trade gate: the cached gate, the full check of entries and reductions, verification; with allocations counted.
     Gate,
+    /// Orders that are worked: one answer of each schedule, one choice, timer to the part that leaves; with allocations counted.
+    Schedule,
     /// The guard: a look at an account with 1, 10 and 100 positions.
     Guard,
     /// A snapshot of engine and venue: its size, how long saving and loading take, and appending one command to a journal.
@@ -126,6 +129,7 @@ fn main() {
         What::Combined => engine_run::combined(cli.runs),
         What::Step => step_time::run(),
         What::Gate => gate::run(),
+        What::Schedule => schedule::run(),
         What::Guard => guard::run(cli.runs),
         What::Snapshot { instruments, orders } => snapshot::run(cli.runs, *instruments, *orders),
         What::Recorded { dir } => recorded::run(dir.as_deref(), cli.runs),

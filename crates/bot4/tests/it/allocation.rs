@@ -4,8 +4,9 @@ use crate::harness::{Log, begin, candles, go_on, session, signal};
 use bot4::runner::plan::ACCOUNT;
 use bot4::runner::record::Probe;
 use domain::{
-    Candle, Event, EventBody, InputId, Instrument, InstrumentIdx, InstrumentTable, Intent, Nanos, Output, Rate,
-    ReportBody, Signal, SizeRequest, StopPlan, StrategyIdx, TimerFired, UnixNanos,
+    Candle, Event, EventBody, ImpactModel, InputId, Instrument, InstrumentIdx, InstrumentTable, Intent, Nanos, Output,
+    Rate, ReportBody, Rest, Shown, Signal, SizeRequest, StopPlan, StrategyIdx, TimerFired, UnixNanos, VolumeProfile,
+    WorkRequest, WorkStyle,
 };
 use engine::{Engine, EngineConfig};
 use risk::{Command, Decision, Limits, Profile};
@@ -95,6 +96,59 @@ impl Strategy for Turns {
     }
 }
 
+/// Has its entries and exits worked, in one style after the other: without an allocation of its own.
+struct Worked {
+    instrument: InstrumentIdx,
+    bar: u64,
+}
+
+impl Strategy for Worked {
+    fn name(&self) -> &'static str {
+        "worked"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn instruments(&self) -> &[InstrumentIdx] {
+        std::slice::from_ref(&self.instrument)
+    }
+
+    fn on_market(&mut self, _: &Context<'_>, _: &EventBody, out: &mut Vec<Output>) {
+        self.bar += 1;
+        let over = Nanos::from_secs(600);
+        let model = ImpactModel { risk_aversion: 1e-3, volatility: 4.0, temporary: 300.0, permanent: 0.0 };
+        let style = match self.bar / 30 % 6 {
+            0 => WorkStyle::Twap { over, slices: 10 },
+            1 => WorkStyle::Vwap { over, slices: 10, profile: VolumeProfile::FLAT },
+            2 => WorkStyle::Pov { share: Rate::from_bps(100), deadline: over },
+            3 => WorkStyle::ImplementationShortfall { over, slices: 10, model },
+            4 => WorkStyle::PassiveThenAggressive { patience: over, then: Rest::Take },
+            _ => WorkStyle::Iceberg { shown: Shown::Share(Rate::from_bps(2_000)), deadline: over, then: Rest::Take },
+        };
+        let stop = Some(StopPlan::Fraction(Rate::from_bps(300)));
+        let size = SizeRequest::EquityFraction(Rate::from_bps(200));
+        let signal = match self.bar % 30 {
+            0 => Signal { stop, ..signal(Intent::EnterLong, size, self.instrument) },
+            15 => signal(Intent::Exit, SizeRequest::Position, self.instrument),
+            _ => return,
+        };
+        out.push(Output::Work(WorkRequest { signal, style }));
+    }
+
+    fn parameters(&self, _: &mut Vec<u8>) {}
+
+    fn save(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bar.to_le_bytes());
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.bar = from.u64()?;
+        Ok(())
+    }
+}
+
 /// Engine and venue with the allocations of each counted apart.
 struct Counted {
     engine: Engine,
@@ -106,6 +160,7 @@ struct Counted {
     steps: u64,
     fills: u64,
     refusals: u64,
+    worked: u64,
     in_steps: u64,
     in_venue: u64,
 }
@@ -137,6 +192,7 @@ impl Counted {
                         self.timers.insert((at, timer));
                     }
                     Command::Record(Decision::Refused { .. }) => self.refusals += 1,
+                    Command::Record(Decision::WorkEnded { .. }) => self.worked += 1,
                     Command::Record(_) | Command::Infer(_) => {}
                     command => {
                         let request = sim::from_command::request(command, ts).unwrap().unwrap();
@@ -219,7 +275,8 @@ fn steps_with_risk_on_allocate_nothing() {
     let mut number = 0;
     for i in &instruments {
         engine.add_strategy(Box::new(Turns { instrument: i.idx, bar: u64::from(i.idx.0) })).unwrap();
-        number += 1;
+        engine.add_strategy(Box::new(Worked { instrument: i.idx, bar: u64::from(i.idx.0) })).unwrap();
+        number += 2;
         for (name, params) in
             [("ema-cross", "fast=3,slow=8"), ("sma-cross", "fast=2,slow=5,enter=level"), ("donchian", "bar=5m")]
         {
@@ -247,6 +304,7 @@ fn steps_with_risk_on_allocate_nothing() {
         steps: 0,
         fills: 0,
         refusals: 0,
+        worked: 0,
         in_steps: 0,
         in_venue: 0,
     };
@@ -262,10 +320,12 @@ fn steps_with_risk_on_allocate_nothing() {
     warm.for_each(|n| run.minute(&rows, n));
     let warmed = run.in_steps;
     (run.steps, run.fills, run.refusals, run.in_steps, run.in_venue) = (0, 0, 0, 0, 0);
+    run.worked = 0;
     hot.for_each(|n| run.minute(&rows, n));
     assert_eq!(run.engine.faults(), []);
     assert!(warmed > 0, "the counter counts: the first events make room");
     assert!(run.fills >= 1_000 && run.refusals >= 1_000, "{} fills, {} refusals", run.fills, run.refusals);
+    assert!(run.worked >= 300, "{} worked", run.worked);
     println!(
         "{} steps, {} fills, {} refusals; allocations: {} in steps, {} at the venue",
         run.steps, run.fills, run.refusals, run.in_steps, run.in_venue

@@ -25,6 +25,7 @@ mod repeatable;
 mod report;
 mod risk;
 mod shutdown;
+mod schedules;
 mod support;
 mod system;
 mod terminal;

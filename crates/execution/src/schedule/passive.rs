@@ -1,7 +1,7 @@
 //! Passive, then aggressive: rests at the best price of its own side and follows it; when patience ends, the rest is taken or given up.
 //!
-//! A resting part is looked at every twentieth of the patience, at least every second and at most every minute apart: it stays where the
-//! best price still is its own, and is taken off to rest at the new one otherwise.
+//! A resting part is looked at every twentieth of the patience, at most once a second: where the market went away from it, it is taken off
+//! to rest at the new best price; otherwise it stays, and keeps its place among those who wait.
 
 use super::{Market, Next, Part, Task};
 use domain::{Nanos, OrderType, Price, Quantity, Rest, Side, UnixNanos};
@@ -9,7 +9,6 @@ use domain::{Nanos, OrderType, Price, Quantity, Rest, Side, UnixNanos};
 /// How often a resting part is looked at.
 const LOOKS: u64 = 20;
 const LOOK_FIRST: u64 = 1_000_000_000;
-const LOOK_LAST: u64 = 60_000_000_000;
 
 /// The next part.
 #[must_use]
@@ -35,12 +34,15 @@ pub(super) fn resting(task: &Task, market: &Market, most: Quantity, span: Nanos,
 #[must_use]
 pub(super) fn stays(task: &Task, market: &Market, span: Nanos, at: Price) -> Option<UnixNanos> {
     let end = task.begun.saturating_add(span);
-    let same = price(task, market).is_none_or(|best| best == at);
-    (same && market.now < end).then(|| look(market, span, end))
+    let away = price(task, market).is_some_and(|best| match task.side {
+        Side::Buy => best > at,
+        Side::Sell => best < at,
+    });
+    (!away && market.now < end).then(|| look(market, span, end))
 }
 
 fn look(market: &Market, span: Nanos, end: UnixNanos) -> UnixNanos {
-    let pause = (span.0 / LOOKS).clamp(LOOK_FIRST, LOOK_LAST);
+    let pause = (span.0 / LOOKS).max(LOOK_FIRST);
     market.now.saturating_add(Nanos(pause)).min(end)
 }
 

@@ -165,9 +165,13 @@ fn a_passive_part_rests_follows_the_best_price_and_is_taken_at_the_end() {
     let Next::Send(part) = next(&style(Rest::Take), &task(300), &market(0)) else { panic!("rests") };
     assert_eq!((part.kind, part.quantity), (OrderType::Limit { price: Price::from_units(100) }, lots(300)));
     assert!(part.post_only && part.until == Some(market(5).now));
-    let (here, there) = (Price::from_units(100), Price::from_units(101));
+    let (here, there, better) = (Price::from_units(100), Price::from_units(99), Price::from_units(101));
     assert_eq!(stays(&style(Rest::Take), &task(300), &market(5), here), Some(market(10).now));
-    assert_eq!(stays(&style(Rest::Take), &task(300), &market(5), there), None, "the best price moved");
+    assert_eq!(stays(&style(Rest::Take), &task(300), &market(5), there), None, "the market went away");
+    let sell = Task { side: Side::Sell, ..task(300) };
+    assert_eq!(stays(&style(Rest::Take), &task(300), &market(5), better), Some(market(10).now), "it came nearer");
+    assert_eq!(stays(&style(Rest::Take), &sell, &market(5), better), None);
+    assert_eq!(stays(&style(Rest::Take), &sell, &market(5), there), Some(market(10).now));
     assert_eq!(stays(&style(Rest::Take), &task(300), &market(98), here), Some(market(100).now), "not beyond patience");
     assert_eq!(stays(&style(Rest::Take), &task(300), &market(100), here), None);
     let Next::Send(part) = next(&style(Rest::Take), &task(300), &market(100)) else { panic!("taken") };
