@@ -56,6 +56,10 @@ fn show_says_where_every_value_comes_from() {
     write(&folder, "shown.toml", &text);
     let again = bot4_in(&folder, &[], "config diff shown.toml shown.toml");
     assert_eq!((again.code, again.stdout.as_str()), (0, ""));
+    for work in ["twap:30", "pov:0%", "soon"] {
+        let expected = format!("--work {work}: expected none, twap:OVER[:SLICES]");
+        bot4_in(&folder, &[], &format!("config show --work {work}")).refused(2, &expected);
+    }
     bot4_in(&folder, &[], "config show --cash 0").refused(2, "--cash 0: expected an amount above 0");
 }
 

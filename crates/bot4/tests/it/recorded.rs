@@ -143,6 +143,31 @@ fn a_run_that_died_at_any_place_goes_on_as_if_undisturbed() {
 }
 
 #[test]
+fn what_is_worked_goes_on_after_a_death_in_the_middle() {
+    let dir = folder("recorded_worked");
+    let schedules = ["twap:30m:6", "vwap:30m", "is:30m", "pov:5%:2h", "passive:10m", "iceberg:20%:1h", "auto:low"];
+    for work in schedules {
+        let name = work.replace([':', '%'], "-");
+        let args = format!("{FORTNIGHT} --work {work}");
+        let plain =
+            result(&run(&format!("paper {args} --journal off --json --out {}", dir.join("plain").display()), &[]));
+        let out = dir.join(name);
+        let shown = out.display();
+        let killed = run(&format!("paper {args} --json --out {shown}"), &[("BOT4_FAILPOINT", "snapshot.rename:2")]);
+        assert_eq!(killed.code, -1, "{work}: {}", killed.stderr);
+        let resumed = result(&run(&format!("paper --resume {shown} --json"), &[]));
+        same(&plain, &resumed);
+        assert_eq!(resumed["recoveries"].as_array().unwrap().len(), 1, "{work}");
+        assert_eq!(verified(&out)["complete"], true, "{work}");
+        let audited = run(&format!("audit verify {shown}"), &[]);
+        assert_eq!(audited.code, 0, "{work}: {}", audited.stderr);
+    }
+    // How orders are worked is part of the configuration, which a run keeps.
+    let shown = dir.join("twap-30m-6").display().to_string();
+    run(&format!("paper --resume {shown} --work none"), &[]).refused(2, "run.work cannot be changed");
+}
+
+#[test]
 fn folders_that_are_not_a_runs_own_are_left_alone() {
     let dir = folder("recorded_folders");
     let shown = |name: &str| dir.join(name).display().to_string();
