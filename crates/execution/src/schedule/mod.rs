@@ -89,7 +89,7 @@ pub fn next(style: &WorkStyle, task: &Task, market: &Market) -> Next {
         return Next::End(WorkEnd::Filled);
     }
     match style {
-        WorkStyle::Twap { over, slices } => slices::next(task, market, *over, *slices, twap::share),
+        WorkStyle::Twap { over, slices } => slices::next(task, market, *over, *slices, |_, slice| twap::share(slice)),
         WorkStyle::Vwap { over, slices, profile } => {
             let until = task.begun.saturating_add(*over);
             slices::next(task, market, *over, *slices, |done, _| vwap::share(profile, task.begun, done, until))
@@ -186,4 +186,4 @@ impl Market {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
