@@ -220,7 +220,13 @@ impl Parents {
         (instrument, now): (Option<&Instrument>, UnixNanos),
     ) {
         let works = |p: &&mut Parent| p.child.is_some_and(|child| child.id == id);
-        let Some(parent) = self.0.iter_mut().find(works) else { return };
+        let Some(parent) = self.0.iter_mut().find(works) else {
+            // One that was given up, and is there after all.
+            if let OrderInput::Filled { quantity, .. } = input {
+                self.late(id, quantity);
+            }
+            return;
+        };
         let before = parent.filled;
         if let OrderInput::Filled { quantity, .. } = input {
             parent.fill(quantity);

@@ -13,7 +13,7 @@
 use crate::desk::{Desk, Key, World, cancel, holds_against};
 use crate::emergency::refused;
 use crate::held_back;
-use crate::orders::Purpose;
+use crate::orders::{Purpose, Working};
 use crate::parents::{Child, FAILURES_MAX, PACE, Parent, What};
 use crate::protect;
 use crate::schedule::choose::{Choice, Order, choose};
@@ -82,7 +82,7 @@ impl Desk {
                 // A reversal: first flat, at the market, then the entry, which is checked when it can go.
                 self.exit(key, world)?;
             }
-            let same = |w: &crate::orders::Working| w.is_entry() && w.spec.side == side && w.stays();
+            let same = |w: &Working| w.is_entry() && w.spec.side == side && w.stays();
             if !opposite && self.orders.of(key.0, key.1, key.2).any(same) {
                 return Err(Refusal::because(DenyReason::Duplicate));
             }
@@ -301,6 +301,13 @@ impl Desk {
         }
         if let Some(child) = parent.child {
             parent.due = child.until;
+            let rest = parent.task().rest();
+            let too_much = |w: &Working| w.stays() && w.left().is_some_and(|left| left > rest);
+            if parent.enters() && self.orders.get(child.id).is_some_and(too_much) {
+                // Fills that came late leave less to be done than it would do.
+                self.take_off(child, world);
+                return true;
+            }
             if child.until.is_some_and(|until| until <= now) {
                 self.look_at_child(at, child, &market, world);
             }
@@ -381,11 +388,15 @@ impl Desk {
         let stays = child.price.and_then(|price| schedule::stays(&parent.style, &parent.task(), market, price));
         parent.child = Some(Child { until: stays, ..child });
         parent.due = stays;
+        if stays.is_none() {
+            self.take_off(child, world);
+        }
+    }
+
+    /// Its end is told, and then the next one follows.
+    fn take_off<O: Observer>(&mut self, child: Child, world: &mut World<'_, '_, O>) {
         let due = self.answer_due(world.scene.ts);
-        if stays.is_none()
-            && let Some(order) = self.orders.get_mut(child.id)
-        {
-            // Its end is told, and then the next one follows.
+        if let Some(order) = self.orders.get_mut(child.id) {
             cancel(order, due, world.out);
         }
     }

@@ -5,7 +5,7 @@ use domain::{
     Entry, Flow, ImpactModel, Intent, Mode, Money, Nanos, Quantity, Rate, RejectReason, ReportBody, Rest, Shown,
     Signal, SizeRequest, Thresholds, Urgency, VolumeProfile, WorkStyle,
 };
-use execution::StopPolicy;
+use execution::{AskPolicy, Desk, StopPolicy};
 use risk::{DenyReason, Limits, Profile};
 
 /// Six units long of the perpetual at 100, stop at 5 %.
@@ -170,6 +170,41 @@ fn an_unknown_outcome_of_a_part_blocks_further_ones() {
     // Late, but it is there.
     assert_eq!(floor.fill(3, "2", 100, true), None);
     leaves(&mut floor, &["cancel #2", "#4 sell 4 stop 95", "#5 buy 2 market"]);
+}
+
+#[test]
+fn a_part_whose_answer_stays_away_is_asked_for_and_what_fills_after_all_makes_the_next_smaller() {
+    let policy = AskPolicy { answer_within: Nanos::from_secs(2), grace: Nanos::from_secs(10), denials: 2 };
+    let mut floor = Floor::new();
+    floor.desk = Desk::new(1).with_asking(Some(policy));
+    floor.work(&six(), &twap(30, 3)).unwrap();
+    leaves(&mut floor, &["works 6 twap", "#1 buy 2 market"]);
+    floor.pass(2.0);
+    leaves(&mut floor, &["alert outcome_unknown", "where is #1"]);
+    // Over the beginning of the next slice: it may be live, so nothing else leaves.
+    for _ in 0..20 {
+        floor.pass(60.0);
+        leaves(&mut floor, &["where is #1"]);
+    }
+    // The venue does not know it, whenever it is asked: that is believed.
+    let denied = ReportBody::Status { client_id: Floor::id(1), status: None, filled: 0 };
+    assert_eq!(floor.report(denied), None);
+    leaves(&mut floor, &[]);
+    floor.pass(60.0);
+    leaves(&mut floor, &["where is #1"]);
+    assert_eq!(floor.report(denied), None);
+    leaves(&mut floor, &["alert never_arrived"]);
+    floor.pass(10.0);
+    leaves(&mut floor, &["#2 buy 6 market"]);
+    // It was there after all: together they would be too much.
+    floor.fill(1, "2", 100, true);
+    let said = floor.said();
+    assert!(said.contains(&"cancel #2".to_owned()), "{said:?}");
+    assert_eq!(floor.canceled(2, None), None);
+    assert_eq!(floor.accept(3), None);
+    floor.pass(10.0);
+    let said = floor.said();
+    assert!(said.contains(&"#4 buy 4 market".to_owned()), "{said:?}");
 }
 
 #[test]
