@@ -12,6 +12,7 @@ pub mod backup;
 pub mod checklist;
 pub mod command;
 pub mod config;
+pub mod costs;
 pub mod explain;
 pub mod gap;
 pub mod kill;

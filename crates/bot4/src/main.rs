@@ -171,6 +171,15 @@ Examples:
 
 Books come from files; nothing is sent. Exit code 1 if no venue is usable.")]
     Route(command::route::RouteArgs),
+    /// Says what the orders of a recorded run cost, what they were estimated to cost before, and which settings their fills recover.
+    #[command(after_help = "\
+Examples:
+  bot4 costs runs/may                              parts of the cost, groups, how good estimates were
+  bot4 costs runs/may --by hour,symbol --orders    each order
+  bot4 costs runs/may --html                       the same as a page with charts
+  bot4 costs runs/may --csv > costs.csv
+  bot4 costs fit runs/april runs/may               slippage settings with error bars, to paste into a run")]
+    Costs(command::costs::CostsCommand),
     /// Computes indicators, statistics and reference cases.
     #[command(after_help = "\
 Examples:
@@ -276,6 +285,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         // Nothing that can be wrong with a log or a configuration is in its way.
         Command::Kill(args) => command::kill::run(&args),
         Command::Replay(args) => plain().and_then(|_log| command::replay::run(&args, &stop)),
+        Command::Costs(args) => plain().and_then(|_log| command::costs::run(&args)),
         Command::Explain(args) => plain().and_then(|_log| command::explain::run(&args, &stop)),
         Command::Report(args) => plain().and_then(|_log| command::report::run(&args)),
         Command::Backup(args) => plain().and_then(|_log| command::backup::run(&args)),

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod calc;
 pub mod completions;
 pub mod config;
+pub mod costs;
 pub mod data;
 pub mod explain;
 pub mod fees;

@@ -8,6 +8,9 @@
 
 mod chart_data;
 mod comparison;
+mod cost_charts;
+mod cost_page;
+mod cost_report;
 mod definitions;
 mod figures;
 mod gap;
@@ -25,6 +28,8 @@ mod run_report;
 mod single;
 mod text;
 
+pub use cost_page::cost_page;
+pub use cost_report::{COST_PARTS, CostOrder, CostPoint, CostReport, CostRow};
 pub use figures::{Figures, SHARPE_WINDOWS, figures};
 pub use gap::{Amount, GapDay, GapDifference, GapFill, GapOrders, GapPart, GapPoint, GapReport, GapSide, PartState};
 pub use gap_page::gap_page;

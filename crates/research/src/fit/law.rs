@@ -5,7 +5,7 @@
 //! `cost = h + Y s sqrt(Q / V) + noise`, `s` 1 or the volatility. What is fitted beside it is one constant for all, and whether the root of
 //! the share tells anything.
 
-use super::robust::{Errors, FitError, Regression, huber};
+use super::robust::{Errors, FitError, MAD_OF_NORMAL, Regression, huber};
 use serde::{Deserialize, Serialize};
 
 /// Fewest observations of a fit.
@@ -24,7 +24,7 @@ pub struct Observation {
     pub pays_spread: bool,
     /// The tick as a fraction of the price, where the price was rounded against the order to it; 0 where it was not.
     pub tick: f64,
-    /// How much it counts: the inverse of the variance of its noise, up to a common factor.
+    /// How much it counts beside that: the inverse of the variance of its noise, up to a common factor.
     pub weight: f64,
 }
 
@@ -74,7 +74,7 @@ pub struct TwoParts {
     pub coefficient: Value,
     /// Covariance of both; 0 without a half spread.
     pub covariance: f64,
-    /// Standard deviation of observations of weight 1 about the law.
+    /// Standard deviation of observations about the law, by the median.
     pub scatter: f64,
 }
 
@@ -112,7 +112,9 @@ pub struct LawFit {
 /// Fits the law to observations in the order of time.
 ///
 /// A price that was rounded against us to the tick is on average half a tick worse than the law says: half a tick is taken off where the
-/// observation says so and something was paid at all.
+/// observation says so and something was paid at all. What is left of the rounding has the variance `tick^2 / 12`: an observation counts by
+/// the inverse of that and of the variance of the other noise, which a first fit with equal weights finds; it is taken as none where half
+/// of the residuals are no larger than the rounding leaves.
 ///
 /// # Errors
 /// [`FitError`]: fewer than ten observations, numbers that are not finite, a volatility that is missing.
@@ -131,13 +133,13 @@ pub fn fit_law(observations: &[Observation], regressor: Regressor, seed: u64) ->
     let paying = observations.iter().filter(|o| o.pays_spread).count();
     let (law, regression) = if paying == 0 {
         let x: Vec<[f64; 1]> = roots.iter().map(|root| [*root]).collect();
-        let fit = huber(&x, &y, &w, seed);
-        (fit.as_ref().ok().map(one_part), fit.map(|f| (f.errors, f.outliers)))
+        let fit = weighed(&x, &y, observations, seed);
+        (fit.as_ref().ok().map(one_part), fit.map(|(f, _)| (f.errors, f.outliers)))
     } else {
         let pays = |o: &Observation| f64::from(u8::from(o.pays_spread));
         let x: Vec<[f64; 2]> = observations.iter().zip(&roots).map(|(o, root)| [pays(o), *root]).collect();
-        let fit = huber(&x, &y, &w, seed);
-        (fit.as_ref().ok().map(two_parts), fit.map(|f| (f.errors, f.outliers)))
+        let fit = weighed(&x, &y, observations, seed);
+        (fit.as_ref().ok().map(two_parts), fit.map(|(f, _)| (f.errors, f.outliers)))
     };
     let (errors, outliers) = match regression {
         Ok(of_law) => of_law,
@@ -145,6 +147,40 @@ pub fn fit_law(observations: &[Observation], regressor: Regressor, seed: u64) ->
         Err(other) => return Err(other),
     };
     Ok(LawFit { regressor, count, outliers, flat: value(&flat, 0), law, errors: Errors::words(errors), free })
+}
+
+/// A fit with weights of its own finding, and the standard deviation of observations about it.
+fn weighed<const P: usize>(
+    x: &[[f64; P]],
+    y: &[f64],
+    observations: &[Observation],
+    seed: u64,
+) -> Result<(Regression<P>, f64), FitError> {
+    let given: Vec<f64> = observations.iter().map(|o| o.weight).collect();
+    let first = huber(x, y, &given, seed)?;
+    let off = |fit: &Regression<P>| -> Vec<f64> {
+        let value = |row: &[f64; P]| row.iter().zip(&fit.coefficients).map(|(x, b)| x * b).sum::<f64>();
+        x.iter().zip(y).map(|(row, y)| (y - value(row)).abs()).collect()
+    };
+    let typical = |values: &mut Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        quant::stats::quantile::sorted_quantile(values, 0.5).unwrap_or(0.0)
+    };
+    let rounding = |o: &Observation| o.tick * o.tick / 12.0;
+    let mut in_roundings: Vec<f64> =
+        off(&first).iter().zip(observations).map(|(r, o)| r / rounding(o).sqrt().max(f64::MIN_POSITIVE)).collect();
+    let other = if typical(&mut in_roundings) < 1.5 { 0.0 } else { first.scale * first.scale };
+    let variance = |o: &Observation| (other + rounding(o)) / o.weight;
+    // Nothing paid is not rounded, and what fits exactly needs no weights.
+    let plain = first.scale <= 0.0 || observations.iter().any(|o| o.cost == 0.0 || !(variance(o) > 0.0));
+    if plain {
+        return Ok((first, first.scale));
+    }
+    let mean = observations.iter().map(|o| 1.0 / variance(o)).sum::<f64>() / observations.len() as f64;
+    let weights: Vec<f64> = observations.iter().map(|o| 1.0 / variance(o) / mean).collect();
+    let second = huber(x, y, &weights, seed)?;
+    let scatter = typical(&mut off(&second)) / MAD_OF_NORMAL;
+    Ok((second, scatter))
 }
 
 /// `s sqrt(Q / V)`; `None` where that is not known.
@@ -165,16 +201,16 @@ fn value<const P: usize>(fit: &Regression<P>, at: usize) -> Value {
     Value::of(fit.coefficients[at], fit.error(at), fit.t95())
 }
 
-fn one_part(fit: &Regression<1>) -> TwoParts {
-    TwoParts { half_spread: None, coefficient: value(fit, 0), covariance: 0.0, scatter: fit.scale }
+fn one_part((fit, scatter): &(Regression<1>, f64)) -> TwoParts {
+    TwoParts { half_spread: None, coefficient: value(fit, 0), covariance: 0.0, scatter: *scatter }
 }
 
-fn two_parts(fit: &Regression<2>) -> TwoParts {
+fn two_parts((fit, scatter): &(Regression<2>, f64)) -> TwoParts {
     TwoParts {
         half_spread: Some(value(fit, 0)),
         coefficient: value(fit, 1),
         covariance: fit.covariance[0][1],
-        scatter: fit.scale,
+        scatter: *scatter,
     }
 }
 

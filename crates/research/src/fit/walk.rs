@@ -3,7 +3,7 @@
 //! In:  orders by the time of their sending, each with the time from which its cost was known. Out: [`Calibration`].
 
 use super::blocks::mean_with_error;
-use super::law::{FEWEST, LawFit, Observation, Regressor, Value, fit_law, root, true_cost};
+use super::law::{FEWEST, LawFit, Observation, Regressor, TwoParts, Value, fit_law, root, true_cost};
 use super::robust::huber;
 use quant::stats::binomial_interval;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub struct WalkStep {
     pub at: usize,
     /// `s sqrt(Q / V)` as known before.
     pub root: f64,
+    /// The law as it was known before.
+    pub law: TwoParts,
     /// Estimated cost, a fraction of the price.
     pub estimate: f64,
     /// Standard error of the estimate.
@@ -77,7 +79,8 @@ pub fn walk_forward(past: &[Past], regressor: Regressor, seed: u64) -> Calibrati
     };
     for (at, order) in past.iter().enumerate() {
         while let Some(next) = by_known.get(over).filter(|next| past[**next].known < order.sent) {
-            known.push(past[*next].observation);
+            // What cannot be fitted teaches nothing.
+            known.extend(Some(past[*next].observation).filter(|o| root(o, regressor).is_some() && o.cost.is_finite()));
             over += 1;
         }
         let stale = fitted.as_ref().is_none_or(|(from, _)| known.len() >= from + (from / 20).max(1));
@@ -88,13 +91,15 @@ pub fn walk_forward(past: &[Past], regressor: Regressor, seed: u64) -> Calibrati
             out.without += 1;
             continue;
         };
-        let (estimate, error, scatter) = predict(fit, root, order.observation.pays_spread, &known[..*from]);
+        let law = fit.law.unwrap_or_else(|| flat(fit, &known[..*from]));
+        let (estimate, error) = law.at(root, order.observation.pays_spread || fit.law.is_none());
         out.steps.push(WalkStep {
             at,
             root,
+            law,
             estimate,
             error,
-            order_error: (error * error + scatter * scatter).sqrt(),
+            order_error: (error * error + law.scatter * law.scatter).sqrt(),
             measured: true_cost(&order.observation),
             from: *from,
         });
@@ -103,18 +108,15 @@ pub fn walk_forward(past: &[Past], regressor: Regressor, seed: u64) -> Calibrati
     out
 }
 
-/// Estimate, its standard error, and the scatter of orders about it.
-fn predict(fit: &LawFit, root: f64, pays_spread: bool, known: &[Observation]) -> (f64, f64, f64) {
-    match fit.law {
-        Some(law) => {
-            let (value, error) = law.at(root, pays_spread);
-            (value, error, law.scatter)
-        }
-        None => {
-            let squares: f64 =
-                known.iter().map(|o| (true_cost(o) - fit.flat.value) * (true_cost(o) - fit.flat.value)).sum();
-            (fit.flat.value, fit.flat.error, (squares / known.len().max(1) as f64).sqrt())
-        }
+/// One cost for all, as a law without impact.
+fn flat(fit: &LawFit, known: &[Observation]) -> TwoParts {
+    let off = |o: &Observation| true_cost(o) - fit.flat.value;
+    let squares: f64 = known.iter().map(|o| off(o) * off(o)).sum();
+    TwoParts {
+        half_spread: Some(fit.flat),
+        coefficient: Value::of(0.0, 0.0, 0.0),
+        covariance: 0.0,
+        scatter: (squares / known.len().max(1) as f64).sqrt(),
     }
 }
 
