@@ -172,5 +172,9 @@ mod tests {
         assert!(error(&[line("anna", Role::Operator, 1), line("ben", Role::Rearm, 1)]).contains("the same key"));
         assert!(error(&[line("anna", Role::Operator, 1), line("anna", Role::Operator, 2)]).contains("two keys"));
         assert!(error(&["x".into()]).contains("expected NAME:ROLE:KEY"));
+        assert!(
+            error(&[line("shutdown", Role::Operator, 1)]).contains("stops itself"),
+            "a stop speaks under that name"
+        );
     }
 }

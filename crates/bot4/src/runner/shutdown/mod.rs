@@ -80,6 +80,8 @@ pub struct Shutdown {
     steps: Steps,
     /// Whether entries (or everything) are being taken off, and since when.
     draining: Option<Instant>,
+    /// Since when orders are asked for whose outcome is unknown.
+    asking: Option<Instant>,
     left: Option<Left>,
     at: UnixNanos,
 }
@@ -93,6 +95,7 @@ impl Shutdown {
             resumed: resumed.map(Path::to_owned),
             steps: Steps::default(),
             draining: None,
+            asking: None,
             left: None,
             at: UnixNanos(0),
         }
@@ -144,8 +147,12 @@ impl Shutdown {
         if !self.drained(moment) {
             return Ok(Next::Play);
         }
-        self.stops_stay(moment.session);
-        self.unknown(moment.session);
+        if !self.steps.has("stops") {
+            self.stops_stay(moment.session);
+        }
+        if !self.known(moment) {
+            return Ok(Next::Play);
+        }
         self.journal(moment.session);
         self.snapshot(moment, saving);
         self.at = moment.driver.reached();
@@ -217,15 +224,27 @@ impl Shutdown {
         self.steps.done("stops", began, Outcome::Kept, format!("{stops} protective stops stay at the venue"));
     }
 
-    fn unknown(&mut self, session: &Session) {
-        let began = Instant::now();
+    /// Whether the outcome of every order is known, or no longer waited for; says so once. The desk asks the venue by itself, as it does all
+    /// along: here it is given the time to hear the answers.
+    fn known(&mut self, moment: &Moment<'_, Recorder>) -> bool {
+        let began = *self.asking.get_or_insert_with(Instant::now);
         let is_unknown = |status| matches!(status, OrderStatus::OutcomeUnknown);
-        let unknown = session.engine.orders().iter().filter(|order| is_unknown(order.state.status())).count();
-        let (outcome, note) = match unknown {
-            0 => (Outcome::Done, "the outcome of every order is known, or its answer is on its way".to_owned()),
-            n => (Outcome::Failed, format!("the outcome of {n} orders is unknown: they are on the list")),
+        let orders = moment.session.engine.orders().iter();
+        let unknown = orders.filter(|order| is_unknown(order.state.status())).count();
+        let (outcome, note) = if unknown == 0 {
+            (Outcome::Done, "the outcome of every order is known, or its answer is on its way".to_owned())
+        } else if self.policy == OnStop::Keep {
+            (
+                Outcome::Kept,
+                format!("the outcome of {unknown} orders is unknown: they are on the list, and a resume hears of them"),
+            )
+        } else if moment.next == UnixNanos::MAX || self.steps.overruns("unknown", began) {
+            (Outcome::Failed, format!("the outcome of {unknown} orders is still unknown: they are on the list"))
+        } else {
+            return false;
         };
         self.steps.done("unknown", began, outcome, note);
+        true
     }
 
     /// Everything said so far is on the disk.
@@ -364,5 +383,46 @@ mod tests {
     #[test]
     fn a_step_that_panics_is_one_that_never_answers() {
         assert_eq!(within(Duration::from_secs(5), || -> u8 { panic!("as a test") }), None);
+    }
+
+    use crate::runner::tape::BODY_VERSION;
+    use domain::codec::Stored as _;
+    use domain::{Event, InputId, Rearm};
+    use store::journal::Options;
+
+    /// Whether a journal with these words from outside lets a resume take the stop back.
+    fn lifts(name: &str, controls: &[Control]) -> bool {
+        let dir = std::env::temp_dir().join(format!("bot4-stop-{name}-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&dir));
+        let mut journal = Writer::create(&dir, Options::default()).unwrap();
+        for (seq, control) in (1..).zip(controls) {
+            let event = Event { id: InputId::new(InputId::SETUP, seq), body: EventBody::Control(*control) };
+            journal.append(seq, Kind::Control, BODY_VERSION, |out| {
+                UnixNanos(seq).put(out);
+                event.put(out);
+            });
+        }
+        journal.close().unwrap();
+        let answer = only_a_stop_stands(&dir).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_resume_takes_back_a_stop_and_nothing_else() {
+        let restrict = |name: &str| Control::Restrict {
+            to: Mode::Reduced,
+            cancel_entries: true,
+            holder: Holder::new(name).unwrap(),
+        };
+        let rearm = Control::Rearm { what: Rearm::Account, holder: Holder::new("anna").unwrap() };
+        assert!(!lifts("none", &[]));
+        assert!(lifts("stop", &[restrict(HOLDER), restrict(HOLDER)]));
+        assert!(!lifts("holder", &[restrict("anna"), restrict(HOLDER)]), "a key holder's word stays");
+        assert!(!lifts("later", &[restrict(HOLDER), restrict("anna")]));
+        assert!(!lifts("journal", &[Control::Pause, restrict(HOLDER)]), "a failed journal, or a record that was left");
+        assert!(!lifts("over", &[restrict(HOLDER), Control::Resume]), "it was taken back");
+        assert!(lifts("again", &[restrict(HOLDER), Control::Resume, restrict(HOLDER)]));
+        assert!(lifts("rearmed", &[restrict("anna"), rearm, restrict(HOLDER)]), "what the re-arm has ended is over");
     }
 }
