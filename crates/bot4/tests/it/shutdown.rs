@@ -160,8 +160,11 @@ fn a_run_stopped_at_any_moment_is_left_in_order_and_goes_on_as_if_undisturbed() 
     assert!(open > 0, "no position was open at any of the stops");
 }
 
+/// Things that happened, each with the number of its event.
+type Numbered<T> = Vec<(u64, T)>;
+
 /// Control events and the classes of orders in a journal, in order.
-fn told(out: &Path) -> (Vec<(u64, Control)>, Vec<(u64, OrderClass)>) {
+fn told(out: &Path) -> (Numbered<Control>, Numbered<OrderClass>) {
     let (mut controls, mut orders) = (Vec::new(), Vec::new());
     let mut cursor = Cursor::after(&RunFolder::at(out).journal(), 0).unwrap();
     while let Some(view) = cursor.peek() {

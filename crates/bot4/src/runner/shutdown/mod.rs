@@ -30,7 +30,7 @@ use clap::ValueEnum;
 use domain::codec::Reader as Bytes;
 use domain::{Cause, Control, EventBody, Holder, Mode, OrderStatus, UnixNanos};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 use store::audit::Copies;
 use store::journal::{Kind, Reader, Writer};
@@ -334,10 +334,7 @@ fn within<T: Send + 'static>(limit: Duration, act: impl FnOnce() -> T + Send + '
     let (tell, hear) = channel();
     let thread = std::thread::Builder::new().name("shutdown".into()).spawn(move || drop(tell.send(act())));
     thread.ok()?;
-    match hear.recv_timeout(limit) {
-        Ok(value) => Some(value),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    hear.recv_timeout(limit).ok()
 }
 
 /// Whether every control event that stands against new risk was a stop's: then a resume may take it back. Whatever else was asked for (a

@@ -80,7 +80,8 @@ mod tests {
     fn the_time_runs_from_the_stop_and_names_the_step() {
         let (stop, steps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(4)));
         let (tell, hear) = channel();
-        let dog = Watchdog::with(&stop, steps, Duration::from_millis(10), move |step| drop(tell.send(step)));
+        let dog =
+            Watchdog::with(&stop, steps, Duration::from_millis(10), move |step| tell.send(step).unwrap_or_default());
         assert!(hear.recv_timeout(Duration::from_millis(100)).is_err(), "nobody has asked for a stop");
         stop.store(true, Ordering::Relaxed);
         assert_eq!(hear.recv_timeout(Duration::from_secs(10)), Ok(4));
@@ -92,7 +93,7 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(true));
         let (tell, hear) = channel();
         let long = Duration::from_secs(3_600);
-        let dog = Watchdog::with(&stop, Arc::default(), long, move |step| drop(tell.send(step)));
+        let dog = Watchdog::with(&stop, Arc::default(), long, move |step| tell.send(step).unwrap_or_default());
         let began = Instant::now();
         drop(dog);
         assert!(hear.recv().is_err() && began.elapsed() < Duration::from_secs(30));
