@@ -211,7 +211,7 @@ fn text(
     let mut t =
         Table::new(2).left(14).right(12).right(8).right(12).right(12).right(14).right(10).right(9).right(12).right(12);
     t.row(
-        ["venue", "quantity", "share", "average", "limit", "value", "fee", "penalty", "marginal", "next lot"]
+        ["venue", "quantity", "share", "average", "limit", "value", "fee", "penalty", "marginal", "next unit"]
             .map(|h| styled(HEADING, h)),
     );
     for p in &plan.parts {

@@ -14,6 +14,7 @@ mod crash_days;
 mod data;
 mod explain;
 mod gap;
+mod fees;
 mod harness;
 mod kill;
 mod order_of_time;

@@ -126,7 +126,7 @@ pub struct Part {
     pub average: Price,
     /// Cost of the last unit with fee and penalty, in the order's currency.
     pub marginal: Price,
-    /// Cost of the next lot there by unit; `None` where nothing is left within the limit.
+    /// Cost of the next unit there; `None` where nothing is left within the limit.
     pub next: Option<Price>,
 }
 

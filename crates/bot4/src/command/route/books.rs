@@ -113,7 +113,8 @@ pub(super) fn levels_at(
         let at = at.ok_or_else(|| usage("recorded messages need a time: FILE@2024-08-08T23:58:00Z".into()))?;
         recorded(Path::new(file), at).map_err(|e| CommandError::failed(format!("{file}: {e}")))?
     } else {
-        plain(Path::new(file)).map_err(|e| CommandError::failed(format!("{file}: {e}")))?
+        let finest = ["lot", "min"].iter().filter_map(|key| options.get(key)).map(decimals_of).max().unwrap_or(0);
+        plain(Path::new(file), finest).map_err(|e| CommandError::failed(format!("{file}: {e}")))?
     };
     let venue = VenueIdx(u16::try_from(table.assets().len()).unwrap_or(u16::MAX));
     let quote = match options.get("quote") {
@@ -203,8 +204,8 @@ fn texts(list: &Value) -> Option<Texts> {
     list.as_array()?.iter().map(level).collect()
 }
 
-/// A file of levels without times.
-fn plain(path: &Path) -> Result<Read, String> {
+/// A file of levels without times, with at least so many decimals of quantities.
+fn plain(path: &Path, finest: u8) -> Result<Read, String> {
     let mut text = String::new();
     let file = File::open(path).map_err(|e| e.to_string())?;
     file.take(BYTES).read_to_string(&mut text).map_err(|e| e.to_string())?;
@@ -215,7 +216,7 @@ fn plain(path: &Path) -> Result<Read, String> {
     // Decimals are those that the levels need.
     let needed = |list: &mut dyn Iterator<Item = &String>| list.map(|t| decimals_of(t)).max().unwrap_or(0);
     let prices = needed(&mut bids.iter().chain(&asks).map(|(p, _)| p));
-    let quantities = needed(&mut bids.iter().chain(&asks).map(|(_, q)| q));
+    let quantities = needed(&mut bids.iter().chain(&asks).map(|(_, q)| q)).max(finest);
     let levels = |list: &Texts| list.iter().map(|l| level(l, (prices, quantities))).collect::<Result<Vec<_>, _>>();
     let levels = [levels(&bids)?, levels(&asks)?];
     let book = Book::new(InstrumentIdx(0), LEVELS);
