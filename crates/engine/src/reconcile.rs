@@ -169,7 +169,13 @@ impl Engine {
 
     /// Books an execution that no report had told. One that is not ours is booked apart: it changes what we hold and nothing that is decided by
     /// what our strategies did.
-    pub(crate) fn recover<O: Observer>(&mut self, ts: UnixNanos, execution: &Execution, out: &mut Vec<Command>, observer: &mut O) {
+    pub(crate) fn recover<O: Observer>(
+        &mut self,
+        ts: UnixNanos,
+        execution: &Execution,
+        out: &mut Vec<Command>,
+        observer: &mut O,
+    ) {
         let Execution { ts_event, fill } = execution;
         let known = self.desk.executions();
         if known.knows(fill) || known.may_have_forgotten(*ts_event) {
