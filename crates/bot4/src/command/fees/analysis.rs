@@ -358,8 +358,8 @@ fn text(r: &Report) -> String {
     out += &t.render(term::width());
     let _ = writeln!(
         out,
-        "  {} counts as {} here; nothing is held, no discount; prices and liquidity as they were",
-        r.quote, "USD"
+        "  {} counts as USD here; nothing is held, no discount; prices and liquidity as they were",
+        r.quote
     );
     out
 }
