@@ -164,7 +164,7 @@ fn an_order_is_split_where_it_costs_least() {
     ));
     assert_eq!(plan["parts"][0]["venue"], "a");
     assert_eq!((&plan["parts"][0]["penalty"], &plan["left_out"][0]["why"]), (&"1".into(), &"switched off".into()));
-    assert!(plan["left_out"][1]["why"].as_str().unwrap().contains("below its smallest order"), "{plan}");
+    assert!(plan["left_out"][1]["why"].as_str().unwrap().contains("its smallest order is more"), "{plan}");
     let believed =
         json(&route("--side sell --quantity 1 --json --fill 0.9:0:5 --book a=DIR/a.csv,taker=0.001,maker=0"));
     assert_eq!(believed["parts"][0]["order"]["best"], "limit 100 post-only");

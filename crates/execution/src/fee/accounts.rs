@@ -67,6 +67,8 @@ pub struct UnknownAccount {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     generation: u64,
+    /// Rates of the definition that it was made from: a definition changes by an event that does not pass here.
+    defined: (Rate, Rate),
     calculator: Calculator,
 }
 
@@ -205,6 +207,7 @@ impl Fees {
         let fresh = matches!(
             self.slots.get(row).and_then(|slots| slots.get(column)),
             Some(Some(slot)) if slot.generation == self.generation
+                && slot.defined == (instrument.fee_maker, instrument.fee_taker)
         );
         if fresh {
             self.hits += 1;
@@ -300,7 +303,8 @@ impl Fees {
                 slots.resize(column + 1, None);
             }
             if let Some(slot) = slots.get_mut(column) {
-                *slot = Some(Slot { generation: self.generation, calculator });
+                let defined = (instrument.fee_maker, instrument.fee_taker);
+                *slot = Some(Slot { generation: self.generation, defined, calculator });
             }
         }
     }

@@ -77,11 +77,11 @@ pub enum Exclusion {
     Rates,
     /// There are more than [`VENUES_MAX`] venues.
     TooMany,
-    /// All that can be had there within the limit is less than its smallest order.
+    /// Its smallest order is more than is wanted, or than can be had there within the limit.
     BelowMinimum,
     /// Its numbers pass what can be computed.
     TooLarge,
-    /// It costs more than the others.
+    /// It costs more than the others, or its smallest order does not fit beside theirs.
     Dearer,
 }
 
@@ -94,9 +94,11 @@ impl fmt::Display for Exclusion {
             Self::NoConversion => f.write_str("quotes in another asset, and no conversion is given"),
             Self::Rates => f.write_str("fee and penalty: expected a penalty of at least 0 and a sum between -1 and 1"),
             Self::TooMany => write!(f, "more than {VENUES_MAX} venues"),
-            Self::BelowMinimum => f.write_str("its depth within the limit is below its smallest order"),
+            Self::BelowMinimum => {
+                f.write_str("its smallest order is more than is wanted, or than it has within the limit")
+            }
             Self::TooLarge => f.write_str("its numbers are too large"),
-            Self::Dearer => f.write_str("costs more than the others"),
+            Self::Dearer => f.write_str("costs more than the others, or its smallest order does not fit beside theirs"),
         }
     }
 }

@@ -265,6 +265,10 @@ fn the_venues_answer_wins_and_everything_can_change_at_run_time() {
     let mut fees = Fees::new();
     let taker = |fees: &mut Fees, w: &World| fees.calculator(&w.table, &w.spot, A).rate(Taker);
     assert_eq!(taker(&mut fees, &w), w.spot.fee_taker, "nothing is known but the instrument's own");
+    let plain = w.spot.fee_taker;
+    w.spot.fee_taker = rate("0.0042");
+    assert_eq!(taker(&mut fees, &w), rate("0.0042"), "its definition changed");
+    w.spot.fee_taker = plain;
     fees.set_schedule(V, known("binance_spot").unwrap(), now).unwrap();
     fees.add_account((A, V), TierChoice::Told(3), (None, false), now);
     assert_eq!(taker(&mut fees, &w), rate("0.0006"));
