@@ -6,9 +6,7 @@ use crate::safety::alert;
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, AlertKind, AssetIdx, Cause, Digest, Digestible, Event, EventBody, Execution, Fill,
-    InstrumentIdx, InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output, ReportBody, Signal,
-    StrategyIdx, TimerFired, UnixNanos, WorkStyle,
+    AccountId, AccountReport, AlertKind, AssetIdx, Cause, Digest, Digestible, Event, EventBody, Execution, Fill, InstrumentIdx, InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output, RejectReason, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos, WorkStyle,
 };
 use execution::{Alarm, Desk, Key, Reconciler};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
@@ -492,6 +490,12 @@ impl Engine {
             self.at_desk(ts, out, observer, |desk, world| desk.on_report_of(report.ts_event, &report.body, world))
         {
             self.fault(Fault::Alarm(alarm), out);
+        }
+        if let ReportBody::Rejected { client_id, reason: RejectReason::ReduceOnly } = report.body
+            && self.reconciler.as_mut().is_some_and(|r| r.look_soon(client_id.account(), ts))
+        {
+            // It holds less than we know of.
+            self.reconcile_due(ts, out, observer);
         }
         if late {
             // Stops were told to stay off for what was held then; what came after is protected.

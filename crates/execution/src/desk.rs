@@ -537,6 +537,11 @@ impl Desk {
             return self.settle(key, world);
         }
         match (purpose, rejected) {
+            // It holds less of the position than we know of, for a fill was missed: the venue is asked, and its answer is there before the last
+            // of these tries.
+            (Purpose::Stop | Purpose::Target, Some(RejectReason::ReduceOnly)) if self.asking.is_some() => {
+                self.on_failed(id, key, purpose, rejected, world)
+            }
             // Less than the venue takes at that price. While the entry still fills, its next fill or its end asks again; after that what
             // cannot be protected is closed at the market, and what cannot even be closed is dust.
             (Purpose::Stop, Some(RejectReason::MinNotional)) => {
@@ -572,14 +577,23 @@ impl Desk {
             // A stop that the venue will not hold protects nothing: out of the position.
             (Purpose::Stop, Some(reason)) => self.flee(key, world).or(Some(Alarm::ReductionRejected(id, reason))),
             (Purpose::Target, Some(reason)) => Some(Alarm::ReductionRejected(id, reason)),
-            _ => {
-                let again = self.closing.failed(key, world.scene.ts);
-                let alarm =
-                    if again || purpose != Purpose::Stop { self.settle(key, world) } else { self.flee(key, world) };
-                let given_up = rejected.map_or(Alarm::EndedByVenue(id), |reason| Alarm::ReductionRejected(id, reason));
-                alarm.or((!again).then_some(given_up))
-            }
+            _ => self.on_failed(id, key, purpose, rejected, world),
         }
+    }
+
+    /// Another one is sent at once, unless too many ended in a row.
+    fn on_failed<O: Observer>(
+        &mut self,
+        id: ClientOrderId,
+        key: Key,
+        purpose: Purpose,
+        rejected: Option<RejectReason>,
+        world: &mut World<'_, '_, O>,
+    ) -> Option<Alarm> {
+        let again = self.closing.failed(key, world.scene.ts);
+        let alarm = if again || purpose != Purpose::Stop { self.settle(key, world) } else { self.flee(key, world) };
+        let given_up = rejected.map_or(Alarm::EndedByVenue(id), |reason| Alarm::ReductionRejected(id, reason));
+        alarm.or((!again).then_some(given_up))
     }
 
     /// Closes a position that cannot have its stop.

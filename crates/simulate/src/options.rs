@@ -15,6 +15,8 @@ pub struct Options {
     pub shrink: bool,
     /// Worker processes.
     pub jobs: u64,
+    /// Whether the faults that engines recorded are listed.
+    pub alarms: bool,
     /// Plain words for the process that started this one.
     pub worker: bool,
 }
@@ -25,8 +27,16 @@ impl Options {
     /// # Errors
     /// What is wrong with them.
     pub fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options =
-            Self { seeds: 100, first: 0, json: false, keep_going: false, shrink: true, jobs: 1, worker: false };
+        let mut options = Self {
+            seeds: 100,
+            first: 0,
+            json: false,
+            keep_going: false,
+            shrink: true,
+            jobs: 1,
+            alarms: false,
+            worker: false,
+        };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut number = |name: &str| {
@@ -40,10 +50,11 @@ impl Options {
                 "--json" => options.json = true,
                 "--keep-going" => options.keep_going = true,
                 "--no-shrink" => options.shrink = false,
+                "--alarms" => options.alarms = true,
                 "--worker" => options.worker = true,
                 other => {
                     return Err(format!(
-                        "{other}: expected --seeds N, --seed FIRST, --jobs N, --json, --keep-going or --no-shrink"
+                        "{other}: expected --seeds N, --seed FIRST, --jobs N, --json, --keep-going, --no-shrink or --alarms"
                     ));
                 }
             }

@@ -172,10 +172,11 @@ impl Session {
         Ok(Started { session, from_snapshot, past })
     }
 
-    /// What the last event of the record brought about and was not recorded: said now, for it never left.
+    /// What the last event of the record brought about and was not recorded. A process that was killed never sent it; where the power went
+    /// its record may be what was lost, and it left. So it counts as said and is not sent: what became of it the venue will be asked.
     pub fn say_rest(&mut self) {
         let ts = self.clock;
-        self.carry(ts);
+        self.carry_on(ts, false);
         self.happened.push(Happened::Settled);
     }
 
@@ -355,6 +356,10 @@ impl Session {
     }
 
     fn carry(&mut self, ts: UnixNanos) {
+        self.carry_on(ts, true);
+    }
+
+    fn carry_on(&mut self, ts: UnixNanos, send: bool) {
         self.tape.commands(self.seq, ts, &self.out);
         let to_venue = |c: &Command| {
             matches!(c, Command::Submit(_) | Command::Cancel { .. } | Command::Query { .. } | Command::Reconcile { .. })
@@ -378,6 +383,7 @@ impl Session {
                 Command::Infer(request) => self.answers.push(abstention(ts, &request)),
                 Command::Record(_) => {}
                 Command::Gate { level } => self.sender.set(level, cause),
+                _ if !send => {}
                 Command::Submit(approved) => {
                     let (id, class) = (approved.client_id(), approved.class());
                     let outgoing = &mut self.outgoing;

@@ -47,6 +47,8 @@ pub struct Outcome {
     pub counts: Counts,
     /// The last things that happened.
     pub trail: Vec<String>,
+    /// Faults that the engine recorded, without the numbers of orders.
+    pub alarms: Vec<String>,
 }
 
 /// Plays a seed with all its faults.
@@ -64,7 +66,8 @@ pub fn faults_of(seed: u64) -> Vec<Fault> {
 /// Plays a seed with these faults.
 #[must_use]
 pub fn play_with(seed: u64, faults: Vec<Fault>) -> Outcome {
-    let outcome = |broken, counts, trail| Outcome { seed, broken, faults: faults.clone(), counts, trail };
+    let outcome =
+        |broken, counts, trail, alarms| Outcome { seed, broken, faults: faults.clone(), counts, trail, alarms };
     match World::new(seed, &faults) {
         Ok(mut world) => {
             let broken = world.run().err();
@@ -73,7 +76,9 @@ pub fn play_with(seed: u64, faults: Vec<Fault>) -> Outcome {
             counts.nanos = world.now.since(testkit::T0).0;
             counts.fundings = world.exchange.fundings;
             counts.fills = world.referee.fills;
+            let mut alarms = Vec::new();
             if let Some(session) = &world.session {
+                alarms = session.engine.faults().iter().map(|f| without_numbers(&f.to_string())).collect();
                 counts.not_normal = u64::from(session.engine.mode().mode() != domain::Mode::Normal);
                 counts.alarms = session.engine.faults().len() as u64;
                 if broken.is_some() {
@@ -82,9 +87,9 @@ pub fn play_with(seed: u64, faults: Vec<Fault>) -> Outcome {
                     world.trail.extend(faults);
                 }
             }
-            outcome(broken, counts, world.trail.into_iter().collect())
+            outcome(broken, counts, world.trail.into_iter().collect(), alarms)
         }
-        Err(what) => outcome(Some(Broken { invariant: "the world begins", what }), Counts::default(), Vec::new()),
+        Err(what) => outcome(Some(Broken { invariant: "the world begins", what }), Counts::default(), Vec::new(), Vec::new()),
     }
 }
 
@@ -760,6 +765,12 @@ impl<'a> World<'a> {
     fn network_has(&self, id: domain::ClientOrderId) -> bool {
         self.network.has(id)
     }
+}
+
+/// A text without the words that hold a digit.
+fn without_numbers(text: &str) -> String {
+    let plain = |word: &&str| !word.contains(|c: char| c.is_ascii_digit());
+    text.split_whitespace().filter(plain).collect::<Vec<_>>().join(" ")
 }
 
 fn short(text: &str) -> String {

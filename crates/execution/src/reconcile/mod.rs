@@ -162,6 +162,17 @@ impl Reconciler {
         }
     }
 
+    /// Something that the venue said does not fit what we know of the account: it is asked for at once. Whether the account is one of these.
+    pub fn look_soon(&mut self, account: AccountId, now: UnixNanos) -> bool {
+        let Some(watch) = self.watch(account) else { return false };
+        // One question at a time: a later answer would say no more.
+        let asks = watch.asked == 0 && watch.due > now;
+        if asks {
+            watch.due = now;
+        }
+        asks
+    }
+
     /// The reports of an account were interrupted from `since` on: it is asked for at once. Whether the account is one of these.
     pub fn interrupted(&mut self, account: AccountId, since: UnixNanos, now: UnixNanos) -> bool {
         let Some(watch) = self.watch(account) else { return false };
