@@ -148,7 +148,10 @@ fn fit(args: &FitArgs) -> Result<(), CommandError> {
     }
     configured.sort();
     configured.dedup();
-    let fitted = fit_venue(&samples, left_out, Regressor::VolumeShare);
+    let mut fitted = fit_venue(&samples, left_out, Regressor::VolumeShare);
+    if configured.len() > 1 {
+        fitted.says += "; the runs were told different slippages, so this is a mean of venues that differ";
+    }
     if args.json {
         let all = FittedRuns { runs: args.runs.clone(), configured, fitted };
         return write_out(&(serde_json::to_string(&all).map_err(CommandError::failed)? + "\n"));

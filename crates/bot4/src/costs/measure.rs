@@ -89,7 +89,7 @@ pub struct OrderCost {
     pub residual: Option<Money>,
     /// The whole cost in basis points of what was traded.
     pub cost_bps: Option<f64>,
-    /// Spread and impact in basis points of the market's price.
+    /// Spread and impact in basis points of what was traded; null unless the market of every fill is known.
     pub crossing_bps: Option<f64>,
     /// Milliseconds from the decision to the sending.
     pub decision_to_sent_ms: Option<f64>,
@@ -339,7 +339,10 @@ impl Seen<'_> {
             unattributed: parts.unattributed,
             residual: parts.residual,
             cost_bps: parts.whole.filter(|_| parts.traded > Money::ZERO).map(|c| bps(c, parts.traded)),
-            crossing_bps: crossing.map(|c| 1e4 * c),
+            crossing_bps: parts
+                .crossing()
+                .filter(|_| fills.iter().all(|f| f.market.is_some()))
+                .map(|c| bps(c, parts.traded)),
             decision_to_sent_ms: decided_ts.map(|decided| ms(decided, sent_ts)),
             sent_to_accepted_ms: trace.accepted.map(|(heard, _)| ms(sent_ts, heard)),
             sent_to_first_fill_ms: first.map(|first| ms(begun, first)),

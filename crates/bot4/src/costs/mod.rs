@@ -51,6 +51,9 @@ pub struct RunCosts {
     pub groups: Vec<(&'static str, Vec<Grouped>)>,
     /// Parameters and how good estimates were.
     pub calibrated: Calibrated,
+    /// Half the fitted spread on all that paid it without a quote, in quote: the part of impact that is spread. A statistic, no amount that
+    /// was booked; null where spread and impact are not told apart.
+    pub fitted_spread: Option<f64>,
     /// Touches of resting limit orders.
     pub touches: Touches,
     /// What is assumed and what is not known, in words.
@@ -108,6 +111,7 @@ pub fn read(
         configured: opened.settings.venue.slippage.clone(),
         all: Grouped::of("all", orders.iter()),
         groups: groups::all(&orders),
+        fitted_spread: fitted_spread(&calibrated, &orders),
         orders,
         not_set_off: measured.not_set_off,
         calibrated,
@@ -115,4 +119,11 @@ pub fn read(
         notes,
         samples: measured.samples.into_iter().flatten().collect(),
     })
+}
+
+/// Half the fitted spread times what was taken where no quote is known.
+fn fitted_spread(calibrated: &Calibrated, orders: &[OrderCost]) -> Option<f64> {
+    let half = calibrated.venue.fit.as_ref().filter(|fit| !fit.free)?.law?.half_spread?;
+    let paid = orders.iter().filter(|o| o.spread.is_none() && o.crossing_bps.is_some());
+    Some(half.value * paid.map(|o| o.traded.to_f64()).sum::<f64>())
 }

@@ -34,9 +34,10 @@ pub fn report(costs: &RunCosts) -> CostReport {
         fills: costs
             .samples
             .iter()
-            .map(|s| CostPoint { share: s.observation.share, cost_bps: 1e4 * s.observation.cost })
+            .map(|s| CostPoint { share: s.observation.share, cost_bps: 1e4 * s.observation.unrounded() })
             .collect(),
         fit: venue.fit.clone(),
+        fitted_spread: costs.fitted_spread,
         says: venue.says.clone(),
         setting: venue.slippage.clone(),
         left_out: venue.left_out.iter().map(|(reason, n)| ((*reason).to_owned(), *n as u64)).collect(),

@@ -67,7 +67,7 @@ pub fn costs(c: &RunCosts, by: &[String], orders: bool) -> String {
         c.all.known,
         c.all.orders - c.all.known
     );
-    out += &part_table(&c.all, &c.quote);
+    out += &part_table(&c.all, &c.quote, c.fitted_spread);
     for (name, groups) in c.groups.iter().filter(|(name, _)| by.iter().any(|asked| asked == name)) {
         let _ = writeln!(out, "\n{}", styled(HEADING, &format!("by {name}")));
         out += &group_table(groups);
@@ -85,7 +85,7 @@ pub fn costs(c: &RunCosts, by: &[String], orders: bool) -> String {
     out
 }
 
-fn part_table(all: &Grouped, quote: &str) -> String {
+fn part_table(all: &Grouped, quote: &str, fitted_spread: Option<f64>) -> String {
     let mut t = Table::new(2).left(14).right(14).right(9).right(7).text();
     t.row(["part", quote, "bps", "orders", "what it is"].map(|head| styled(HEADING, head)));
     for (name, what) in WHAT {
@@ -99,6 +99,16 @@ fn part_table(all: &Grouped, quote: &str) -> String {
         };
         let share = (all.traded > Money::ZERO).then(|| crate::costs::measure::bps(*sum, all.traded));
         t.row([name.to_owned(), money(*sum), share.map_or_else(String::new, bps), count.to_string(), what.to_owned()]);
+        if let Some(spread) = fitted_spread.filter(|_| name == "impact" && all.traded > Money::ZERO) {
+            let (amount, part) = (format!("{spread:.4}"), bps(1e4 * spread / all.traded.to_f64()));
+            t.row([
+                "  of it".to_owned(),
+                amount,
+                part,
+                String::new(),
+                "half the spread, as the fills recover it".into(),
+            ]);
+        }
     }
     t.render(term::width())
 }
@@ -195,7 +205,8 @@ fn calibration(c: &Calibrated) -> String {
         return out;
     }
     let line = |out: &mut String, name: &str, value: Option<String>| {
-        let _ = writeln!(out, "  {name:<28}{}", value.unwrap_or_else(|| "unknown: too few orders".into()));
+        let _ =
+            writeln!(out, "  {name:<28}{}", value.unwrap_or_else(|| "unknown: too few orders, or all alike".into()));
     };
     line(&mut out, "bias, measured - estimated", c.crossing.bias.as_ref().map(with_interval));
     line(&mut out, "root mean square error", c.crossing.rmse.map(|x| format!("{} bps", bps(1e4 * x))));

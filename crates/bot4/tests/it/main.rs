@@ -10,6 +10,7 @@ mod calc;
 mod catalogue;
 mod command_line;
 mod configuration;
+mod costs;
 mod crash_days;
 mod data;
 mod explain;

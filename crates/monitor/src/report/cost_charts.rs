@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 const WIDTH: f64 = 1_000.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 980.0;
-const TOP: f64 = 12.0;
+const TOP: f64 = 30.0;
 /// More dots than that show nothing more.
 const DOTS_MAX: usize = 2_000;
 
@@ -73,7 +73,7 @@ impl Frame {
                 number(value, places)
             );
         }
-        let _ = write!(frame.out, "<text x=\"4\" y=\"{:.1}\">{}</text>", height - 8.0, Escaped(unit));
+        let _ = write!(frame.out, "<text x=\"8\" y=\"14\">{}</text>", Escaped(unit));
         frame
     }
 

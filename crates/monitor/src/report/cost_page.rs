@@ -115,7 +115,7 @@ fn cards(report: &CostReport) -> String {
         "Delay and timing",
         &or_none(moved, of_traded),
         "",
-        &format!("{} {quote}: luck more than cost", or_none(moved, signed_money)),
+        &format!("{} {quote}: luck more than skill", or_none(moved, signed_money)),
     );
     let bias = report.calibration.as_ref().and_then(|c| c.bias);
     out += &card(
@@ -142,13 +142,15 @@ fn parts(report: &CostReport) -> String {
         .iter()
         .zip(&all.parts)
         .filter(|(name, value)| **name != "unattributed" || value.is_some_and(|v| v != 0.0));
-    let rows = rows.map(|(name, value)| {
-        let share = value.filter(|_| all.traded > 0.0).map(|v| 1e4 * v / all.traded);
-        vec![
-            ((*name).to_owned(), ""),
-            (value.map_or_else(|| "unknown".into(), signed_money), ""),
-            (or_none(share, bps), ""),
-        ]
+    let bps_of = |value: Option<f64>| value.filter(|_| all.traded > 0.0).map(|v| 1e4 * v / all.traded);
+    let rows = rows.flat_map(|(name, value)| {
+        let amount = |v: Option<f64>| v.map_or_else(|| "unknown".into(), signed_money);
+        let own = vec![((*name).to_owned(), ""), (amount(*value), ""), (or_none(bps_of(*value), bps), "")];
+        let inside = report.fitted_spread.filter(|_| *name == "impact").map(|spread| {
+            let name = "of it half the spread, as fitted".to_owned();
+            vec![(name, ""), (signed_money(spread), ""), (or_none(bps_of(Some(spread)), bps), "")]
+        });
+        [Some(own), inside].into_iter().flatten()
     });
     let total = vec![
         ("whole".to_owned(), ""),
@@ -193,6 +195,13 @@ fn law(report: &CostReport) -> String {
         count(report.fills.len() as u64),
         Escaped(&report.says)
     );
+    if let Some(setting) = &report.setting {
+        out += &format!(
+            "<p>To paste into a run: <code>--slippage {}</code> (this run was told <code>{}</code>).</p>",
+            Escaped(setting),
+            Escaped(&report.configured)
+        );
+    }
     if let Some(fit) = fitted {
         let heads = [("Parameter", true), ("Value", false), ("Standard error", false), ("95 % interval", false)];
         let row = |name: &str, v: &Value, by: f64| {
@@ -216,13 +225,6 @@ fn law(report: &CostReport) -> String {
             Escaped(&fit.errors),
             count(fit.outliers as u64),
             count(fit.count as u64)
-        );
-    }
-    if let Some(setting) = &report.setting {
-        out += &format!(
-            "<p>To paste into a run: <code>--slippage {}</code> (this run was told <code>{}</code>).</p>",
-            Escaped(setting),
-            Escaped(&report.configured)
         );
     }
     if !report.left_out.is_empty() {
@@ -314,24 +316,14 @@ fn group(report: &CostReport, name: &str, heading: &str, rows: &[CostRow]) -> St
             legible,
         );
     }
-    let heads = [
-        ("Name", true),
-        ("Orders", false),
-        ("Filled", false),
-        ("Traded", false),
-        ("Cost", false),
-        ("bps", false),
-        ("Delay", false),
-        ("Timing", false),
-        ("Spread", false),
-        ("Impact", false),
-        ("Fees", false),
-        ("Missed", false),
-        ("First fill", false),
-        ("+1 min", false),
-        ("+5 min", false),
-        ("+30 min", false),
-    ];
+    const AMOUNTS: [&str; 7] = ["Delay", "Timing", "Spread", "Impact", "Fees", "Missed", "Unattributed"];
+    // What no row knows, and what is nothing in every row, has no column.
+    let shown: Vec<usize> =
+        (0..AMOUNTS.len()).filter(|k| rows.iter().any(|r| r.parts[*k].is_some_and(|v| v != 0.0))).collect();
+    let mut heads =
+        vec![("Name", true), ("Orders", false), ("Filled", false), ("Traded", false), ("Cost", false), ("bps", false)];
+    heads.extend(shown.iter().map(|k| (AMOUNTS[*k], false)));
+    heads.extend([("First fill", false), ("+1 min", false), ("+5 min", false), ("+30 min", false)]);
     let rows = rows.iter().map(|r| {
         let mut cells = vec![
             (Escaped(&r.name).to_string(), ""),
@@ -341,7 +333,7 @@ fn group(report: &CostReport, name: &str, heading: &str, rows: &[CostRow]) -> St
             (or_none(r.cost, signed_money), ""),
             (or_none(r.cost_bps, bps), ""),
         ];
-        cells.extend(r.parts.iter().take(6).map(|p| (or_none(*p, signed_money), "")));
+        cells.extend(shown.iter().map(|k| (or_none(r.parts[*k], signed_money), "")));
         cells.push((or_none(r.latency_ms[2], milliseconds), ""));
         cells.extend(r.markout_bps.map(|m| (or_none(m, bps), "")));
         cells
@@ -432,6 +424,6 @@ mod tests {
     fn nothing_is_still_a_page() {
         let page = cost_page(&CostReport::default());
         assert!(page.contains("nothing to analyse") && page.contains("No order had enough orders"));
-        assert!(!page.contains("NaN") && !page.contains("inf\"") && !page.contains("http"));
+        assert!(!page.contains("NaN") && !page.contains("inf\"") && !page.contains("http://"));
     }
 }

@@ -29,6 +29,8 @@ pub struct CostReport {
     pub fills: Vec<CostPoint>,
     /// The law that they recover; `None` where there is none.
     pub fit: Option<LawFit>,
+    /// Half the fitted spread on all that paid it: the part of impact that is spread, where quotes do not say.
+    pub fitted_spread: Option<f64>,
     /// What is told apart and what is not.
     pub says: String,
     /// The setting to paste.
@@ -83,7 +85,7 @@ pub struct CostRow {
 pub struct CostPoint {
     /// Its share of the volume.
     pub share: f64,
-    /// What it paid beyond the market's price, in basis points.
+    /// What it paid beyond the market's price, in basis points, without the half tick of rounding.
     pub cost_bps: f64,
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 const CSS: &str = "svg.risk{width:100%;min-width:620px;height:auto;display:block;font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\
 svg.risk text{fill:var(--muted)}svg.risk .grid{stroke:var(--grid)}svg.risk .zero{stroke:var(--muted)}\
 td.ok{background:var(--ok-bg);color:var(--ok)}td.warn{background:var(--warn-bg);color:var(--warn)}td.fault{background:var(--fault-bg);color:var(--fault)}\
-td.wrap{min-width:16rem}.days{max-height:34rem;overflow:auto}.days thead th{position:sticky;top:0;background:var(--card)}";
+.keys+p,.keys+.scroll{margin-top:12px}td.wrap{min-width:16rem}.days{max-height:34rem;overflow:auto}.days thead th{position:sticky;top:0;background:var(--card)}";
 
 /// The switch of the theme is all that a script does here.
 const SCRIPT: &str = "(function(){const r=document.documentElement,b=document.getElementById('theme');\

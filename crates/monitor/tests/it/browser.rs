@@ -2,10 +2,10 @@
 //! than a phone. One start of the browser looks at all pages, each in a frame as wide as a desktop and as a phone.
 
 use crate::gap::report as gap_report;
-use crate::runs::{START, hostile, run};
+use crate::runs::{HOSTILE, START, hostile, run};
 use monitor::report::{
-    Bar, Level as PriceLevel, Mark, MarkKind, OrderPicture, RiskSettings, RunReport, TrailEntry, gap_page,
-    order_picture, render, risk_backtest_page, risk_page, risk_report,
+    Bar, CostReport, Level as PriceLevel, Mark, MarkKind, OrderPicture, RiskSettings, RunReport, TrailEntry, cost_page,
+    gap_page, order_picture, render, risk_backtest_page, risk_page, risk_report,
 };
 use research::validate::{Level, Model, Seeded, Series, Settings};
 use serde_json::Value;
@@ -186,6 +186,8 @@ fn pages_work_in_a_browser_wide_and_narrow() {
         ("walked", walked()),
         ("gap", gap_page(&gap_report("</td><script>window.harmed=1</script><img src=x onerror=harmed=1>"))),
         ("no gap", gap_page(&monitor::report::GapReport::default())),
+        ("costs", cost_page(&crate::costs::report(HOSTILE, HOSTILE))),
+        ("no-costs", cost_page(&CostReport::default())),
     ];
     let said = look(&browser, &pages);
     for ((name, _), both) in pages.iter().zip(&said) {
@@ -211,8 +213,8 @@ fn pages_work_in_a_browser_wide_and_narrow() {
     assert!(canvases(2).iter().all(|n| *n >= 4), "{:?}", canvases(2));
     assert_eq!(canvases(3), [0, 0]);
     assert_eq!(canvases(5), [2, 2]);
-    // Pages about risk draw without a script.
-    assert_eq!((canvases(7), canvases(8)), (vec![0, 0], vec![0, 0]));
+    // Pages about risk and costs draw without a script.
+    assert!((7..pages.len()).all(|n| canvases(n) == [0, 0]));
     for page in &said[0] {
         assert_eq!(page["rows"], 25, "a page of trades");
         assert!(page["detail"].as_str().unwrap().starts_with("Short BTCUSDT"), "{}", page["detail"]);

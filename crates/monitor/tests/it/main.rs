@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 mod browser;
+mod costs;
 mod gap;
 mod pages;
 mod runs;

@@ -5,7 +5,7 @@
 //! `cost = h + Y s sqrt(Q / V) + noise`, `s` 1 or the volatility. What is fitted beside it is one constant for all, and whether the root of
 //! the share tells anything.
 
-use super::robust::{Errors, FitError, MAD_OF_NORMAL, Regression, huber};
+use super::robust::{Errors, FitError, Regression, huber};
 use serde::{Deserialize, Serialize};
 
 /// Fewest observations of a fit.
@@ -74,7 +74,7 @@ pub struct TwoParts {
     pub coefficient: Value,
     /// Covariance of both; 0 without a half spread.
     pub covariance: f64,
-    /// Standard deviation of observations about the law, by the median.
+    /// Standard deviation of observations about the law.
     pub scatter: f64,
 }
 
@@ -126,7 +126,7 @@ pub fn fit_law(observations: &[Observation], regressor: Regressor, seed: u64) ->
     let roots =
         observations.iter().enumerate().map(|(index, o)| root(o, regressor).ok_or(FitError::NotFinite { index }));
     let roots: Vec<f64> = roots.collect::<Result<_, _>>()?;
-    let y: Vec<f64> = observations.iter().map(true_cost).collect();
+    let y: Vec<f64> = observations.iter().map(Observation::unrounded).collect();
     let w: Vec<f64> = observations.iter().map(|o| o.weight).collect();
     let flat = huber(&vec![[1.0]; count], &y, &w, seed)?;
     let free = observations.iter().all(|o| o.cost == 0.0);
@@ -174,13 +174,18 @@ fn weighed<const P: usize>(
     // Nothing paid is not rounded, and what fits exactly needs no weights.
     let plain = first.scale <= 0.0 || observations.iter().any(|o| o.cost == 0.0 || !(variance(o) > 0.0));
     if plain {
-        return Ok((first, first.scale));
+        return Ok((first, deviation(&off(&first), P)));
     }
     let mean = observations.iter().map(|o| 1.0 / variance(o)).sum::<f64>() / observations.len() as f64;
     let weights: Vec<f64> = observations.iter().map(|o| 1.0 / variance(o) / mean).collect();
     let second = huber(x, y, &weights, seed)?;
-    let scatter = typical(&mut off(&second)) / MAD_OF_NORMAL;
-    Ok((second, scatter))
+    Ok((second, deviation(&off(&second), P)))
+}
+
+/// Standard deviation of residuals of a fit with so many parameters: of all of them, outliers too, for the next order may be one.
+fn deviation(residuals: &[f64], parameters: usize) -> f64 {
+    let freedom = residuals.len().saturating_sub(parameters).max(1);
+    (residuals.iter().map(|r| r * r).sum::<f64>() / freedom as f64).sqrt()
 }
 
 /// `s sqrt(Q / V)`; `None` where that is not known.
@@ -192,9 +197,12 @@ pub(super) fn root(o: &Observation, regressor: Regressor) -> Option<f64> {
     root.is_finite().then_some(root)
 }
 
-/// The cost without what rounding to the tick added.
-pub(super) fn true_cost(o: &Observation) -> f64 {
-    if o.cost == 0.0 { 0.0 } else { o.cost - 0.5 * o.tick }
+impl Observation {
+    /// The cost without the half tick that rounding against us adds on average; nothing paid is not rounded.
+    #[must_use]
+    pub fn unrounded(&self) -> f64 {
+        if self.cost == 0.0 { 0.0 } else { self.cost - 0.5 * self.tick }
+    }
 }
 
 fn value<const P: usize>(fit: &Regression<P>, at: usize) -> Value {

@@ -9,7 +9,7 @@ use std::fmt;
 /// Huber's constant: 95 % efficient on normal errors.
 const K: f64 = 1.345;
 /// Median absolute deviation of a standard normal.
-pub(super) const MAD_OF_NORMAL: f64 = 0.674_489_750_196_081_7;
+const MAD_OF_NORMAL: f64 = 0.674_489_750_196_081_7;
 const ITERATIONS: usize = 100;
 /// `1 - r^2` of two columns below which they say the same.
 const COLLINEAR: f64 = 1e-6;

@@ -3,7 +3,7 @@
 //! In:  orders by the time of their sending, each with the time from which its cost was known. Out: [`Calibration`].
 
 use super::blocks::mean_with_error;
-use super::law::{FEWEST, LawFit, Observation, Regressor, TwoParts, Value, fit_law, root, true_cost};
+use super::law::{FEWEST, LawFit, Observation, Regressor, TwoParts, Value, fit_law, root};
 use super::robust::huber;
 use quant::stats::binomial_interval;
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,10 @@ pub struct WalkStep {
     pub estimate: f64,
     /// Standard error of the estimate.
     pub error: f64,
-    /// Standard deviation of one order about it, the error included.
+    /// Standard deviation of one order about it: the error, the scatter and what is left of rounding to the tick.
     pub order_error: f64,
+    /// Half the 95 % band of one order: that times Student's t, whose degrees of freedom are the orders that it is made of, less two.
+    pub band: f64,
     /// Measured cost.
     pub measured: f64,
     /// Orders that the estimate was made of.
@@ -92,15 +94,20 @@ pub fn walk_forward(past: &[Past], regressor: Regressor, seed: u64) -> Calibrati
             continue;
         };
         let law = fit.law.unwrap_or_else(|| flat(fit, &known[..*from]));
+        // What rounding to the order's own tick leaves is known before.
+        let rounding = order.observation.tick * order.observation.tick / 12.0;
         let (estimate, error) = law.at(root, order.observation.pays_spread || fit.law.is_none());
+        let order_error = (error * error + law.scatter * law.scatter + rounding).sqrt();
+        let t = quant::stats::student::quantile(0.975, from.saturating_sub(2).max(1) as f64).unwrap_or(f64::INFINITY);
         out.steps.push(WalkStep {
             at,
             root,
             law,
             estimate,
             error,
-            order_error: (error * error + law.scatter * law.scatter).sqrt(),
-            measured: true_cost(&order.observation),
+            order_error,
+            band: t * order_error,
+            measured: order.observation.unrounded(),
             from: *from,
         });
     }
@@ -110,13 +117,13 @@ pub fn walk_forward(past: &[Past], regressor: Regressor, seed: u64) -> Calibrati
 
 /// One cost for all, as a law without impact.
 fn flat(fit: &LawFit, known: &[Observation]) -> TwoParts {
-    let off = |o: &Observation| true_cost(o) - fit.flat.value;
+    let off = |o: &Observation| o.unrounded() - fit.flat.value;
     let squares: f64 = known.iter().map(|o| off(o) * off(o)).sum();
     TwoParts {
         half_spread: Some(fit.flat),
         coefficient: Value::of(0.0, 0.0, 0.0),
         covariance: 0.0,
-        scatter: (squares / known.len().max(1) as f64).sqrt(),
+        scatter: (squares / known.len().saturating_sub(1).max(1) as f64).sqrt(),
     }
 }
 
@@ -130,7 +137,7 @@ impl Calibration {
         }
         self.rmse = Some((differences.iter().map(|d| d * d).sum::<f64>() / count as f64).sqrt());
         // Rounding of doubles is no deviation.
-        let within = |s: &&WalkStep| (s.measured - s.estimate).abs() <= 1.96 * s.order_error + 1e-12;
+        let within = |s: &&WalkStep| (s.measured - s.estimate).abs() <= s.band + 1e-12;
         self.held = self.steps.iter().filter(within).count();
         self.held_interval = binomial_interval(self.held as u64, count as u64, 0.95);
         let x: Vec<[f64; 2]> = self.steps.iter().map(|s| [1.0, s.estimate]).collect();
