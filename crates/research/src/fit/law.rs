@@ -172,7 +172,7 @@ fn weighed<const P: usize>(
     let other = if typical(&mut in_roundings) < 1.5 { 0.0 } else { first.scale * first.scale };
     let variance = |o: &Observation| (other + rounding(o)) / o.weight;
     // Nothing paid is not rounded, and what fits exactly needs no weights.
-    let plain = first.scale <= 0.0 || observations.iter().any(|o| o.cost == 0.0 || !(variance(o) > 0.0));
+    let plain = first.scale <= 0.0 || observations.iter().any(|o| o.cost == 0.0 || variance(o) <= 0.0);
     if plain {
         return Ok((first, deviation(&off(&first), P)));
     }
