@@ -208,7 +208,8 @@ impl Made<'_> {
                 same_quantity: counts.same_quantity,
                 same_price: counts.same_price,
             },
-            differences: self.differences(pairs, plain, asked.differences),
+            differences: self.differences(&pairs, plain, asked.differences, true),
+            alone: self.differences(&pairs, plain, asked.differences, false),
             common: self.common(),
             notes: self.notes(),
         })
@@ -328,15 +329,19 @@ impl Made<'_> {
         Some(out)
     }
 
-    fn differences(&self, mut pairs: Vec<Pair<'_>>, plain: &Watch, most: usize) -> Vec<GapDifference> {
+    /// The largest differences: of decisions that both traded, or of those that only one of the two traded.
+    fn differences(&self, pairs: &[Pair<'_>], plain: &Watch, most: usize, both: bool) -> Vec<GapDifference> {
         let filled = |o: Option<&SeenOrder>| o.is_some_and(|o| o.quantity > 0);
-        pairs.retain(|p| {
-            let same = match (p.backtest, p.session) {
-                (Some(b), Some(s)) => (b.ts, b.quantity, b.notional, b.fees) == (s.ts, s.quantity, s.notional, s.fees),
-                _ => false,
-            };
-            !same && (filled(p.backtest) || filled(p.session))
-        });
+        let differs = |p: &&Pair<'_>| match (p.backtest, p.session) {
+            (Some(b), Some(s)) => (b.ts, b.quantity, b.notional, b.fees) != (s.ts, s.quantity, s.notional, s.fees),
+            _ => true,
+        };
+        let wanted = |p: &&Pair<'_>| match (filled(p.backtest), filled(p.session)) {
+            (true, true) => both,
+            (false, false) => false,
+            _ => !both,
+        };
+        let mut pairs: Vec<&Pair<'_>> = pairs.iter().filter(wanted).filter(differs).collect();
         // The largest first; of equal ones the earlier.
         pairs.sort_by(|a, b| b.weight().total_cmp(&a.weight()).then(a.ts().cmp(&b.ts())));
         let names = self.strategy_names();
@@ -388,7 +393,7 @@ impl Made<'_> {
         let mut lines = vec![
             "both play the same rows with the same strategies, sizes and cash, and value the account at the last traded price".to_owned(),
             "tick, lot and smallest order of the instruments hold on every rung, and so does that strategies do not trade against each other".to_owned(),
-            "limits that say how large an order is hold on every rung; those that refuse, and the guard, are the part `rejects`".to_owned(),
+            "limits that say how large an order is hold on every rung; those that refuse, and the guard, are the part called rejects".to_owned(),
         ];
         lines.push(match self.config.venue.exec {
             sim::Exec::NextOpen => {
@@ -418,7 +423,7 @@ impl Made<'_> {
         }
         if let Some(difference) = &self.session.compared.difference {
             notes.push(format!(
-                "this build decides otherwise than the record {difference}; the record stands, and what comes of it is the part `signal`"
+                "this build decides otherwise than the record {difference}; the record stands, and what comes of it is the part called signal"
             ));
         }
         notes

@@ -13,6 +13,9 @@ const DAYS: usize = 14;
 /// Differences of single orders in the terminal.
 const DIFFERENCES: usize = 10;
 
+/// Orders of one alone in the terminal.
+const ALONE: usize = 5;
+
 /// The report as text.
 #[must_use]
 pub fn text(report: &GapReport, width: Option<usize>) -> String {
@@ -154,23 +157,33 @@ fn orders(report: &GapReport, width: Option<usize>) -> String {
          with the same quantity; of the filled {} at the same price",
         m.same_time, m.near, m.backtest_only, m.session_only, m.both_filled, m.same_quantity, m.same_price
     );
-    if report.differences.is_empty() {
-        return out;
+    if !report.differences.is_empty() {
+        let title = "traded by both: what price and fees cost the session more";
+        let _ = writeln!(out, "\n{}", styled(HEADING, title));
+        let mut table =
+            Table::new(2).left(16).left(8).left(4).left(11).right(23).right(23).right(9).right(10).right(10);
+        let heads = ["sent", "symbol", "side", "kind", "backtest", "session", "price", "price cost", "fee cost"];
+        table.row(heads);
+        for d in report.differences.iter().take(DIFFERENCES) {
+            table.row(difference_row(d));
+        }
+        out += &table.render(width);
     }
-    let _ = writeln!(out, "\n{}", styled(HEADING, "largest differences of single orders"));
-    let mut table = Table::new(2).left(16).left(8).left(4).left(11).right(23).right(23).right(9).right(10).right(10);
-    let heads = ["sent", "symbol", "side", "kind", "backtest", "session", "price", "price cost", "fee cost"];
-    table.row(heads);
-    for d in report.differences.iter().take(DIFFERENCES) {
-        table.row(difference_row(d));
+    if !report.alone.is_empty() {
+        let _ = writeln!(out, "\n{}", styled(HEADING, "traded by one of the two alone"));
+        let mut table = Table::new(2).left(16).left(8).left(4).left(11).right(23).right(23);
+        table.row(["sent", "symbol", "side", "kind", "backtest", "session"]);
+        for d in report.alone.iter().take(ALONE) {
+            table.row(difference_row(d).into_iter().take(6));
+        }
+        out += &table.render(width);
     }
-    out += &table.render(width);
     out
 }
 
 fn difference_row(d: &GapDifference) -> [String; 9] {
     let at = |fill: &Option<GapFill>| match fill {
-        None => "-".to_owned(),
+        None => "not sent".to_owned(),
         Some(GapFill { price: None, .. }) => "not filled".to_owned(),
         Some(GapFill { price: Some(price), quantity, .. }) => format!("{} at {price:.2}", quantity.exact),
     };

@@ -211,8 +211,10 @@ pub struct GapReport {
     pub curve: Vec<GapPoint>,
     /// How far the orders are alike.
     pub matched: GapOrders,
-    /// The largest differences of single orders.
+    /// Decisions that both traded, with the largest differences of price and fees first.
     pub differences: Vec<GapDifference>,
+    /// Decisions that only one of the two traded, the largest first.
+    pub alone: Vec<GapDifference>,
     /// What both assume, whatever the rung.
     pub common: Vec<String>,
     /// What should be known before the figures are trusted.

@@ -276,36 +276,54 @@ fn orders(report: &GapReport) -> String {
 }
 
 fn differences(report: &GapReport) -> String {
-    if report.differences.is_empty() {
+    if report.differences.is_empty() && report.alone.is_empty() {
         return section("differences", "Single orders", "<p>Every filled order is the same in both.</p>");
     }
-    let heads = [
-        ("Sent", true),
-        ("Instrument", true),
-        ("Strategy", true),
-        ("Order", true),
-        ("Backtest", false),
-        ("Session", false),
-        ("Price", false),
-        ("Later by", false),
-        ("Price cost", false),
-        ("Fee cost", false),
-    ];
-    let rows = report.differences.iter().take(DIFFERENCES_MAX).map(difference_row);
-    let body = format!(
-        "<p class=\"note\">The largest first: what price and fees cost the session more, or the value of what only one of the two traded.</p>\
-         <div class=\"days\" role=\"region\" tabindex=\"0\" aria-label=\"differences of single orders\">{}</div>",
-        table(&heads, rows)
-    );
+    let mut body = String::new();
+    if !report.differences.is_empty() {
+        let heads = [
+            ("Sent", true),
+            ("Order", true),
+            ("Backtest", false),
+            ("Session", false),
+            ("Price", false),
+            ("Filled later", false),
+            ("Price cost", false),
+            ("Fee cost", false),
+        ];
+        let rows = report.differences.iter().take(DIFFERENCES_MAX).map(difference_row);
+        body += "<h3>Traded by both: what price and fees cost the session more</h3>";
+        body += &days_list("differences of orders that both traded", &table(&heads, rows));
+    }
+    if !report.alone.is_empty() {
+        let heads = [("Sent", true), ("Order", true), ("Backtest", false), ("Session", false), ("Value", false)];
+        let rows = report.alone.iter().take(DIFFERENCES_MAX).map(alone_row);
+        body += "<h3>Traded by one of the two alone</h3>";
+        body += &days_list("orders that one of the two traded alone", &table(&heads, rows));
+    }
     section("differences", "Largest differences of single orders", &body)
 }
 
-fn difference_row(d: &GapDifference) -> Vec<(String, &'static str)> {
-    let fill = |of: &Option<GapFill>| match of {
+fn days_list(label: &str, list: &str) -> String {
+    format!("<div class=\"days\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">{list}</div>")
+}
+
+fn traded(of: &Option<GapFill>) -> String {
+    match of {
         None => "not sent".to_owned(),
         Some(GapFill { price: None, .. }) => "not filled".to_owned(),
         Some(GapFill { price: Some(at), quantity, .. }) => format!("{} at {}", Escaped(&quantity.exact), price(*at)),
-    };
+    }
+}
+
+/// When it was sent, and what it is.
+fn order_cells(d: &GapDifference) -> [(String, &'static str); 2] {
+    let sent = d.session.as_ref().or(d.backtest.as_ref()).map_or(0, |fill| fill.ts);
+    let order = [&d.side, &d.kind, &d.symbol, &d.name].map(|text| Escaped(text).to_string()).join(" ");
+    [(time(sent), ""), (format!("{order} {}", d.strategy), "")]
+}
+
+fn difference_row(d: &GapDifference) -> Vec<(String, &'static str)> {
     let prices = |of: &Option<GapFill>| of.as_ref().and_then(|f| f.price);
     let worse = match (prices(&d.backtest), prices(&d.session)) {
         (Some(b), Some(s)) if b > 0.0 => Some(1e4 * (s - b) / b),
@@ -319,20 +337,25 @@ fn difference_row(d: &GapDifference) -> Vec<(String, &'static str)> {
         (Some(b), Some(s)) => format!("−{}", duration((b - s) as f64 / 1e3)),
         _ => NONE.to_owned(),
     };
-    let sent = d.session.as_ref().or(d.backtest.as_ref()).map_or(0, |fill| fill.ts);
     let cost = |x: f64| (if x == 0.0 { "0".to_owned() } else { signed_money(x) }, sign(-x));
+    let [sent, order] = order_cells(d);
     vec![
-        (time(sent), ""),
-        (Escaped(&d.symbol).to_string(), ""),
-        (format!("{} {}", Escaped(&d.name), d.strategy), ""),
-        (format!("{} {}", Escaped(&d.side), Escaped(&d.kind)), ""),
-        (fill(&d.backtest), ""),
-        (fill(&d.session), ""),
+        sent,
+        order,
+        (traded(&d.backtest), ""),
+        (traded(&d.session), ""),
         (or_none(worse, |bps| format!("{} bp", number(bps, 1))), ""),
         (later, ""),
         d.price_cost.map_or_else(|| (NONE.to_owned(), ""), cost),
         cost(d.fee_cost),
     ]
+}
+
+fn alone_row(d: &GapDifference) -> Vec<(String, &'static str)> {
+    let value = |of: &Option<GapFill>| of.as_ref().and_then(|f| f.price.map(|price| price * f.quantity.value));
+    let [sent, order] = order_cells(d);
+    let value = value(&d.session).or_else(|| value(&d.backtest));
+    vec![sent, order, (traded(&d.backtest), ""), (traded(&d.session), ""), (or_none(value, money), "")]
 }
 
 fn refusals(report: &GapReport) -> String {

@@ -88,7 +88,8 @@ pub fn report(text: &str) -> GapReport {
             .map(|n| GapPoint { ts: START + n * 3_600_000, backtest: 10_000.0 + n as f64, session: 10_000.0 })
             .collect(),
         matched: GapOrders { same_time: 900, near: 3, backtest_only: 331, session_only: 0, ..GapOrders::default() },
-        differences: (0..30).map(difference).collect(),
+        differences: (0..30).filter(|n| n % 3 == 2).map(difference).collect(),
+        alone: (0..30).filter(|n| n % 3 != 2).map(difference).collect(),
         common: vec![text.into()],
         notes: vec![text.into()],
         ..GapReport::default()
