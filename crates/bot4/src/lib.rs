@@ -19,6 +19,7 @@ pub mod kill;
 pub mod live_gate;
 pub mod log;
 pub mod overrides;
+pub mod query;
 pub mod report;
 pub mod run_files;
 pub mod runner;

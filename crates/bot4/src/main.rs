@@ -117,6 +117,16 @@ Examples:
   bot4 audit anchor runs/may --out may.anchor
   bot4 audit verify runs/may --anchor may.anchor")]
     Audit(command::audit::AuditCommand),
+    /// Asks orders, fills, positions, results and the rest of all runs, as tables, CSV or JSON, or with SQL.
+    #[command(after_help = "\
+Examples:
+  bot4 query runs
+  bot4 query pnl --run may --by day
+  bot4 query fills --instrument BTCUSDT --from 2021-05-19 --to 2021-05-20 --csv
+  bot4 query sql \"SELECT reason, count(*) FROM signals WHERE kind = 'refusal' GROUP BY reason\"
+  bot4 query sync runs/may
+  bot4 query sync --rebuild")]
+    Query(command::query::QueryCommand),
     /// What a named key holder says to a running bot4: signed, once, for a few minutes, and only to make it stricter or to re-arm it.
     #[command(after_help = "\
 Examples:
@@ -295,6 +305,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Gate(args) => plain().and_then(|_log| command::gate::run(&args)),
         Command::Live(args) => plain().and_then(|_log| command::live::run(&args)),
         Command::SelfAssess(args) => plain().and_then(|_log| command::self_assess::run(&args)),
+        Command::Query(args) => plain().and_then(|_log| command::query::run(&args)),
         Command::Audit(args) => plain().and_then(|_log| command::audit::run(&args)),
         Command::Fees(args) => plain().and_then(|_log| command::fees::run(&args)),
         Command::Route(args) => plain().and_then(|_log| command::route::run(&args)),

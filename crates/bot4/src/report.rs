@@ -1,6 +1,7 @@
 //! The result of a run: one summary, as JSON for programs and as a table for people. The files of a run are in `run_files`.
 
 use crate::command::inputs::time_text;
+use crate::query::follow::Followed;
 use crate::runner::drive::Driven;
 use crate::runner::plan::ACCOUNT;
 use crate::runner::record::Recorder;
@@ -230,6 +231,9 @@ pub struct Course {
     pub config: Option<serde_json::Value>,
     /// The build that began it.
     pub build: Option<Build>,
+    /// What of it is in the query store; nothing where that is off, or where the result is shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<Followed>,
     /// Snapshots taken by the process that ended it.
     pub snapshots: u64,
     /// The longest that a snapshot held the trading thread, in microseconds.

@@ -13,4 +13,5 @@ pub mod failpoint;
 pub mod history;
 pub mod journal;
 pub mod lock;
+pub mod query;
 pub mod snapshot;

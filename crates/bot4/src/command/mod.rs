@@ -21,6 +21,7 @@ pub mod out_file;
 pub mod overrides;
 pub mod paper;
 pub mod progress;
+pub mod query;
 pub mod replay;
 pub mod report;
 pub mod risk;

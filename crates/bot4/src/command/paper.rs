@@ -8,6 +8,7 @@ use super::{CommandError, keys, write_out};
 use crate::audit;
 use crate::config::{PAPER, RunArgs, RunSettings, Value};
 use crate::log::{self, trail};
+use crate::query::follow::Follower;
 use crate::report::{Course, Summary, write_files};
 use crate::run_files;
 use crate::runner::cursor::Cursor;
@@ -280,13 +281,29 @@ fn make_again(folder: &RunFolder, start: Start, args: &PaperArgs, stop: &Arc<Ato
     print(&summary, args.run.json, Some(folder.path()))
 }
 
-/// Drives a recorded run to its end, or to where it is stopped. The lock of its folder is held until then.
+/// Drives a recorded run to its end, or to where it is stopped, with the query store following it. The lock of its folder is held until
+/// then.
 fn play(
+    folder: &RunFolder,
+    opened: Opened,
+    saving: Saving,
+    lock: RunLock,
+    manner: &Manner<'_>,
+) -> Result<(), CommandError> {
+    let mut follower = Follower::of(folder, &opened.settings);
+    let result = play_on(folder, opened, saving, lock, manner, &mut follower);
+    // A run that did not come to its end has not told of it yet.
+    follower.map(|follower| follower.finish(WHEN_STOPPED)).iter().for_each(|followed| followed.tell(folder));
+    result
+}
+
+fn play_on(
     folder: &RunFolder,
     mut opened: Opened,
     mut saving: Saving,
     lock: RunLock,
     manner: &Manner<'_>,
+    follower: &mut Option<Follower>,
 ) -> Result<(), CommandError> {
     let json = manner.json;
     let mut bar = Bar::new(rows_of(&opened.series), json);
@@ -342,7 +359,7 @@ fn play(
         close(folder, session)?;
         return Err(CommandError::failed(other));
     }
-    let result = finish(folder, opened, &saving, json);
+    let result = finish(folder, opened, &saving, json, follower);
     drop(lock);
     result
 }
@@ -371,8 +388,14 @@ fn close(folder: &RunFolder, session: &mut crate::runner::session::Session) -> R
 
 /// Seals the journal, writes the result, and prints it. In this order: a run is complete when its record is, and the result can be made
 /// again from it.
-fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -> Result<(), CommandError> {
-    let summary = match result_of(folder, &mut opened, Some(saving)) {
+fn finish(
+    folder: &RunFolder,
+    mut opened: Opened,
+    saving: &Saving,
+    json: bool,
+    follower: &mut Option<Follower>,
+) -> Result<(), CommandError> {
+    let mut summary = match result_of(folder, &mut opened, Some(saving)) {
         Ok(summary) => summary,
         Err(error) => {
             close(folder, &mut opened.plan.session)?;
@@ -385,6 +408,8 @@ fn finish(folder: &RunFolder, mut opened: Opened, saving: &Saving, json: bool) -
         CommandError::failed(format!("{error}; the run is complete, `bot4 paper --resume {shown}` writes its result"))
     })?;
     expire(folder, &opened);
+    summary.course.query = follower.take().map(Follower::finish);
+    summary.course.query.iter().for_each(|followed| followed.tell(folder));
     print(&summary, json, Some(folder.path()))
 }
 
@@ -405,6 +430,7 @@ fn result_of(folder: &RunFolder, opened: &mut Opened, saving: Option<&Saving>) -
         inputs: opened.start.inputs.clone(),
         config: Some(opened.start.config.clone()),
         build: Some(opened.start.build.clone()),
+        query: None,
         snapshots: saving.map_or(0, |saving| saving.taken),
         snapshot_held_us_max: saving.map_or(0.0, |saving| saving.held_max.as_secs_f64() * 1e6),
     };

@@ -84,6 +84,16 @@ pub(super) fn holder(text: &str) -> bool {
     KeyHolder::parse(text).is_some()
 }
 
+/// A query database. The configuration of a run is recorded: a password must not be in it.
+pub(super) fn database(text: &str) -> bool {
+    use store::query::Place;
+    match Place::parse(text, std::path::Path::new("query.db")) {
+        Ok(Some(Place::Postgres(url))) => url.password.is_none(),
+        Ok(_) => true,
+        Err(_) => false,
+    }
+}
+
 pub(super) fn above_zero(text: &str) -> bool {
     Rate::parse(text).is_ok_and(|r| r > Rate::ZERO)
 }

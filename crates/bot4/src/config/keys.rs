@@ -715,6 +715,25 @@ pub const KEYS: &[Key] = &[
         help: "Time within which edges are counted.",
     },
     Key {
+        path: "query.database",
+        kind: text(
+            check::database,
+            "off, sqlite, sqlite:FILE or postgres://USER@HOST[:PORT]/DATABASE without a password (PGPASSWORD has it)",
+        ),
+        preset: Preset::Is("sqlite"),
+        argument: None,
+        unit: "",
+        help: "Where orders, fills, positions and the rest can be asked: sqlite is query.db in the folder of run folders.",
+    },
+    Key {
+        path: "query.signal_days",
+        kind: Kind::Count { min: 0, max: 36_600 },
+        preset: Preset::Is("0"),
+        argument: None,
+        unit: "days",
+        help: "Days for which signals and refusals are kept there, back from the end of a run; 0 keeps all.",
+    },
+    Key {
         path: "log.level",
         kind: text(check::levels, "levels such as info or info,bot4::orders=debug"),
         preset: Preset::Is("warn"),

@@ -29,7 +29,7 @@ pub use keys::{KEYS, find};
 pub use problem::{Origin, Problem, Problems};
 pub use resolve::{FILE_NAME, Resolved, Sources, resolve};
 pub use settings::{
-    Durability, JournalSection, LogSection, PathsSection, RunSection, RunSettings, SafetySection, SettingsError,
-    VenueSection,
+    Durability, JournalSection, LogSection, PathsSection, QuerySection, RunSection, RunSettings, SafetySection,
+    SettingsError, VenueSection,
 };
 pub use template::template;

@@ -27,6 +27,8 @@ pub struct RunSettings {
     pub journal: JournalSection,
     /// What watches over the run.
     pub safety: SafetySection,
+    /// Where a run can be asked about.
+    pub query: QuerySection,
     /// Logs.
     pub log: LogSection,
     /// Where files go.
@@ -161,6 +163,16 @@ pub struct SafetySection {
     pub chatter_edges: u32,
     /// Milliseconds of the window.
     pub chatter_window_ms: u64,
+}
+
+/// Where a run can be asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuerySection {
+    /// `off`, `sqlite`, `sqlite:FILE`, or the URL of a PostgreSQL database.
+    pub database: String,
+    /// Days for which signals and refusals are kept there; 0 keeps all.
+    pub signal_days: u64,
 }
 
 /// Logs.

@@ -74,7 +74,8 @@ pub fn prepare(settings: RunSettings, defaults: &Defaults) -> Result<Opened, Com
     let inputs = run_inputs::refer(&series).map_err(CommandError::failed)?;
     let json = settings.to_json().map_err(CommandError::failed)?;
     let json = serde_json::from_str(&json).map_err(CommandError::failed)?;
-    let start = Start::new(defaults.run, json, inputs);
+    let mut start = Start::new(defaults.run, json, inputs);
+    start.assets = plan::list(&series).map_err(CommandError::failed)?.0.assets().to_vec();
     make(start, settings, config, series)
 }
 

@@ -58,6 +58,9 @@ pub struct Start {
     /// Whether it was to go on with a run of which nothing had been recorded.
     #[serde(default)]
     pub afresh: bool,
+    /// The assets by number, with the precision at which their amounts are rounded; none in records of earlier builds.
+    #[serde(default)]
+    pub assets: Vec<domain::instrument::Asset>,
 }
 
 /// A build of this program.
@@ -104,6 +107,7 @@ impl Start {
             inputs,
             merge_rule: MERGE_RULE.to_owned(),
             afresh: false,
+            assets: Vec::new(),
         }
     }
 }

@@ -55,6 +55,13 @@ impl Entry {
         self
     }
 
+    /// The values as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let members = self.members.strip_prefix(b",").unwrap_or(&self.members);
+        format!("{{{}}}", String::from_utf8_lossy(members))
+    }
+
     fn key(&mut self, key: &str) {
         self.members.push(b',');
         put_json_string(key, &mut self.members);
@@ -149,6 +156,7 @@ mod tests {
     fn a_line_is_json_and_says_what_it_is() {
         let entry =
             Entry::new(7, Some(UnixNanos(1_500_000_000)), "order").with("symbol", "BTC\"").with_json("n", "[1]");
+        assert_eq!(entry.to_json(), "{\"symbol\":\"BTC\\\"\",\"n\":[1]}");
         let (chain, mut line) = (Chain { entries: 4, head: [0xab; 32] }, Vec::new());
         let hash = chain.line(&entry, &mut line);
         let text = String::from_utf8(line.clone()).unwrap();
