@@ -4,8 +4,8 @@
 //! look at nothing. Neither is a finding: a machine without a browser still tests all else.
 
 use crate::outcome::TaskError;
+use crate::packages;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// Names of the program, as the tests look for it.
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -20,28 +20,9 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
         return Ok(());
     }
     let left_out = |why: &str| eprintln!("browser: NO TEST LOOKS AT PAGES: no Chromium is installed, and {why}");
-    if !is_root() {
-        left_out("only root can install it (apt-get install chromium)");
+    if let Err(why) = packages::install(root, "chromium") {
+        left_out(&why);
         return Ok(());
-    }
-    for step in [&["update"] as &[&str], &["install", "-y", "--no-install-recommends", "chromium"]] {
-        let mut apt = Command::new("apt-get");
-        apt.args(step)
-            .current_dir(root)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        match apt.status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                left_out(&format!("`apt-get {}` failed ({status})", step.join(" ")));
-                return Ok(());
-            }
-            Err(error) => {
-                left_out(&format!("apt-get cannot be run: {error}"));
-                return Ok(());
-            }
-        }
     }
     match found() {
         Some(path) => eprintln!("browser: installed {}", path.display()),
@@ -60,11 +41,6 @@ fn found() -> Option<PathBuf> {
 
 fn search(path: &std::ffi::OsStr) -> Option<PathBuf> {
     std::env::split_paths(path).flat_map(|folder| NAMES.map(|name| folder.join(name))).find(|file| file.is_file())
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").stderr(Stdio::null()).output();
-    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod machine;
 mod measure;
 mod memory;
 mod outcome;
+mod packages;
+mod postgres;
 mod safety;
 mod scan;
 mod spdx;
@@ -39,6 +41,7 @@ cargo xtask TASK
   layers [--write]          manifests against the layer table; --write renews the clippy.toml of the core crates
   no-fakes                  unfinished or pretended code, panics, ignored tests, paths of a machine
   licences                  licences of the whole dependency graph
+  postgres                  a PostgreSQL server for the tests of the query store: installed where root and apt-get are
   browser                   a Chromium for the tests that look at pages: installed where root and apt-get are
   bench [-- ARGS]           facts of the machine, then the benchmarks
   perf [stat|record] -- ARGS  the release binary under the kernel's profiler
@@ -83,6 +86,7 @@ fn task(arguments: &[String]) -> Result<(), TaskError> {
         "layers" => layers::run(&root, rest),
         "no-fakes" => scan::run(&root, rest),
         "browser" => browser::run(&root, rest),
+        "postgres" => postgres::run(&root, rest),
         "licences" => licences::run(&root, rest),
         "bench" => measure::bench(&root, rest),
         "perf" => measure::perf(&root, rest),

@@ -2,11 +2,11 @@
 //!
 //! Runs every part in order, keeps going after a part that failed, and ends with a table of parts, results and times.
 //! With `--json` standard output is one JSON object and everything else goes to standard error. Every part is
-//! this program or cargo with the toolchain that runs it; the one thing installed, where that is possible, is a browser for the tests that
-//! look at pages. Benchmarks are not a part.
+//! this program or cargo with the toolchain that runs it; what is installed, where that is possible, are a browser for the tests that
+//! look at pages and a PostgreSQL server for those of the query store. Benchmarks are not a part.
 
 use crate::outcome::TaskError;
-use crate::{browser, crash, layers, licences, scan, workspace};
+use crate::{browser, crash, layers, licences, postgres, scan, workspace};
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -29,11 +29,12 @@ enum Work {
     Cargo(&'static [&'static str]),
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part { name: "layers", work: Work::Check(layers::run) },
     Part { name: "no-fakes", work: Work::Check(scan::run) },
     Part { name: "licences", work: Work::Check(licences::run) },
     Part { name: "browser", work: Work::Check(browser::run) },
+    Part { name: "postgres", work: Work::Check(postgres::run) },
     Part {
         name: "compile tests",
         work: Work::Cargo(&["test", "--locked", "--quiet", "--workspace", "--exclude", "bench", "--no-run"]),

@@ -115,7 +115,28 @@ pub fn ask(
     if question == Question::Pnl {
         put_net(&mut answer)?;
     }
+    put_times(&mut answer);
     Ok(answer)
+}
+
+/// Columns that are instants.
+const TIMES: [&str; 4] = ["ts", "updated", "first", "last"];
+
+/// Writes instants as ISO 8601 with nanoseconds, whatever the database keeps them as.
+fn put_times(answer: &mut Answer) {
+    for (at, _) in answer.columns.iter().enumerate().filter(|(_, name)| TIMES.contains(&name.as_str())) {
+        for cell in answer.rows.iter_mut().filter_map(|row| row.get_mut(at)) {
+            let time = cell.as_deref().and_then(|ns| jiff::Timestamp::from_nanosecond(ns.parse().ok()?).ok());
+            if let Some(time) = time {
+                *cell = Some(format!("{time:.9}"));
+            }
+        }
+        for flags in [&mut answer.numeric, &mut answer.whole] {
+            if let Some(flag) = flags.get_mut(at) {
+                *flag = false;
+            }
+        }
+    }
 }
 
 fn plain(question: Question, filter: &Filter) -> Statement {
@@ -131,7 +152,7 @@ fn plain(question: Question, filter: &Filter) -> Statement {
             let condition = s.matching(&Filter { run: filter.run.clone(), ..Filter::default() }, false, false, None);
             let count = |table: &str| format!("(SELECT count(*) FROM {table} x WHERE x.run = t.run)");
             format!(
-                "SELECT t.name AS run, t.run AS id, t.kind, t.began, t.state, t.first, t.last, {} AS orders, {} AS fills, {} AS signals, \
+                "SELECT t.name AS run, t.run AS id, t.kind, t.began, t.state, t.first_ns AS first, t.last_ns AS last, {} AS orders, {} AS fills, {} AS signals, \
                  t.seq, t.folder FROM runs t WHERE {condition} ORDER BY t.began, t.run",
                 count("orders"),
                 count("fills"),
@@ -140,37 +161,37 @@ fn plain(question: Question, filter: &Filter) -> Statement {
         }
         Question::Orders => {
             let condition = s.matching(filter, true, true, time);
-            let columns = "t.ts, t.order_id, t.symbol, t.strategy, t.strategy_name, t.side, t.type, t.quantity, t.quantity_in, t.price, \
-                           t.trigger_price, t.class, t.status, t.filled, t.reason, t.updated, t.seq";
+            let columns = "t.ts_ns AS ts, t.order_id, t.symbol, t.strategy, t.strategy_name, t.side, t.type, t.quantity, t.quantity_in, t.price, \
+                           t.trigger_price, t.class, t.status, t.filled, t.reason, t.updated_ns AS updated, t.seq";
             named(columns, "orders", &condition, "t.ts_ns, t.order_id")
         }
         Question::Fills => {
             let condition = s.matching(filter, true, true, time);
-            let columns = "t.ts, t.order_id, t.symbol, t.strategy, t.strategy_name, t.side, t.quantity, t.price, t.fee, t.fee_asset, \
+            let columns = "t.ts_ns AS ts, t.order_id, t.symbol, t.strategy, t.strategy_name, t.side, t.quantity, t.price, t.fee, t.fee_asset, \
                            t.liquidity, t.realised, t.fee_value, t.position, t.quote, t.trade, t.seq";
             named(columns, "fills", &condition, "t.ts_ns, t.seq, t.n")
         }
         Question::Positions => {
             let condition = s.matching(filter, true, true, Some("updated_ns"));
             let columns = "t.account, t.symbol, t.strategy, t.strategy_name, t.quantity, t.cost, t.realised, t.fees, t.quote, t.fills, \
-                           t.updated";
+                           t.updated_ns AS updated";
             named(columns, "positions", &condition, "r.name, t.strategy, t.symbol")
         }
         Question::Equity => {
             let condition = s.matching(filter, false, false, time);
-            let columns = "t.ts, t.equity, t.buy_and_hold, t.drawdown, t.gross_exposure, t.net_exposure";
+            let columns = "t.ts_ns AS ts, t.equity, t.buy_and_hold, t.drawdown, t.gross_exposure, t.net_exposure";
             named(columns, "equity", &condition, "r.name, t.n")
         }
         Question::Signals => {
             let condition = s.matching(filter, true, true, time);
-            let columns = "t.ts, t.kind, t.symbol, t.strategy, t.strategy_name, t.intent, t.size, t.stop, t.target, t.reference, \
+            let columns = "t.ts_ns AS ts, t.kind, t.symbol, t.strategy, t.strategy_name, t.intent, t.size, t.stop, t.target, t.reference, \
                            t.reason, t.measured, t.limit_value, t.largest_safe, t.seq";
             named(columns, "signals", &condition, "t.ts_ns, t.seq, t.n")
         }
         Question::Events => {
             let condition = s.matching(&Filter { strategy: None, ..filter.clone() }, false, true, time);
             named(
-                "t.ts, t.kind, t.symbol, t.strategy, t.order_id, t.detail, t.seq",
+                "t.ts_ns AS ts, t.kind, t.symbol, t.strategy, t.order_id, t.detail, t.seq",
                 "events",
                 &condition,
                 "t.ts_ns, t.seq, t.n",
@@ -179,7 +200,7 @@ fn plain(question: Question, filter: &Filter) -> Statement {
         Question::Audit => {
             let condition = s.matching(&Filter { strategy: None, ..filter.clone() }, false, true, time);
             named(
-                "t.entry, t.ts, t.kind, t.symbol, t.strategy, t.order_id, t.seq",
+                "t.entry, t.ts_ns AS ts, t.kind, t.symbol, t.strategy, t.order_id, t.seq",
                 "audit_index",
                 &condition,
                 "t.seq, t.n",

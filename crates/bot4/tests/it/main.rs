@@ -21,6 +21,8 @@ mod kill;
 mod order_of_time;
 mod overrides;
 mod perpetual;
+mod postgres;
+mod query;
 mod recorded;
 mod reference;
 mod repeatable;

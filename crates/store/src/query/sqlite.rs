@@ -325,3 +325,95 @@ pub(super) fn put_aside(path: &Path) -> Result<PathBuf, QueryError> {
     }
     Ok(aside)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("bot4-sqlite-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn batch(run: &str, seq: u64) -> Batch {
+        let mut batch = Batch::new(run);
+        let row = |n: u64, amount: &str| -> Vec<Value> {
+            let number = Value::Int(i64::try_from(n).unwrap());
+            vec![
+                run.into(),
+                number,
+                Value::Int(1),
+                Value::Time(1_600_000_000_000_000_000 + n),
+                "funding".into(),
+                Value::Int(0),
+                Value::Null,
+                "USDT".into(),
+                amount.into(),
+            ]
+        };
+        for n in 1..=seq {
+            batch.push(&schema::CASH, row(n, "0.1"));
+        }
+        batch.upto = Watermark { seq, records_of_seq: 1, records: seq, equity: 0 };
+        batch
+    }
+
+    #[test]
+    fn an_earlier_schema_is_brought_forward_with_what_is_in_it() {
+        let folder = folder("earlier");
+        let path = folder.join("query.db");
+        let old = Connection::open(&path).unwrap();
+        for sql in schema::migration(1, Dialect::Sqlite) {
+            old.execute_batch(&sql).unwrap();
+        }
+        old.pragma_update(None, "application_id", APPLICATION).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        old.execute("INSERT INTO progress VALUES ('r', 5, 1, 9, 0)", []).unwrap();
+        drop(old);
+        let read = Sqlite::open(&path, Access::Read).err().unwrap();
+        assert_eq!(read, QueryError::OtherSchema { place: path.display().to_string(), found: 1, expected: VERSION });
+        let mut brought = Sqlite::open(&path, Access::Write).unwrap();
+        assert_eq!(brought.marks().unwrap(), (APPLICATION, VERSION));
+        assert_eq!(brought.watermark("r").unwrap().unwrap().seq, 5);
+        assert!(brought.select("SELECT * FROM daily_pnl", &[], 9).unwrap().rows.is_empty());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_twice_is_there_once_and_an_older_watermark_does_not_win() {
+        let folder = folder("twice");
+        let path = folder.join("new/query.db");
+        let mut open = Sqlite::open(&path, Access::Write).unwrap();
+        for seq in [7, 7, 3] {
+            open.write(&batch("r", seq)).unwrap();
+        }
+        open.write(&batch("other", 2)).unwrap();
+        assert_eq!(open.watermark("r").unwrap().unwrap().seq, 7);
+        let sums = open.select("SELECT run, count(*), exact_sum(amount) FROM cash GROUP BY run", &[], 9).unwrap();
+        let text = |row: &Vec<Option<String>>| row.iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(sums.rows.iter().map(text).collect::<Vec<_>>(), ["other 2 0.2", "r 7 0.7"]);
+        let time = open.select("SELECT ts FROM cash WHERE run = ?1 AND seq = 7", &["r"], 9).unwrap();
+        assert_eq!(time.rows[0][0].as_deref(), Some("2020-09-13T12:26:40.000000007Z"));
+        open.forget("r").unwrap();
+        assert_eq!(open.watermark("r"), Ok(None));
+        assert_eq!(open.watermark("other").unwrap().unwrap().seq, 2);
+
+        // The file goes away under it: that is told, and nothing is written into what nobody can see.
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(open.write(&batch("r", 1)), Err(QueryError::Unavailable { .. })));
+        assert!(!path.exists());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn numbers_are_told_from_words() {
+        for number in ["0", "-1.5", "10", "0.000001"] {
+            assert!(is_number(number), "{number}");
+        }
+        for word in ["", "-", "1e5", "007", "1.", ".5", "1.2.3", "0x1"] {
+            assert!(!is_number(word), "{word}");
+        }
+    }
+}
