@@ -14,6 +14,7 @@ mod journal;
 mod loading;
 mod measure;
 mod metrics;
+mod query;
 mod recorded;
 mod routing;
 mod schedule;
@@ -76,6 +77,15 @@ enum What {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+    /// The query store: what following a run costs it, and rows per second into each kind of database.
+    Query {
+        /// Folder on the file system to measure; the system's folder for temporary files if not given.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// URL of an empty PostgreSQL database to be written into as well.
+        #[arg(long)]
+        postgres: Option<String>,
+    },
     /// The journal: append, group commit beside bare fdatasync, reading.
     Journal {
         /// Folder on the file system to measure; the system's folder for temporary files if not given.
@@ -133,6 +143,7 @@ fn main() {
         What::Guard => guard::run(cli.runs),
         What::Snapshot { instruments, orders } => snapshot::run(cli.runs, *instruments, *orders),
         What::Recorded { dir } => recorded::run(dir.as_deref(), cli.runs),
+        What::Query { dir, postgres } => query::run(dir.as_deref(), postgres.as_deref(), cli.runs),
         What::Journal { dir } => journal::run(dir.as_deref(), cli.runs),
         What::Load { paths } => loading::run(paths, cli.runs),
         What::Catalogue { root, csv } => catalogue::run(root.as_deref(), csv.as_deref(), cli.runs),

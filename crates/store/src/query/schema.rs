@@ -464,8 +464,7 @@ pub(super) fn migration(version: i64, dialect: Dialect) -> Vec<String> {
 }
 
 /// The exact sum of decimals, under the name that it has in SQLite too.
-const EXACT_SUM: &str =
-    "CREATE OR REPLACE AGGREGATE exact_sum(NUMERIC) (SFUNC = numeric_add, STYPE = NUMERIC, INITCOND = '0')";
+const EXACT_SUM: &str = "CREATE OR REPLACE AGGREGATE exact_sum(NUMERIC) (SFUNC = numeric_add, STYPE = NUMERIC, INITCOND = '0', FINALFUNC = trim_scale)";
 
 /// What was realised and paid by day, before funding.
 pub(super) fn daily_pnl(day: &str) -> String {
