@@ -9,8 +9,8 @@ use crate::session::Happened;
 use crate::trader::ACCOUNT;
 use domain::{
     AlertKind, AssetIdx, ClientOrderId, Event, EventBody, Fill, InstrumentIdx, InstrumentKind, InstrumentTable, Mode,
-    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, ReportBody, Side, StrategyIdx,
-    UnixNanos,
+    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, RejectReason, ReportBody, Side, StrategyIdx,
+    UnixNanos, VenueOrder,
 };
 use engine::Engine;
 use risk::{CommandRecord, Decision, DenyReason, Limits};
@@ -47,6 +47,8 @@ struct Seen {
     set_off: bool,
     /// Whether it is over, by what reached us.
     ended: bool,
+    /// Whether an answer to it was told to stay away, and none has come since.
+    doubted: bool,
 }
 
 /// What the referee knows.
@@ -101,11 +103,22 @@ impl Referee {
     pub fn see(&mut self, happened: &Happened, engine: Option<&Engine>) -> Held {
         match happened {
             Happened::Event(_, event) => self.event(event),
-            Happened::Said(_, record) => self.command(record, engine.is_some()),
+            Happened::Said(_, record) => self.command(record, engine),
             Happened::Settled => match engine {
                 Some(engine) => self.settled(engine),
                 None => Ok(()),
             },
+        }
+    }
+
+    /// The past has been told: from here on every step is looked at. Which orders were given up the past does not say by number: those that
+    /// the engine, made from the same record, follows no longer.
+    pub fn begin(&mut self, engine: &Engine) {
+        self.filled.clear();
+        for order in self.orders.values_mut() {
+            if !engine.orders().iter().any(|w| w.spec.client_id == order.spec.client_id) {
+                (order.ended, order.pending) = (true, 0.0);
+            }
         }
     }
 
@@ -117,6 +130,7 @@ impl Referee {
                 for execution in &state.executions {
                     self.execution(&execution.fill)?;
                 }
+                state.orders.iter().for_each(|order| self.shown(order));
                 for m in &state.movements {
                     let kind = match m.kind {
                         MovementKind::Transfer => 0,
@@ -134,6 +148,20 @@ impl Referee {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The venue shows an order that works there.
+    fn shown(&mut self, order: &VenueOrder) {
+        let VenueOrder { spec, filled, set_off, .. } = *order;
+        if spec.client_id.is_foreign() {
+            return;
+        }
+        let class = if spec.reduce_only { OrderClass::Reducing } else { OrderClass::Entry };
+        let filled = self.table.get(spec.instrument).map_or(0, |rules| rules.quantity(filled).raw());
+        // One that was said by a process whose record of it is lost.
+        let seen = Seen { spec, class, pending: 0.0, cancelled: false, filled, set_off, ended: false, doubted: false };
+        let known = self.orders.entry(spec.client_id).or_insert(seen);
+        known.doubted = false;
     }
 
     fn movement(&mut self, ts: UnixNanos, kind: u8, asset: AssetIdx, amount: Money) {
@@ -158,6 +186,7 @@ impl Referee {
         let (price, quantity) = (rules.price(fill.price).to_f64(), rules.quantity(fill.quantity));
         if let Some(order) = self.orders.get_mut(&fill.client_id) {
             order.filled += quantity.raw();
+            order.doubted = false;
             order.pending = (order.pending - price * quantity.to_f64()).max(0.0);
             order.ended |= raw(&order.spec).is_some_and(|asked| order.filled >= asked);
         }
@@ -166,19 +195,32 @@ impl Referee {
 
     fn report(&mut self, ts: UnixNanos, body: &ReportBody) -> Held {
         match body {
-            ReportBody::Filled { fill, .. } => return self.execution(fill),
+            ReportBody::Filled { fill, complete } => {
+                self.execution(fill)?;
+                // Of one that spends an amount only the venue knows when it is complete.
+                let spends = |o: &&mut Seen| *complete && raw(&o.spec).is_none();
+                if let Some(order) = self.orders.get_mut(&fill.client_id).filter(spends) {
+                    (order.ended, order.pending) = (true, 0.0);
+                }
+            }
             ReportBody::Rejected { client_id, .. }
             | ReportBody::Canceled { client_id, .. }
             | ReportBody::Expired { client_id } => self.end(*client_id),
             ReportBody::Status { client_id, status: Some(status), .. } if status.is_terminal() => self.end(*client_id),
-            ReportBody::CancelRejected { client_id, .. } => {
+            // One that the venue does not know is not open there; what it was asked stays asked.
+            ReportBody::CancelRejected { client_id, reason } if *reason != RejectReason::UnknownOrder => {
                 if let Some(order) = self.orders.get_mut(client_id) {
                     order.cancelled = false;
                 }
             }
             ReportBody::Triggered { client_id } => {
                 if let Some(order) = self.orders.get_mut(client_id) {
-                    order.set_off = true;
+                    (order.set_off, order.doubted) = (true, false);
+                }
+            }
+            ReportBody::Accepted { client_id, .. } => {
+                if let Some(order) = self.orders.get_mut(client_id) {
+                    order.doubted = false;
                 }
             }
             ReportBody::Funding { asset, amount, .. } => self.movement(ts, 1, *asset, *amount),
@@ -196,15 +238,15 @@ impl Referee {
         }
     }
 
-    fn command(&mut self, record: &CommandRecord, live: bool) -> Held {
+    fn command(&mut self, record: &CommandRecord, engine: Option<&Engine>) -> Held {
+        let live = engine.is_some();
         match record {
             CommandRecord::Submit { spec, class, .. } => {
                 self.said += 1;
                 if self.orders.contains_key(&spec.client_id) {
                     return broken("one number, one order", format!("{} is said twice", spec.client_id));
                 }
-                let pending =
-                    if *class == OrderClass::Entry { self.entry(spec, live)? } else { self.reduction(spec, live)? };
+                let pending = if *class == OrderClass::Entry { self.entry(spec, live)? } else { self.reduction(spec, live)? };
                 self.orders.insert(
                     spec.client_id,
                     Seen {
@@ -215,6 +257,7 @@ impl Referee {
                         filled: 0,
                         set_off: false,
                         ended: false,
+                        doubted: false,
                     },
                 );
             }
@@ -227,8 +270,13 @@ impl Referee {
             CommandRecord::Decision(Decision::Alert(alert)) => {
                 if let (Some(i), Some(s)) = (alert.instrument, alert.strategy) {
                     match alert.kind {
-                        AlertKind::Naked => _ = self.naked.insert((i, s)),
-                        AlertKind::NeverArrived => self.never_arrived((i, s)),
+                        AlertKind::Naked => {
+                            self.naked.insert((i, s));
+                            // Told so because of orders whose answers stay away: those are no cover from here on.
+                            self.doubt((i, s));
+                        }
+                        AlertKind::OutcomeUnknown | AlertKind::StopUnconfirmed => self.doubt((i, s)),
+                        AlertKind::NeverArrived => engine.into_iter().for_each(|engine| self.give_up((i, s), engine)),
                         _ => {}
                     }
                 }
@@ -250,11 +298,17 @@ impl Referee {
         Ok(())
     }
 
-    /// The oldest order of a position that nothing was heard of is taken to be over.
-    fn never_arrived(&mut self, key: Key) {
-        let of = |o: &&mut Seen| !o.ended && o.filled == 0 && (o.spec.instrument, o.spec.strategy) == key;
-        if let Some(order) = self.orders.values_mut().find(of) {
-            (order.ended, order.pending) = (true, 0.0);
+    fn doubt(&mut self, key: Key) {
+        let of = |o: &&mut Seen| !o.ended && (o.spec.instrument, o.spec.strategy) == key;
+        self.orders.values_mut().filter(of).for_each(|o| o.doubted = true);
+    }
+
+    /// An order that was told to have never arrived, and that nothing filled, is over where the engine no longer follows it.
+    fn give_up(&mut self, key: Key, engine: &Engine) {
+        for order in self.orders.values_mut().filter(|o| (o.spec.instrument, o.spec.strategy) == key && o.filled == 0) {
+            if !engine.orders().iter().any(|w| w.spec.client_id == order.spec.client_id) {
+                (order.ended, order.pending) = (true, 0.0);
+            }
         }
     }
 
@@ -291,7 +345,7 @@ impl Referee {
     /// What an entry may be worth at most, and that it breaches no limit by what is known.
     fn entry(&self, spec: &OrderSpec, live: bool) -> Result<f64, Broken> {
         const LIMIT: &str = "no hard limit breached by what leaves";
-        let fail = |what: String| Err(Broken { invariant: LIMIT, what });
+        let fail = |what: String| Broken { invariant: LIMIT, what };
         let mark = self.mark(spec.instrument).unwrap_or(0.0);
         let price = match (spec.kind, spec.side) {
             (OrderType::Limit { price }, Side::Buy) => price.to_f64(),
@@ -306,14 +360,14 @@ impl Referee {
             return Ok(value);
         }
         if self.mode != Mode::Normal {
-            return fail(format!("an entry in mode {:?}: {spec:?}", self.mode));
+            return Err(fail(format!("an entry in mode {:?}: {spec:?}", self.mode)));
         }
         let equity = self.equity();
         let within = |what: &str, after: f64, limit: f64| {
             if after <= limit * (1.0 + 1e-6) + 1e-3 {
                 return Ok(());
             }
-            fail(format!("{what} {after:.2} above {limit:.2}, equity {equity:.2}: {spec:?}"))
+            Err(fail(format!("{what} {after:.2} above {limit:.2}, equity {equity:.2}: {spec:?}")))
         };
         let (long, short) = self.exposure(spec.instrument);
         within("position", long.max(short) + value, self.limits.position_fraction_max.to_f64() * equity)?;
@@ -342,50 +396,79 @@ impl Referee {
     }
 
     /// How much of a position works as stop, and how much as close, by commands that were said and not ended.
-    fn cover(&self, (i, s): Key) -> (i128, i128) {
+    fn cover(&self, (i, s): Key, doubted: bool) -> (i128, i128) {
         let held = self.books.position(i, s).raw();
         let (mut stops, mut closes) = (0, 0);
         for o in self.orders.values().filter(|o| (o.spec.instrument, o.spec.strategy) == (i, s)) {
             let against = if o.spec.side == Side::Buy { held < 0 } else { held > 0 };
             let (false, false, true, OrderClass::Reducing) = (o.ended, o.cancelled, against, o.class) else { continue };
+            if o.doubted && !doubted {
+                continue;
+            }
             let left = raw(&o.spec).unwrap_or(0) - o.filled;
             let stop = matches!(o.spec.kind, OrderType::StopMarket { .. } | OrderType::TrailingStop { .. });
+            // What was set off closes, whatever it was; the parts of different orders add up.
             if stop {
                 stops += left;
-            }
-            if o.set_off || o.spec.kind == OrderType::Market {
+            } else if o.set_off || o.spec.kind == OrderType::Market {
                 closes += left;
             }
         }
         (stops, closes)
     }
 
+    /// By commands that were said and did not end: what the venue made of some of them may be unknown.
     fn is_covered(&self, key: Key) -> bool {
         let held = self.books.position(key.0, key.1).raw().abs();
-        let (stops, closes) = self.cover(key);
-        self.is_dust(key.0, held - stops.max(closes))
+        let (stops, closes) = self.cover(key, true);
+        self.is_dust(key.0, held - stops - closes)
+    }
+
+    /// By orders none of whose answers stays away.
+    fn is_surely_covered(&self, key: Key) -> bool {
+        let held = self.books.position(key.0, key.1).raw().abs();
+        let (stops, closes) = self.cover(key, false);
+        self.is_dust(key.0, held - stops - closes)
+    }
+
+    /// Whether somebody else in the account holds the other side, so that there is nothing that the venue would let us reduce.
+    fn is_opposed(&self, (i, s): Key) -> bool {
+        let (ours, theirs) = (self.books.position(i, s).raw(), self.books.position(i, StrategyIdx::OUTSIDE).raw());
+        ours.signum() * theirs.signum() < 0
+    }
+
+    /// Whether a close has to wait: an entry of ours rests on the other side of the book, a market order would trade with it, and its cancel
+    /// is on its way. Then the position is looked at again when that has ended.
+    fn waits_for_cancel(&self, (i, s): Key) -> bool {
+        let held = self.books.position(i, s).raw();
+        self.orders.values().any(|o| {
+            let crosses = if o.spec.side == Side::Buy { held > 0 } else { held < 0 };
+            let rests = matches!(o.spec.kind, OrderType::Limit { .. }) && o.class == OrderClass::Entry;
+            o.spec.instrument == i && crosses && rests && o.cancelled && !o.ended
+        })
     }
 
     /// What must hold between two events.
     fn settled(&mut self, engine: &Engine) -> Held {
         self.accounts_agree(engine)?;
         let naked = std::mem::take(&mut self.naked);
-        self.naked = naked.into_iter().filter(|key| !self.is_covered(*key)).collect();
+        self.naked = naked.into_iter().filter(|key| !self.is_surely_covered(*key)).collect();
         for key in std::mem::take(&mut self.filled) {
             if key.1 == StrategyIdx::OUTSIDE {
                 continue;
             }
+            if !self.is_covered(key) && (self.waits_for_cancel(key) || self.is_opposed(key)) {
+                self.filled.push(key);
+                continue;
+            }
             if !self.is_covered(key) && !self.naked.contains(&key) && !self.entry_covers(key, engine) {
-                let (stops, closes) = self.cover(key);
+                let (stops, closes) = self.cover(key, true);
                 let held = self.books.position(key.0, key.1);
                 return broken(
                     "a stop in the step of each fill",
                     format!(
                         "{held} held of instrument {} by strategy {}, stops for {}, closes for {}",
-                        key.0.0,
-                        key.1.0,
-                        Quantity::from_raw(stops),
-                        Quantity::from_raw(closes)
+                        key.0.0, key.1.0, Quantity::from_raw(stops), Quantity::from_raw(closes)
                     ),
                 );
             }
@@ -419,23 +502,23 @@ impl Referee {
         let ledger = engine.portfolio();
         for at in 0..self.table.assets().len() {
             let asset = AssetIdx(at as u16);
-            let (ours, theirs) = (self.books.balance(asset), ledger.balance(ACCOUNT, asset));
-            if ours != theirs {
-                let code = &self.table.assets()[at].code;
-                return broken(
-                    "balance = sum of postings",
-                    format!("{code}: {theirs} in the ledger, {ours} by executions"),
-                );
+            // What a perpetual has realised by now depends on the order of executions, and the engine takes the venue's over: balance and
+            // cost together do not.
+            let settles = |r: &&domain::Instrument| r.settle == asset && r.kind != InstrumentKind::Spot;
+            let perpetuals = self.table.instruments().iter().filter(settles);
+            let costs: i128 = perpetuals.map(|r| ledger.net_position(ACCOUNT, r.idx).cost.raw()).sum();
+            let (ours, theirs) = (self.books.free_of_order(asset), ledger.balance(ACCOUNT, asset).raw() - costs);
+            if ours.raw() != theirs {
+                let (code, theirs) = (&self.table.assets()[at].code, Money::from_raw(theirs));
+                let what = format!("{code} with positions at cost taken out: {theirs} in the ledger, {ours} by executions");
+                return broken("balance = sum of postings", what);
             }
         }
         for rules in self.table.instruments() {
             for (_, _, s, view) in ledger.positions().filter(|p| p.1 == rules.idx) {
                 let ours = self.books.position(rules.idx, s);
                 if ours != view.quantity {
-                    let what = format!(
-                        "{} of strategy {}: {} in the ledger, {ours} by executions",
-                        rules.symbol, s.0, view.quantity
-                    );
+                    let what = format!("{} of strategy {}: {} in the ledger, {ours} by executions", rules.symbol, s.0, view.quantity);
                     return broken("position = sum of unique fills", what);
                 }
             }
