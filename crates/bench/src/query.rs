@@ -5,7 +5,7 @@
 
 use crate::engine_run::Combined;
 use crate::measure::cpu_s;
-use bot4::query::follow::Follower;
+use bot4::query::follow::{Follower, WHEN_ENDED};
 use bot4::query::sync::Sync;
 use bot4::runner::run_folder::{RunFolder, Start};
 use bot4::runner::tape::{BODY_VERSION, Tape, Then};
@@ -46,7 +46,7 @@ pub fn run(dir: Option<&Path>, postgres: Option<&str>, runs: usize) -> Result<()
                 Some(follower) => {
                     followed = followed.min(took);
                     let wall = Instant::now();
-                    let told = follower.finish();
+                    let told = follower.finish(WHEN_ENDED);
                     if !told.up_to_date {
                         return Err(told.error.unwrap_or_default());
                     }

@@ -8,7 +8,7 @@ use super::{CommandError, keys, write_out};
 use crate::audit;
 use crate::config::{PAPER, RunArgs, RunSettings, Value};
 use crate::log::{self, trail};
-use crate::query::follow::Follower;
+use crate::query::follow::{Follower, WHEN_ENDED, WHEN_STOPPED};
 use crate::report::{Course, Summary, write_files};
 use crate::run_files;
 use crate::runner::cursor::Cursor;
@@ -408,7 +408,7 @@ fn finish(
         CommandError::failed(format!("{error}; the run is complete, `bot4 paper --resume {shown}` writes its result"))
     })?;
     expire(folder, &opened);
-    summary.course.query = follower.take().map(Follower::finish);
+    summary.course.query = follower.take().map(|follower| follower.finish(WHEN_ENDED));
     summary.course.query.iter().for_each(|followed| followed.tell(folder));
     print(&summary, json, Some(folder.path()))
 }

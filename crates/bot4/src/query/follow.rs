@@ -9,8 +9,9 @@ use super::sync::{Done, Sync};
 use crate::config::RunSettings;
 use crate::runner::run_folder::RunFolder;
 use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use store::query::Place;
 
@@ -21,10 +22,18 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// A look takes at most this share of one core: after one that took a second there are so many seconds of rest.
 const REST: u32 = 10;
 
+/// How long the end of a run waits for what is missing: as long as something is written, up to this.
+pub const WHEN_ENDED: Duration = Duration::from_secs(3_600);
+/// The same where the run was stopped: whoever stops it wants it to end.
+pub const WHEN_STOPPED: Duration = Duration::from_secs(5);
+/// A database that lets nothing be written for so long is not waited for any more.
+const STALLED: Duration = Duration::from_secs(10);
+
 /// The thread.
 pub struct Follower {
     end: Sender<()>,
-    thread: JoinHandle<Followed>,
+    outcome: Receiver<Followed>,
+    advanced: Arc<AtomicU64>,
     place: String,
 }
 
@@ -58,11 +67,11 @@ impl Follower {
     /// If no thread can be started.
     pub fn start(folder: &RunFolder, place: &Place, signal_days: u64) -> std::io::Result<Self> {
         let sync = Sync::new(folder, place, signal_days);
-        let (end, ends) = channel();
-        let name = place.to_string();
-        let shown = name.clone();
-        let thread = std::thread::Builder::new().name("query".into()).spawn(move || follow(sync, &ends, name))?;
-        Ok(Self { end, thread, place: shown })
+        let advanced = sync.advanced();
+        let ((end, ends), (told, outcome)) = (channel(), channel());
+        let (name, place) = (place.to_string(), place.to_string());
+        std::thread::Builder::new().name("query".into()).spawn(move || drop(told.send(follow(sync, &ends, name))))?;
+        Ok(Self { end, outcome, advanced, place })
     }
 
     /// Begins to follow a run as its settings say. What stands against it is told: no run waits for its query store.
@@ -78,12 +87,33 @@ impl Follower {
         begun.map_err(|error| eprintln!("bot4: this run is not in the query store: {error}")).ok()
     }
 
-    /// The run has written its last record: what is missing is written, if the database is there.
+    /// The run has written its last record: what is missing is written, if the database is there. A database that does not answer is left
+    /// to itself after a while, and what is missing then is told.
     #[must_use]
-    pub fn finish(self) -> Followed {
+    pub fn finish(self, most: Duration) -> Followed {
         drop(self.end);
-        let lost = |_| Followed { database: self.place, error: Some("its thread ended".into()), ..Followed::default() };
-        self.thread.join().unwrap_or_else(lost)
+        let began = Instant::now();
+        let (mut seen, mut moved) = (0, began);
+        loop {
+            match self.outcome.recv_timeout(Duration::from_millis(200)) {
+                Ok(followed) => return followed,
+                Err(RecvTimeoutError::Timeout) if began.elapsed() < most && moved.elapsed() < STALLED => {}
+                Err(why) => {
+                    let place = self.place;
+                    let error = match why {
+                        RecvTimeoutError::Timeout => {
+                            format!("query database {place}: it was not waited for any longer")
+                        }
+                        RecvTimeoutError::Disconnected => format!("query database {place}: its thread ended"),
+                    };
+                    return Followed { database: place, error: Some(error), ..Followed::default() };
+                }
+            }
+            let advanced = self.advanced.load(Ordering::Relaxed);
+            if std::mem::replace(&mut seen, advanced) != advanced {
+                moved = Instant::now();
+            }
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::runner::run_folder::{FolderError, RunFolder, Start};
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use store::journal::{JournalError, Kind, Reader};
 use store::query::{Access, Database, Place, QueryError, Watermark};
@@ -100,6 +102,8 @@ pub struct Sync {
     signal_days: u64,
     open: Option<Open>,
     done: Done,
+    /// Moves as long as something is read or written: for whoever waits.
+    advanced: Arc<AtomicU64>,
 }
 
 struct Open {
@@ -112,7 +116,20 @@ impl Sync {
     /// Of the run in this folder, into this database. Nothing is opened yet.
     #[must_use]
     pub fn new(folder: &RunFolder, place: &Place, signal_days: u64) -> Self {
-        Self { folder: folder.clone(), place: place.clone(), signal_days, open: None, done: Done::default() }
+        Self {
+            folder: folder.clone(),
+            place: place.clone(),
+            signal_days,
+            open: None,
+            done: Done::default(),
+            advanced: Arc::default(),
+        }
+    }
+
+    /// A number that moves as long as something is read or written.
+    #[must_use]
+    pub fn advanced(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.advanced)
     }
 
     /// What was written so far.
@@ -201,6 +218,9 @@ impl Sync {
             }
             open.records.take(record, thinned).map_err(|what| SyncError::Record { seq: record.seq, what })?;
             self.done.records += 1;
+            if self.done.records.is_multiple_of(4_096) {
+                self.advanced.fetch_add(1, Ordering::Relaxed);
+            }
             if open.records.waiting() >= BATCH_ROWS {
                 self.write(open, Vec::new())?;
             }
@@ -235,6 +255,7 @@ impl Sync {
         self.done.in_database += began.elapsed();
         self.done.rows += rows;
         self.done.batches += 1;
+        self.advanced.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }
