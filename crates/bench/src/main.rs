@@ -15,6 +15,7 @@ mod loading;
 mod measure;
 mod metrics;
 mod query;
+mod orders;
 mod recorded;
 mod routing;
 mod schedule;
@@ -125,6 +126,18 @@ enum What {
     Metrics,
     /// Fees, order books and routing: lookup, fee of a fill, updates, splits over several books; with allocations counted.
     Routing,
+    /// Entries, stops, exits and cancels through order management with journal and audit on, beside so many other orders.
+    Orders {
+        /// Folder on the file system to measure; the system's folder for temporary files if not given.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Quotes, each of which enters or leaves a position.
+        #[arg(long, default_value_t = 40_000)]
+        rounds: u64,
+        /// Other orders at work, one measurement for each number.
+        #[arg(long, value_delimiter = ',', default_value = "0,100,1000,5000")]
+        others: Vec<usize>,
+    },
     /// Writes the candles as bot4's own file, for measuring the program from its start.
     Export {
         /// The file.
@@ -151,6 +164,7 @@ fn main() {
         What::GateRaiser { page } => gate_edge::raiser(page),
         What::Metrics => metrics::run(),
         What::Routing => routing::run(),
+        What::Orders { dir, rounds, others } => orders::run(dir.as_deref(), *rounds, others),
         What::Export { out } => loading::export(cli.npy.as_deref(), out),
     };
     if let Err(error) = result {

@@ -95,6 +95,8 @@ pub struct Desk {
     pub(crate) standing: Standing,
     pub(crate) unsent: Unsent,
     pub(crate) parts: Parts,
+    /// Orders that are due, within a step.
+    pub(crate) overdue: Vec<ClientOrderId>,
     /// Positions whose lack of protection was told.
     pub(crate) alerted: Vec<Key>,
     /// The earliest timer that was asked for and has not fired.
@@ -132,6 +134,7 @@ impl Desk {
             standing: Standing::default(),
             unsent: Unsent::default(),
             parts: Parts::default(),
+            overdue: Vec::new(),
             alerted: Vec::new(),
             armed: None,
             held_up: None,

@@ -10,6 +10,9 @@ use domain::{
     Quantity, Rate, Side, StopLevel, StopPlan, StrategyIdx, UnixNanos, VenueOrderId, stored_enum,
 };
 use risk::{Reservation, Restorer};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt;
 
 /// What an order is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,9 +169,39 @@ impl Working {
 }
 
 /// All orders that work, oldest first.
-#[derive(Debug, Default)]
+///
+/// Beside the list there are the orders of each position, by bisection, and a heap of when which order is due, so that thousands of orders cost an order
+/// no more than a few. Both follow from the list and are no part of the state.
+#[derive(Default)]
 pub struct Orders {
     working: Vec<Working>,
+    /// Which orders a position has: position, then age.
+    by_key: Vec<Place>,
+    /// When which order is due. Some of it is over: see [`Orders::settle_dues`].
+    dues: BinaryHeap<Reverse<(UnixNanos, (u32, u64))>>,
+    /// Orders that were handed out to be changed since the heap was looked after, or all of them.
+    touched: Vec<(u32, u64)>,
+    all_touched: bool,
+}
+
+/// The list alone: what follows from it may have been made at other times.
+impl fmt::Debug for Orders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.working).finish()
+    }
+}
+
+/// One order in the index of positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    key: u64,
+    age: (u32, u64),
+    entry: bool,
+}
+
+/// A position as one number, of which the instrument of an account is the front.
+const fn packed(account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> u64 {
+    (account.0 as u64) << 32 | (instrument.0 as u64) << 16 | strategy.0 as u64
 }
 
 impl Orders {
@@ -178,13 +211,22 @@ impl Orders {
             self.working.last().is_none_or(|last| age(last.spec.client_id) < age(order.spec.client_id)),
             "epoch and ordinal grow"
         );
+        self.index(&order);
         self.working.push(order);
     }
 
     /// Takes an order over that is older than some that are here.
     pub fn adopt(&mut self, order: Working) {
+        self.index(&order);
         let at = self.working.partition_point(|w| age(w.spec.client_id) < age(order.spec.client_id));
         self.working.insert(at, order);
+    }
+
+    fn index(&mut self, order: &Working) {
+        let place = place_of(order);
+        let at = self.by_key.partition_point(|p| *p < place);
+        self.by_key.insert(at, place);
+        self.touched.push(place.age);
     }
 
     /// The order of an id.
@@ -197,13 +239,19 @@ impl Orders {
     #[must_use]
     pub fn get_mut(&mut self, id: ClientOrderId) -> Option<&mut Working> {
         let at = self.find(id)?;
+        self.touched.push(age(id));
         self.working.get_mut(at)
     }
 
     /// Takes an order out, at its end.
     pub fn remove(&mut self, id: ClientOrderId) -> Option<Working> {
         let at = self.find(id)?;
-        Some(self.working.remove(at))
+        let gone = self.working.remove(at);
+        self.touched.push(age(id));
+        if let Ok(at) = self.by_key.binary_search(&place_of(&gone)) {
+            self.by_key.remove(at);
+        }
+        Some(gone)
     }
 
     /// All orders, oldest first.
@@ -213,7 +261,25 @@ impl Orders {
 
     /// All orders, oldest first.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Working> {
+        self.all_touched = true;
         self.working.iter_mut()
+    }
+
+    /// The orders of one position, or of all positions of an account in an instrument, in the index.
+    fn places(&self, from: u64, to: u64) -> &[Place] {
+        let begin = self.by_key.partition_point(|p| p.key < from);
+        let length = self.by_key.get(begin..).map_or(0, |rest| rest.partition_point(|p| p.key <= to));
+        self.by_key.get(begin..begin + length).unwrap_or_default()
+    }
+
+    fn in_instrument(&self, account: AccountId, instrument: InstrumentIdx) -> impl Iterator<Item = &Working> {
+        let first = packed(account, instrument, StrategyIdx(0));
+        self.places(first, first | 0xFFFF).iter().filter_map(|p| self.at_age(p.age))
+    }
+
+    fn at_age(&self, wanted: (u32, u64)) -> Option<&Working> {
+        let at = self.working.binary_search_by_key(&wanted, |w| age(w.spec.client_id)).ok()?;
+        self.working.get(at)
     }
 
     /// All orders of a strategy in an instrument, oldest first.
@@ -223,7 +289,8 @@ impl Orders {
         instrument: InstrumentIdx,
         strategy: StrategyIdx,
     ) -> impl Iterator<Item = &Working> {
-        self.working.iter().filter(move |w| w.key() == (account, instrument, strategy))
+        let key = packed(account, instrument, strategy);
+        self.places(key, key).iter().filter_map(|p| self.at_age(p.age))
     }
 
     /// All orders of a strategy in an instrument, oldest first.
@@ -233,8 +300,19 @@ impl Orders {
         instrument: InstrumentIdx,
         strategy: StrategyIdx,
     ) -> impl Iterator<Item = &mut Working> {
-        (self.working.iter_mut()).filter(move |w| {
-            w.spec.account == account && w.spec.instrument == instrument && w.spec.strategy == strategy
+        let key = packed(account, instrument, strategy);
+        let begin = self.by_key.partition_point(|p| p.key < key);
+        let length = self.by_key.get(begin..).map_or(0, |rest| rest.partition_point(|p| p.key <= key));
+        let places = self.by_key.get(begin..begin + length).unwrap_or_default();
+        self.touched.extend(places.iter().map(|p| p.age));
+        // Of one position they lie in the order of their ages, in the index as in the list: each is behind the one before it.
+        let mut rest = self.working.as_mut_slice();
+        places.iter().filter_map(move |place| {
+            let here = std::mem::take(&mut rest);
+            let at = here.binary_search_by_key(&place.age, |w| age(w.spec.client_id)).ok()?;
+            let (order, behind) = here.get_mut(at..)?.split_first_mut()?;
+            rest = behind;
+            Some(order)
         })
     }
 
@@ -242,18 +320,15 @@ impl Orders {
     #[must_use]
     #[inline]
     pub fn entry_working(&self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> bool {
-        (self.working.iter()).any(|w| {
-            w.is_entry() && w.spec.instrument == instrument && w.spec.strategy == strategy && w.spec.account == account
-        })
+        let key = packed(account, instrument, strategy);
+        self.places(key, key).iter().any(|p| p.entry)
     }
 
     /// Whether the venue set a stop or target of a strategy off that still works.
     #[must_use]
     #[inline]
     pub fn any_set_off(&self, account: AccountId, instrument: InstrumentIdx, strategy: StrategyIdx) -> bool {
-        (self.working.iter()).any(|w| {
-            w.set_off && w.spec.instrument == instrument && w.spec.strategy == strategy && w.spec.account == account
-        })
+        self.of(account, instrument, strategy).any(|w| w.set_off)
     }
 
     /// Whether another strategy has an entry on the other side on its way in an instrument.
@@ -265,20 +340,15 @@ impl Orders {
         strategy: StrategyIdx,
         side: Side,
     ) -> bool {
-        self.working.iter().any(|w| {
-            w.is_entry()
-                && w.spec.instrument == instrument
-                && w.spec.account == account
-                && w.spec.strategy != strategy
-                && w.spec.side != side
-        })
+        (self.in_instrument(account, instrument))
+            .any(|w| w.is_entry() && w.spec.strategy != strategy && w.spec.side != side)
     }
 
     /// Whether a limit order of ours rests on the other side of an instrument, where an order of `side` at `price` (`None` for the market)
     /// would trade with it.
     #[must_use]
     pub fn would_cross(&self, account: AccountId, instrument: InstrumentIdx, side: Side, price: Option<Price>) -> bool {
-        self.working.iter().any(|w| w.crosses(account, instrument, side, price))
+        self.in_instrument(account, instrument).any(|w| w.crosses(account, instrument, side, price))
     }
 
     /// The orders that [`Orders::would_cross`] is about, oldest first.
@@ -289,19 +359,57 @@ impl Orders {
         side: Side,
         price: Option<Price>,
     ) -> impl Iterator<Item = &mut Working> {
+        self.all_touched = true;
         self.working.iter_mut().filter(move |w| w.crosses(account, instrument, side, price))
     }
 
     /// When the next of them must be looked at.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixNanos> {
-        self.working.iter().filter_map(|w| w.due).min()
+        if self.touched.is_empty() && !self.all_touched {
+            self.dues.peek().map(|Reverse((due, _))| *due)
+        } else {
+            self.working.iter().filter_map(|w| w.due).min()
+        }
     }
 
-    /// One that must be looked at by now.
-    #[must_use]
-    pub fn overdue(&self, now: UnixNanos) -> Option<ClientOrderId> {
-        self.working.iter().find(|w| w.due.is_some_and(|due| due <= now)).map(|w| w.spec.client_id)
+    /// Takes into the heap what was changed, and out of its front what is over: an order that ended, or that is due at another time.
+    pub(crate) fn settle_dues(&mut self) {
+        if std::mem::take(&mut self.all_touched) || self.dues.len() > 64 + 4 * self.working.len() {
+            self.touched.clear();
+            self.dues.clear();
+            let due = |w: &Working| w.due.map(|due| Reverse((due, age(w.spec.client_id))));
+            self.dues.extend(self.working.iter().filter_map(due));
+        }
+        let mut touched = std::mem::take(&mut self.touched);
+        for age in touched.drain(..) {
+            if let Some(due) = self.at_age(age).and_then(|w| w.due) {
+                self.dues.push(Reverse((due, age)));
+            }
+        }
+        self.touched = touched;
+        while let Some(Reverse((due, age))) = self.dues.peek().copied() {
+            if self.at_age(age).is_some_and(|w| w.due == Some(due)) {
+                break;
+            }
+            self.dues.pop();
+        }
+    }
+
+    /// Appends those that must be looked at by now, oldest first.
+    pub(crate) fn take_overdue(&mut self, now: UnixNanos, out: &mut Vec<ClientOrderId>) {
+        self.settle_dues();
+        let from = out.len();
+        while let Some(Reverse((due, age))) = self.dues.peek().copied().filter(|Reverse((due, _))| *due <= now) {
+            self.dues.pop();
+            out.extend(self.at_age(age).filter(|w| w.due == Some(due)).map(|w| w.spec.client_id));
+        }
+        if let Some(taken) = out.get_mut(from..) {
+            taken.sort_unstable_by_key(|id| age(*id));
+        }
+        out.dedup();
+        // Whoever looks at them changes when they are due again, or leaves them so: then they come again.
+        self.touched.extend(out.iter().map(|id| age(*id)));
     }
 
     /// How many orders work.
@@ -321,6 +429,11 @@ impl Orders {
         let at = self.working.binary_search_by_key(&age(id), |w| age(w.spec.client_id)).ok()?;
         self.working.get(at).filter(|w| w.spec.client_id == id).map(|_| at)
     }
+}
+
+fn place_of(order: &Working) -> Place {
+    let (account, instrument, strategy) = order.key();
+    Place { key: packed(account, instrument, strategy), age: age(order.spec.client_id), entry: order.is_entry() }
 }
 
 /// What orders are sorted by: the account, which stands before it in an id, is not part of it.
@@ -455,7 +568,11 @@ impl Orders {
             }
             working.push(order);
         }
-        Ok(Self { working })
+        let mut orders = Self { all_touched: true, ..Self::default() };
+        orders.by_key.extend(working.iter().map(place_of));
+        orders.by_key.sort_unstable();
+        orders.working = working;
+        Ok(orders)
     }
 }
 
@@ -497,6 +614,87 @@ impl Digestible for Orders {
             w.purpose.digest(d);
             if let Some(reservation) = &w.reservation {
                 reservation.digest(d);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{OrderType, TimeInForce};
+    use testkit::generate::Seeded;
+
+    fn order(r: &mut Seeded, ordinal: u64) -> Working {
+        let spec = OrderSpec {
+            client_id: ClientOrderId::new(AccountId(0), 1, ordinal),
+            kind: OrderType::Market,
+            quantity: OrderQuantity::Base(Quantity::from_units(1)),
+            time_in_force: TimeInForce::Gtc,
+            account: AccountId(0),
+            instrument: InstrumentIdx(r.within(0, 2) as u16),
+            strategy: StrategyIdx(r.within(0, 2) as u16),
+            side: Side::Buy,
+            post_only: false,
+            reduce_only: false,
+        };
+        let purpose = if r.chance(30) { Purpose::Entry { stop: None, target: None } } else { Purpose::Stop };
+        let due = r.chance(60).then(|| UnixNanos(r.within(1, 60).unsigned_abs()));
+        Working::submitted(spec, purpose, None).leaving(UnixNanos(0), due)
+    }
+
+    #[test]
+    fn the_index_and_the_heap_say_what_the_list_says() {
+        for seed in 0..300 {
+            let mut r = Seeded::new(seed);
+            let (mut orders, mut ordinal) = (Orders::default(), 100);
+            for _ in 0..150 {
+                let any = orders.working.get(r.within(0, 20) as usize).map(|w| w.spec.client_id);
+                match r.within(0, 6) {
+                    0 | 1 => {
+                        ordinal += 1;
+                        let new = order(&mut r, ordinal);
+                        orders.add(new);
+                    }
+                    2 => {
+                        let ordinal = 1 + r.bits() % 90;
+                        let old = order(&mut r, ordinal);
+                        if orders.get(old.spec.client_id).is_none() {
+                            orders.adopt(old);
+                        }
+                    }
+                    3 => drop(any.and_then(|id| orders.remove(id))),
+                    4 => {
+                        if let Some(order) = any.and_then(|id| orders.get_mut(id)) {
+                            order.due = r.chance(50).then(|| UnixNanos(r.within(1, 60).unsigned_abs()));
+                        }
+                    }
+                    5 => {
+                        let now = UnixNanos(r.within(1, 60).unsigned_abs());
+                        let (mut taken, is_due) = (Vec::new(), |w: &&Working| w.due.is_some_and(|due| due <= now));
+                        let plain: Vec<_> = orders.working.iter().filter(is_due).map(|w| w.spec.client_id).collect();
+                        orders.take_overdue(now, &mut taken);
+                        assert_eq!(taken, plain, "seed {seed}");
+                    }
+                    _ => orders.settle_dues(),
+                }
+                assert_eq!(orders.next_due(), orders.working.iter().filter_map(|w| w.due).min(), "seed {seed}");
+                let key = (AccountId(0), InstrumentIdx(r.within(0, 2) as u16), StrategyIdx(r.within(0, 2) as u16));
+                let plain: Vec<_> = orders
+                    .working
+                    .iter()
+                    .filter(|w| w.key() == key)
+                    .map(|w| (w.spec.client_id, w.is_entry()))
+                    .collect();
+                let ids = |w: &Working| w.spec.client_id;
+                assert_eq!(
+                    orders.of(key.0, key.1, key.2).map(ids).collect::<Vec<_>>(),
+                    plain.iter().map(|p| p.0).collect::<Vec<_>>()
+                );
+                assert_eq!(orders.entry_working(key.0, key.1, key.2), plain.iter().any(|p| p.1), "seed {seed}");
+                let of_mut: Vec<_> = orders.of_mut(key.0, key.1, key.2).map(|w| w.spec.client_id).collect();
+                assert_eq!(of_mut, plain.iter().map(|p| p.0).collect::<Vec<_>>(), "seed {seed}");
+                assert_eq!(orders.by_key.len(), orders.working.len());
             }
         }
     }

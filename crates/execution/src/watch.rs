@@ -52,9 +52,15 @@ impl Desk {
             self.armed = None;
         }
         // Each of these takes what is due out of its list or moves it behind now, so all end.
-        while let Some(id) = self.orders.overdue(now) {
-            self.on_overdue(id, world);
+        let mut overdue = std::mem::take(&mut self.overdue);
+        self.orders.take_overdue(now, &mut overdue);
+        for id in overdue.drain(..) {
+            // One of them may have dealt with others.
+            if self.orders.get(id).is_some_and(|w| w.due.is_some_and(|due| due <= now)) {
+                self.on_overdue(id, world);
+            }
         }
+        self.overdue = overdue;
         while let Some((key, overdue)) = self.plans.take_due(now) {
             self.on_plan_due(key, overdue, world);
         }
@@ -302,6 +308,7 @@ impl Desk {
 
     /// Asks for a timer at the next instant that the desk waits for, unless one comes earlier.
     pub(crate) fn arm<O: Observer>(&mut self, world: &mut World<'_, '_, O>) {
+        self.orders.settle_dues();
         let Some(due) = self.next_due() else { return };
         if self.armed.is_none_or(|armed| due < armed) {
             self.armed = Some(due);
