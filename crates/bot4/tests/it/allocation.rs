@@ -256,7 +256,7 @@ fn steps_with_risk_on_allocate_nothing() {
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
         stops: engine::StopPolicy::AT_ONCE,
-        asking: None,
+        asking: Some(engine::AskPolicy::for_round_trip(Nanos(0))),
         reconcile: None,
         // It watches, and lets losses pass: there have to be orders.
         guard: Some(risk::GuardConfig {
