@@ -6,7 +6,9 @@ use crate::safety::alert;
 use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
-    AccountId, AccountReport, AlertKind, AssetIdx, Cause, Digest, Digestible, Event, EventBody, Execution, Fill, InstrumentIdx, InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output, RejectReason, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos, WorkStyle,
+    AccountId, AccountReport, AlertKind, AssetIdx, Cause, Digest, Digestible, Event, EventBody, Execution, Fill,
+    InstrumentIdx, InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output, RejectReason, ReportBody,
+    Signal, StrategyIdx, TimerFired, UnixNanos, WorkStyle,
 };
 use execution::{Alarm, Desk, Key, Reconciler};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};

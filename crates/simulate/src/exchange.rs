@@ -157,7 +157,10 @@ impl Exchange {
             if rules.kind != domain::InstrumentKind::Spot {
                 let (theirs, sum) = (self.venue.position(ACCOUNT, rules.idx), self.books.net(rules.idx));
                 if theirs != sum {
-                    return Err(format!("venue: position in {} is {theirs}, its reports add up to {sum}", rules.symbol));
+                    return Err(format!(
+                        "venue: position in {} is {theirs}, its reports add up to {sum}",
+                        rules.symbol
+                    ));
                 }
             }
         }

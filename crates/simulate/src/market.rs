@@ -54,7 +54,8 @@ impl Market {
         let shown = |r: &mut Seeded| {
             let value = if self.thin && r.chance(50) { r.within(5, 2_000) } else { r.within(500, 100_000) };
             // In quote, as a quantity at that price; whole lots.
-            let units = i128::from(value) * i128::from(10_i64.pow(u32::from(self.rules.price_decimals)))
+            let units = i128::from(value)
+                * i128::from(10_i64.pow(u32::from(self.rules.price_decimals)))
                 * i128::from(10_i64.pow(u32::from(self.rules.quantity_decimals)))
                 / i128::from(self.middle);
             i64::try_from(units).unwrap_or(i64::MAX).max(1)

@@ -71,7 +71,8 @@ impl Network {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut random = Seeded::new(seed);
-        let base = if random.chance(15) { random.within(SECOND / 2, SECOND) } else { random.within(5_000_000, 150_000_000) };
+        let base =
+            if random.chance(15) { random.within(SECOND / 2, SECOND) } else { random.within(5_000_000, 150_000_000) };
         let jitter = random.within(0, base * 2);
         Self {
             up: Way::new(),
@@ -127,7 +128,13 @@ impl Network {
         let due = self.arrival(now);
         let place = matches!(request, Request::Place { .. });
         let any = [Kind::LostRequest, Kind::EdgeFailsBefore];
-        let of_place = [Kind::LostRequest, Kind::EdgeFailsBefore, Kind::EdgeFailsAfter, Kind::EdgeRefuses, Kind::AcceptThenTimeout];
+        let of_place = [
+            Kind::LostRequest,
+            Kind::EdgeFailsBefore,
+            Kind::EdgeFailsAfter,
+            Kind::EdgeRefuses,
+            Kind::AcceptThenTimeout,
+        ];
         let fault = self.strike(if place { &of_place } else { &any });
         if let Some((kind, _)) = fault {
             counts.fault(kind);

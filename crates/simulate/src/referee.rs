@@ -9,8 +9,8 @@ use crate::session::Happened;
 use crate::trader::ACCOUNT;
 use domain::{
     AlertKind, AssetIdx, ClientOrderId, Event, EventBody, Fill, InstrumentIdx, InstrumentKind, InstrumentTable, Mode,
-    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, RejectReason, ReportBody, Side, StrategyIdx,
-    UnixNanos, VenueOrder,
+    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, RejectReason, ReportBody, Side,
+    StrategyIdx, UnixNanos, VenueOrder,
 };
 use engine::Engine;
 use risk::{CommandRecord, Decision, DenyReason, Limits};
@@ -246,7 +246,8 @@ impl Referee {
                 if self.orders.contains_key(&spec.client_id) {
                     return broken("one number, one order", format!("{} is said twice", spec.client_id));
                 }
-                let pending = if *class == OrderClass::Entry { self.entry(spec, live)? } else { self.reduction(spec, live)? };
+                let pending =
+                    if *class == OrderClass::Entry { self.entry(spec, live)? } else { self.reduction(spec, live)? };
                 self.orders.insert(
                     spec.client_id,
                     Seen {
@@ -468,7 +469,10 @@ impl Referee {
                     "a stop in the step of each fill",
                     format!(
                         "{held} held of instrument {} by strategy {}, stops for {}, closes for {}",
-                        key.0.0, key.1.0, Quantity::from_raw(stops), Quantity::from_raw(closes)
+                        key.0.0,
+                        key.1.0,
+                        Quantity::from_raw(stops),
+                        Quantity::from_raw(closes)
                     ),
                 );
             }
@@ -510,7 +514,8 @@ impl Referee {
             let (ours, theirs) = (self.books.free_of_order(asset), ledger.balance(ACCOUNT, asset).raw() - costs);
             if ours.raw() != theirs {
                 let (code, theirs) = (&self.table.assets()[at].code, Money::from_raw(theirs));
-                let what = format!("{code} with positions at cost taken out: {theirs} in the ledger, {ours} by executions");
+                let what =
+                    format!("{code} with positions at cost taken out: {theirs} in the ledger, {ours} by executions");
                 return broken("balance = sum of postings", what);
             }
         }
@@ -518,7 +523,10 @@ impl Referee {
             for (_, _, s, view) in ledger.positions().filter(|p| p.1 == rules.idx) {
                 let ours = self.books.position(rules.idx, s);
                 if ours != view.quantity {
-                    let what = format!("{} of strategy {}: {} in the ledger, {ours} by executions", rules.symbol, s.0, view.quantity);
+                    let what = format!(
+                        "{} of strategy {}: {} in the ledger, {ours} by executions",
+                        rules.symbol, s.0, view.quantity
+                    );
                     return broken("position = sum of unique fills", what);
                 }
             }

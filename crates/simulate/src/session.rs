@@ -10,8 +10,8 @@ use bot4::runner::sender::Sender;
 use bot4::runner::tape::{Tape, Then, is_command};
 use domain::codec::{Reader as Bytes, Stored};
 use domain::{
-    ClientOrderId, Control, Event, EventBody, InferRequest, InputId, ModelOutput, Nanos, NotSent, OrderClass, TimerFired,
-    UnixNanos,
+    ClientOrderId, Control, Event, EventBody, InferRequest, InputId, ModelOutput, Nanos, NotSent, OrderClass,
+    TimerFired, UnixNanos,
 };
 use engine::Engine;
 use infra::gate_word::{About, GateWord};
@@ -132,7 +132,11 @@ impl Session {
     ///
     /// # Errors
     /// When the journal or the snapshot cannot be used, or the engine decides otherwise than it did.
-    pub fn restart(fresh: impl Fn() -> Result<Engine, String>, disk: &SimDisk, now: UnixNanos) -> Result<Started, String> {
+    pub fn restart(
+        fresh: impl Fn() -> Result<Engine, String>,
+        disk: &SimDisk,
+        now: UnixNanos,
+    ) -> Result<Started, String> {
         snapshot::prepare(&*disk.handle(), &snapshot_dir()).map_err(|e| e.to_string())?;
         let (writer, recovered) =
             Writer::resume_on(disk.handle(), &journal_dir(), options()).map_err(|e| format!("journal: {e}"))?;
@@ -204,7 +208,9 @@ impl Session {
             let whole = records.peek().is_some();
             if !said.starts_with(&recorded) || (whole && said != recorded) {
                 let says: Vec<_> = self.out.iter().map(Command::record).collect();
-                return Err(format!("event {seq}: played again the engine says {says:?}, the record has {count} commands"));
+                return Err(format!(
+                    "event {seq}: played again the engine says {says:?}, the record has {count} commands"
+                ));
             }
             for command in self.out.drain(..).enumerate().filter_map(|(n, c)| {
                 if n < count {

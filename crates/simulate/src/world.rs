@@ -16,8 +16,7 @@ use crate::session::{Happened, Session, journal_dir};
 use crate::stats::Counts;
 use crate::trader::{ACCOUNT, Trader};
 use domain::{
-    AssetIdx, Cause, Control, EventBody, InstrumentIdx, InstrumentTable, Money, Nanos, OrderClass, Rate,
-    UnixNanos,
+    AssetIdx, Cause, Control, EventBody, InstrumentIdx, InstrumentTable, Money, Nanos, OrderClass, Rate, UnixNanos,
 };
 use engine::{Engine, EngineConfig, StopPolicy, defined};
 use execution::ReconcilePolicy;
@@ -90,7 +89,9 @@ pub fn play_with(seed: u64, faults: Vec<Fault>) -> Outcome {
             }
             outcome(broken, counts, world.trail.into_iter().collect(), alarms)
         }
-        Err(what) => outcome(Some(Broken { invariant: "the world begins", what }), Counts::default(), Vec::new(), Vec::new()),
+        Err(what) => {
+            outcome(Some(Broken { invariant: "the world begins", what }), Counts::default(), Vec::new(), Vec::new())
+        }
     }
 }
 
@@ -288,12 +289,29 @@ impl<'a> World<'a> {
         let fault = self.faults.get(self.next_fault).map_or(UnixNanos::MAX, |f| at(f.at));
         let heal = if self.healed { UnixNanos::MAX } else { at(TRADES) };
         let market = self.markets.iter().map(|m| m.next).min().unwrap_or(UnixNanos::MAX);
-        let up = if self.network.up_due() == UnixNanos::MAX { UnixNanos::MAX } else { self.network.up_due().max(self.venue_back) };
+        let up = if self.network.up_due() == UnixNanos::MAX {
+            UnixNanos::MAX
+        } else {
+            self.network.up_due().max(self.venue_back)
+        };
         let venue = self.exchange.next_due().unwrap_or(UnixNanos::MAX);
         let down = self.network.down_due();
         let gap = self.gap_since.map_or(UnixNanos::MAX, |g| g.0);
         let timer = self.session.as_ref().map_or(UnixNanos::MAX, Session::due);
-        let due = [fault, heal, self.back_at, self.full_until, gap, up, venue, down, timer, market, self.next_sync, self.next_snapshot];
+        let due = [
+            fault,
+            heal,
+            self.back_at,
+            self.full_until,
+            gap,
+            up,
+            venue,
+            down,
+            timer,
+            market,
+            self.next_sync,
+            self.next_snapshot,
+        ];
         let next = due.into_iter().min().unwrap_or(UnixNanos::MAX).min(self.ends);
         self.now = self.now.max(next);
         let now = self.now;
@@ -411,7 +429,9 @@ impl<'a> World<'a> {
         for message in said.drain(..) {
             self.note(|| match &message {
                 Said::Report(report) => format!("venue -> {:?}", report.body),
-                Said::State(state) => format!("venue -> state with {} orders, {} executions", state.orders.len(), state.executions.len()),
+                Said::State(state) => {
+                    format!("venue -> state with {} orders, {} executions", state.orders.len(), state.executions.len())
+                }
             });
             if self.now >= self.venue_back {
                 self.network.say(self.now, message, &mut self.counts);
@@ -443,7 +463,9 @@ impl<'a> World<'a> {
                     if !matches!(event.body, EventBody::Quote(_) | EventBody::Timer(_)) {
                         let seq = event.id.sequence();
                         let body = format!("{:?}", event.body);
-                        self.note(|| format!("engine <- {seq} {:.3} {}", ts.since(testkit::T0).0 as f64 / 1e9, short(&body)));
+                        self.note(|| {
+                            format!("engine <- {seq} {:.3} {}", ts.since(testkit::T0).0 as f64 / 1e9, short(&body))
+                        });
                     }
                 }
                 Happened::Said(_, record) if !matches!(record, CommandRecord::Timer { .. }) => {
@@ -481,7 +503,11 @@ impl<'a> World<'a> {
         let Some(session) = &self.session else { return Ok(()) };
         // A journal that cannot be written blocks no reduction.
         if session.withholds() {
-            return if order.reduce_only { Ok(()) } else { broken("every order in the journal", format!("an entry left without: {order:?}")) };
+            return if order.reduce_only {
+                Ok(())
+            } else {
+                broken("every order in the journal", format!("an entry left without: {order:?}"))
+            };
         }
         let mut bytes = Vec::new();
         order.put(&mut bytes);
@@ -595,7 +621,8 @@ impl<'a> World<'a> {
                     }
                 } else {
                     // Stamps lie back for a while, ours goes on evenly.
-                    self.skew = (now.saturating_add(seconds(10 + (draw >> 8) % 300)), -(1 + ((draw >> 24) % 3_600) as i64));
+                    self.skew =
+                        (now.saturating_add(seconds(10 + (draw >> 8) % 300)), -(1 + ((draw >> 24) % 3_600) as i64));
                 }
             }
             Kind::DiskFull if running => {
@@ -676,7 +703,10 @@ impl<'a> World<'a> {
             let idx = AssetIdx(at as u16);
             let (ours, theirs) = (self.referee.books.free_of_order(idx), self.exchange.books.free_of_order(idx));
             if ours != theirs {
-                return broken(AGREE, format!("{} {} here (positions at cost taken out), {} at the venue", ours, asset.code, theirs));
+                return broken(
+                    AGREE,
+                    format!("{} {} here (positions at cost taken out), {} at the venue", ours, asset.code, theirs),
+                );
             }
             let (ours, theirs) = (engine.portfolio().balance(ACCOUNT, idx), self.exchange.books.balance(idx));
             if ours != theirs {
@@ -685,17 +715,26 @@ impl<'a> World<'a> {
         }
         for rules in self.table.instruments() {
             let ours = engine.portfolio().net_quantity(ACCOUNT, rules.idx);
-            let theirs: i128 =
-                self.exchange.books.positions().filter(|p| p.0 == rules.idx).map(|p| p.2.raw()).sum();
+            let theirs: i128 = self.exchange.books.positions().filter(|p| p.0 == rules.idx).map(|p| p.2.raw()).sum();
             if ours.raw() != theirs {
-                return broken(AGREE, format!("{} of {} here, {} at the venue", ours, rules.symbol, domain::Quantity::from_raw(theirs)));
+                return broken(
+                    AGREE,
+                    format!("{} of {} here, {} at the venue", ours, rules.symbol, domain::Quantity::from_raw(theirs)),
+                );
             }
         }
         let theirs: Vec<_> = self.exchange.working.keys().filter(|id| !is_foreign(**id)).copied().collect();
         for working in engine.orders().iter() {
             let id = working.spec.client_id;
             if !theirs.contains(&id) && !self.network_has(id) {
-                return broken(AGREE, format!("order {id} ({:?}, {:?}) works here and not at the venue", working.purpose, working.state.status()));
+                return broken(
+                    AGREE,
+                    format!(
+                        "order {id} ({:?}, {:?}) works here and not at the venue",
+                        working.purpose,
+                        working.state.status()
+                    ),
+                );
             }
         }
         for id in theirs {
@@ -709,9 +748,17 @@ impl<'a> World<'a> {
                 && rules.quantity(resting.filled) != ours.state.filled()
                 && !self.network_has(id)
             {
-                return broken(AGREE, format!("order {id} is filled by {} here, {} at the venue", ours.state.filled(), rules.quantity(resting.filled)));
+                return broken(
+                    AGREE,
+                    format!(
+                        "order {id} is filled by {} here, {} at the venue",
+                        ours.state.filled(),
+                        rules.quantity(resting.filled)
+                    ),
+                );
             }
-            let class = if resting.is_some_and(|r| r.spec.reduce_only) { OrderClass::Reducing } else { OrderClass::Entry };
+            let class =
+                if resting.is_some_and(|r| r.spec.reduce_only) { OrderClass::Reducing } else { OrderClass::Entry };
             if engine.mode().mode() == domain::Mode::Emergency && class == OrderClass::Entry && !self.network_has(id) {
                 return broken("after a kill no entry open", format!("order {id} works at the venue"));
             }

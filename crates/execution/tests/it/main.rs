@@ -9,6 +9,7 @@
 
 mod asking;
 mod emergency;
+mod exact;
 mod fee_schedules;
 mod fees;
 mod floor;

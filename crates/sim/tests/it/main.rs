@@ -11,5 +11,6 @@ mod properties;
 mod rules;
 mod scenario;
 mod snapshot;
+mod state;
 mod ticks;
 mod venue;
