@@ -18,7 +18,8 @@ fn made(latency: Latency) -> (Venue, Instrument) {
     let mut table = InstrumentTable::default();
     let perpetual = testkit::add_perpetual(&mut table, "ETHUSDT", 2, 3);
     let fees = Some((Rate::ZERO, Rate::ZERO));
-    let mut venue = Venue::new(VenueConfig { fees, latency, ..VenueConfig::frictionless() });
+    let mut venue =
+        Venue::new(VenueConfig { fees, latency, participation: Some(Rate::ONE), ..VenueConfig::frictionless() });
     venue.define_table(&table).unwrap();
     venue.advance(T0);
     venue.deposit(A, perpetual.quote, Money::from_units(1_000));
