@@ -34,16 +34,14 @@ impl Engine {
         out: &mut Vec<Command>,
         observer: &mut O,
     ) {
-        match &mut self.reconciler {
-            Some(reconciler) => {
-                if reconciler.interrupted(account, since, ts) {
-                    self.wait_for_venue(ts, out, observer);
-                    self.reconcile_due(ts, out, observer);
-                }
+        if self.reconciler.is_none() {
+            if self.config.asking.is_some() {
+                // Nobody compares anything here, but executions that were missed can be had all the same.
+                out.push(Command::Reconcile { account, since });
             }
-            // Nobody compares anything here, but executions that were missed can be had all the same.
-            None if self.config.asking.is_some() => out.push(Command::Reconcile { account, since }),
-            None => {}
+        } else if self.reconciler.as_mut().is_some_and(|reconciler| reconciler.interrupted(account, since, ts)) {
+            self.wait_for_venue(ts, out, observer);
+            self.reconcile_due(ts, out, observer);
         }
     }
 

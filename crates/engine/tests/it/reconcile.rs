@@ -1,4 +1,6 @@
 //! Held against what the venue says: whatever is lost, doubled or late, both sides agree when that ends, and no fill is invented.
+//!
+//! `BOT4_RECONCILE_SEEDS` sets how many stories with such a network are played.
 
 use crate::hall::{ACCOUNT, BTC, Hall, Script, control, report, says, words};
 use crate::world::{Given, Noise, Recipe, World, venue};
@@ -104,6 +106,7 @@ struct Sum {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the long form of this test says how many seeds")]
 fn both_sides_agree_when_the_faults_cease() {
     let mut sum = Sum::default();
     let seeds = std::env::var("BOT4_RECONCILE_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
@@ -150,14 +153,13 @@ fn both_sides_agree_when_the_faults_cease() {
         while !said.rest().is_empty() {
             let record = <risk::CommandRecord as domain::codec::Stored>::take(&mut said).unwrap();
             let risk::CommandRecord::Decision(decision) = record else { continue };
-            match decision {
-                risk::Decision::Difference(d) => match d.kind {
+            if let risk::Decision::Difference(d) = decision {
+                match d.kind {
                     DifferenceKind::MissedFill => sum.recovered += 1,
                     DifferenceKind::MissedEnd => sum.ends += 1,
                     kind if kind.is_unexplained() => sum.unexplained += 1,
                     _ => {}
-                },
-                _ => {}
+                }
             }
         }
     }

@@ -32,7 +32,7 @@ fn story(seed: u64, bars: u64) -> (Recipe, Vec<Given>) {
     if !profile.is_standard() && r.chance(70) {
         recipe.leverage_bps = 160_000;
     }
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         recipe.config.asking = Some(engine::AskPolicy::for_round_trip(Nanos::from_secs(2)));
         recipe.config.reconcile = Some(engine::ReconcilePolicy::every(Nanos::from_secs(120)));
     }
