@@ -285,7 +285,7 @@ impl Seen<'_> {
         let conditional = matches!(line.purpose, Purpose::Stop | Purpose::Target);
         let arrival = if conditional { decision } else { sent.map(|m| m.price) };
         let fills: Vec<Traded> = trace.fills.iter().enumerate().map(|(n, seen)| self.traded(n, &seen.fill)).collect();
-        let filled = self.instrument.quantity(line.filled);
+        let filled = self.instrument.quantity(trace.filled().0);
         let wanted = self.wanted(filled, decision.or(arrival), &fills);
         let missed = wanted.and_then(|wanted| wanted.checked_sub(filled)).unwrap_or(Quantity::ZERO);
         // Where nothing was left to reduce nothing was missed.
@@ -441,10 +441,10 @@ impl Seen<'_> {
     fn average(&self) -> Option<Price> {
         let decimals = usize::from(domain::decimal::MONEY_DECIMALS - self.instrument.price_decimals);
         let scale = i128::from(*domain::decimal::POW10.get(decimals)?);
-        let numerator = self.line.weighted.checked_mul(scale)?;
-        (self.line.filled > 0).then(|| {
-            Price::from_raw(domain::decimal::div_round(numerator, i128::from(self.line.filled), Rounding::HalfEven))
-        })
+        let (filled, weighted) = self.trace.filled();
+        let numerator = weighted.checked_mul(scale)?;
+        (filled > 0)
+            .then(|| Price::from_raw(domain::decimal::div_round(numerator, i128::from(filled), Rounding::HalfEven)))
     }
 
     fn markouts(&self) -> [Option<f64>; 3] {

@@ -90,14 +90,62 @@ pub fn read(journal: &Path, index: &Index) -> Result<Traced, JournalError> {
 }
 
 impl Trace {
+    /// What was filled, a mantissa, and the sum of price x quantity in mantissas; each execution once.
+    #[must_use]
+    pub fn filled(&self) -> (i64, i128) {
+        self.fills.iter().fold((0, 0), |(filled, weighted), f| {
+            (filled.saturating_add(f.fill.quantity), weighted + i128::from(f.fill.price) * i128::from(f.fill.quantity))
+        })
+    }
+
     fn hear(&mut self, ts: UnixNanos, at: UnixNanos, body: &ReportBody) {
         match body {
             ReportBody::Accepted { .. } => self.accepted = self.accepted.or(Some((ts, at))),
             ReportBody::Triggered { .. } => self.triggered = self.triggered.or(Some(ts)),
-            ReportBody::Filled { fill, .. } => self.fills.push(FillSeen { ts, at, fill: *fill }),
+            // The venue's number of an execution is its own: one that is told again is no second fill.
+            ReportBody::Filled { fill, .. } if self.fills.iter().all(|f| f.fill.trade_id != fill.trade_id) => {
+                self.fills.push(FillSeen { ts, at, fill: *fill });
+            }
             ReportBody::Canceled { reason: Some(RejectReason::ReduceOnly), .. }
             | ReportBody::Rejected { reason: RejectReason::ReduceOnly, .. } => self.nothing_left = true,
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{
+        AccountId, AssetIdx, ClientOrderId, InstrumentIdx, Liquidity, Money, Side, StrategyIdx, VenueOrderId,
+    };
+
+    #[test]
+    fn an_execution_that_is_told_again_counts_once() {
+        let fill = |trade_id, quantity| Fill {
+            client_id: ClientOrderId::new(AccountId(0), 1, 1),
+            fee_amount: Money::ZERO,
+            venue_id: VenueOrderId(1),
+            trade_id,
+            price: 100,
+            quantity,
+            instrument: InstrumentIdx(0),
+            account: AccountId(0),
+            strategy: StrategyIdx(0),
+            fee_asset: AssetIdx(0),
+            side: Side::Buy,
+            liquidity: Liquidity::Taker,
+        };
+        let mut trace = Trace::default();
+        for (ts, fill) in [(1, fill(7, 2)), (2, fill(8, 3)), (3, fill(7, 2))] {
+            trace.hear(UnixNanos(ts), UnixNanos(ts), &ReportBody::Filled { fill, complete: false });
+        }
+        assert_eq!((trace.fills.len(), trace.filled()), (2, (5, 500)));
+        let ended = ReportBody::Canceled {
+            client_id: ClientOrderId::new(AccountId(0), 1, 1),
+            reason: Some(RejectReason::ReduceOnly),
+        };
+        trace.hear(UnixNanos(4), UnixNanos(4), &ended);
+        assert!(trace.nothing_left);
     }
 }
