@@ -344,7 +344,7 @@ fn databases_that_cannot_be_used_say_what_is_wrong() {
     // What is asked wrongly, and what would write.
     good(&home, "sqlite", "query sync runs/run");
     let sql = |text: &str| ran(bot4_in(&home, "sqlite").args(["query", "sql", text]));
-    sql("SELECT nothing FROM fills").refused(2, "no such column: nothing");
+    sql("SELECT neither FROM fills").refused(2, "no such column: neither");
     for write in ["DELETE FROM fills", "PRAGMA user_version = 3", "ATTACH 'x' AS y; DROP TABLE fills"] {
         assert_ne!(sql(write).code, 0, "{write}");
     }
@@ -420,8 +420,8 @@ fn postgres_says_what_sqlite_says_and_a_password_is_asked_for() {
     ] {
         assert_ne!(ran(bot4_in(&home, &url).args(["query", "sql", write])).code, 0, "{write}");
     }
-    ran(bot4_in(&home, &url).args(["query", "sql", "SELECT nothing FROM fills"]))
-        .refused(2, "column \"nothing\" does not exist");
+    ran(bot4_in(&home, &url).args(["query", "sql", "SELECT neither FROM fills"]))
+        .refused(2, "column \"neither\" does not exist");
 
     // Over the network, with a password.
     server.sql("postgres", "CREATE ROLE reader LOGIN PASSWORD 'geheim'");

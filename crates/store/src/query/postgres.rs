@@ -15,6 +15,11 @@ const WHOLE_TYPES: [u32; 3] = [21, 23, 20];
 /// The same with float4, float8, numeric.
 const NUMERIC_TYPES: [u32; 6] = [21, 23, 20, 700, 701, 1700];
 
+/// Answers a row where there is a schema. Read from the catalogue itself: `to_regclass` may still say no, from its cache, to a process that
+/// has just waited for another one to make it.
+const FIND_SCHEMA: &str = "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                           WHERE c.relname = 'bot4_schema' AND n.nspname = ANY (current_schemas(false))";
+
 /// A connection to a database.
 pub(super) struct Postgres {
     wire: Wire,
@@ -56,7 +61,7 @@ impl Postgres {
 
     /// The version of the schema that is there, and with which kind of partitions it was made.
     fn version(&mut self) -> Result<Option<i64>, QueryError> {
-        if first(&self.ask("SELECT to_regclass('bot4_schema')", &[])?).is_none() {
+        if first(&self.ask(FIND_SCHEMA, &[])?).is_none() {
             return Ok(None);
         }
         let rows = self.ask("SELECT version, form FROM bot4_schema", &[])?;
