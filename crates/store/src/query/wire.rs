@@ -245,6 +245,7 @@ impl Wire {
 }
 
 fn socket(url: &Url, patience: Duration) -> Result<Box<dyn Socket>, WireError> {
+    #[cfg(unix)]
     if url.host.starts_with('/') {
         return unix_socket(url, patience);
     }
@@ -270,11 +271,6 @@ fn unix_socket(url: &Url, patience: Duration) -> Result<Box<dyn Socket>, WireErr
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     Ok(Box::new(stream))
-}
-
-#[cfg(not(unix))]
-fn unix_socket(_: &Url, _: Duration) -> Result<Box<dyn Socket>, WireError> {
-    Err(WireError::Lost("this system has no sockets in folders".into()))
 }
 
 /// What the server says.
