@@ -235,8 +235,11 @@ fn subcommands(path: &[String]) -> Vec<String> {
 /// Every command and what it may say to a run. A new one has to be put somewhere here, and there is no place for orders.
 const COMMANDS: [(&str, &[&str]); 6] = [
     ("plays strategies, which alone make signals", &["paper", "backtest", "replay", "live"]),
-    ("reads what was recorded", &["report", "audit", "explain", "self-assess", "risk"]),
-    ("computes and shows", &["calc", "strategies", "data", "config", "completions", "man", "init"]),
+    (
+        "reads what was recorded",
+        &["report", "audit", "explain", "self-assess", "risk", "costs", "fees", "gap", "query", "backup"],
+    ),
+    ("computes and shows", &["calc", "strategies", "data", "config", "completions", "man", "init", "route"]),
     ("makes a run stricter, or re-arms it", &["override"]),
     ("stops a run", &["kill"]),
     ("looks at what must hold before a run", &["gate"]),
