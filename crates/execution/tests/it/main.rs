@@ -19,4 +19,5 @@ mod routing;
 mod routing_convex;
 mod scenarios;
 mod stops;
+mod transitions;
 mod work;
