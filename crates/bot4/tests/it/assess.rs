@@ -9,7 +9,7 @@ use std::process::Command;
 fn with(home: &Path, holders: &str, args: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
     command.args(args.split_whitespace()).env("BOT4_HOME", home).env("BOT4_SAFETY__HOLDERS", holders);
-    command.env("BOT4_REGISTRY", home.join("registry"));
+    command.env("BOT4_REGISTRY", home.join("registry")).env("BOT4_QUERY__DATABASE", "off");
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -15,7 +15,11 @@ const LONGER: &str = "--from 2021-05-10 --to 2021-05-31 --strategy sma-cross:bar
 /// The program with the user's key in this folder.
 fn bot4(home: &Path, args: &str, variables: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
-    command.args(args.split_whitespace()).env("BOT4_HOME", home).envs(variables.iter().copied());
+    command
+        .args(args.split_whitespace())
+        .env("BOT4_HOME", home)
+        .env("BOT4_QUERY__DATABASE", "off")
+        .envs(variables.iter().copied());
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -27,7 +27,7 @@ const QUANTITY_DECIMALS: [u8; 2] = [6, 5];
 fn run(args: &str, variables: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bot4"));
     command.args(args.split_whitespace()).envs(variables.iter().copied()).stdin(Stdio::null());
-    command.env("BOT4_JOURNAL__SNAPSHOT_EVERY_EVENTS", "20000");
+    command.env("BOT4_JOURNAL__SNAPSHOT_EVERY_EVENTS", "20000").env("BOT4_QUERY__DATABASE", "off");
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
