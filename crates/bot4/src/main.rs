@@ -106,8 +106,8 @@ Examples:
     /// Copies a run, also while it runs, so that the copy can be gone on from.
     #[command(after_help = "\
 Examples:
-  bot4 backup runs/may /mnt/backup/may
-  bot4 backup runs/may /mnt/backup/may --verify --json")]
+  bot4 backup runs/may ../backup/may
+  bot4 backup runs/may ../backup/may --verify --json")]
     Backup(command::backup::BackupArgs),
     /// Looks at the audit log of a run, verifies it, and takes an anchor of it.
     #[command(after_help = "\
