@@ -240,11 +240,15 @@ pub enum AlertKind {
     NegativeBalance = 26,
     /// The venue changed the terms of an order of ours.
     Replaced = 27,
+    /// More of a group was filled than was to be: the excess is closed.
+    GroupExcess = 28,
+    /// A leg of a combination was refused, ended, or is not filled in time: what was filled is completed or closed.
+    GroupBroken = 29,
 }
 
 impl AlertKind {
     /// All kinds, by number; only ever appended to.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Drawdown,
         Self::DailyLoss,
         Self::MarginRatio,
@@ -273,6 +277,8 @@ impl AlertKind {
         Self::StateOverdue,
         Self::NegativeBalance,
         Self::Replaced,
+        Self::GroupExcess,
+        Self::GroupBroken,
     ];
 
     /// Its key in records.
@@ -307,6 +313,8 @@ impl AlertKind {
             Self::StateOverdue => "state_overdue",
             Self::NegativeBalance => "negative_balance",
             Self::Replaced => "replaced",
+            Self::GroupExcess => "group_excess",
+            Self::GroupBroken => "group_broken",
         }
     }
 }

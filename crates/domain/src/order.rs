@@ -238,6 +238,20 @@ pub enum TimeInForce {
     Gtd(UnixNanos),
 }
 
+impl Digestible for TimeInForce {
+    fn digest(&self, d: &mut Digest) {
+        match self {
+            Self::Gtc => d.word(1),
+            Self::Ioc => d.word(2),
+            Self::Fok => d.word(3),
+            Self::Gtd(until) => {
+                d.word(4);
+                d.word(until.0);
+            }
+        }
+    }
+}
+
 /// How much an order asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -339,15 +353,7 @@ impl Digestible for OrderSpec {
                 d.wide(amount.raw());
             }
         }
-        match self.time_in_force {
-            TimeInForce::Gtc => d.word(1),
-            TimeInForce::Ioc => d.word(2),
-            TimeInForce::Fok => d.word(3),
-            TimeInForce::Gtd(until) => {
-                d.word(4);
-                d.word(until.0);
-            }
-        }
+        self.time_in_force.digest(d);
     }
 }
 
@@ -429,11 +435,13 @@ pub enum RejectReason {
     SelfMatch,
     /// Position liquidated by the venue.
     Liquidation,
+    /// The other order of its pair was filled, set off or ended.
+    OneCancelsOther,
 }
 
 impl RejectReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; Self::Liquidation as usize + 1] = [
+    pub const ALL: [Self; Self::OneCancelsOther as usize + 1] = [
         Self::UnknownInstrument,
         Self::UnknownOrder,
         Self::DuplicateOrder,
@@ -452,6 +460,7 @@ impl RejectReason {
         Self::NoMarket,
         Self::SelfMatch,
         Self::Liquidation,
+        Self::OneCancelsOther,
     ];
 
     /// Its name in reports.
@@ -476,6 +485,7 @@ impl RejectReason {
             Self::NoMarket => "no_market",
             Self::SelfMatch => "self_match",
             Self::Liquidation => "liquidation",
+            Self::OneCancelsOther => "one-cancels-other",
         }
     }
 }

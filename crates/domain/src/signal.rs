@@ -2,6 +2,7 @@
 
 use crate::account::{AccountId, index};
 use crate::digest::{Digest, Digestible};
+use crate::group::GroupRequest;
 use crate::instrument::InstrumentIdx;
 use crate::order::TrailOffset;
 use crate::price::Price;
@@ -57,6 +58,8 @@ pub enum Entry {
     Market,
     /// At a price or better.
     Limit(Price),
+    /// At the market, once it trades at a price or worse: a buy at or above, a sell at or below.
+    Stop(Price),
 }
 
 /// Where the protective stop goes, and how long the position may be held.
@@ -254,6 +257,10 @@ impl Digestible for Signal {
                 d.word(2);
                 d.wide(price.raw());
             }
+            Entry::Stop(price) => {
+                d.word(3);
+                d.wide(price.raw());
+            }
         }
         match self.stop {
             None => d.word(0),
@@ -314,4 +321,6 @@ pub enum Output {
     Infer(InferRequest),
     /// A wish to trade that is to be worked in parts.
     Work(WorkRequest),
+    /// A wish for entries that belong together.
+    Group(GroupRequest),
 }

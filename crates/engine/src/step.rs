@@ -7,8 +7,8 @@ use crate::setup::{EngineConfig, EngineError};
 use domain::observe::Observer;
 use domain::{
     AccountId, AccountReport, AlertKind, AssetIdx, Cause, Digest, Digestible, Event, EventBody, Execution, Fill,
-    InstrumentIdx, InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output, RejectReason, ReportBody,
-    Signal, StrategyIdx, TimerFired, UnixNanos, WorkStyle,
+    GroupRequest, GroupStep, InstrumentIdx, InstrumentTable, MarketFlags, MarketView, Mode, Money, NoObserver, Output,
+    RejectReason, ReportBody, Signal, StrategyIdx, TimerFired, UnixNanos, WorkStyle,
 };
 use execution::{Alarm, Desk, Key, Reconciler};
 use portfolio::{FillEffect, LedgerError, Portfolio, RoundTrip, RoundTrips};
@@ -370,6 +370,11 @@ impl Engine {
                     }
                     self.on_wish(ts, &Signal { strategy: number, ..work.signal }, Some(&work.style), out, observer);
                 }
+                // A group only enters: it is heard where any entry is.
+                Output::Group(_) if matches!(self.mode.mode(), Mode::Paused | Mode::Emergency) => {}
+                Output::Group(group) => {
+                    self.on_group(ts, &GroupRequest { strategy: number, ..group }, out, observer);
+                }
                 Output::Timer(request) => out.push(Command::Timer {
                     at: request.at,
                     timer: TimerFired::Strategy { strategy: number, id: request.id },
@@ -425,6 +430,42 @@ impl Engine {
         });
         if let Err(refusal) = done {
             out.push(refused(refusal));
+        }
+    }
+
+    /// A group is taken or refused as a whole: every leg passes validation, then all of them the checks in one step.
+    fn on_group<O: Observer>(&mut self, ts: UnixNanos, group: &GroupRequest, out: &mut Vec<Command>, observer: &mut O) {
+        let refused = |leg: u8, number: u64, refusal: Refusal| {
+            let instrument = group.legs().nth(usize::from(leg)).map_or(InstrumentIdx(0), |leg| leg.instrument);
+            Command::Record(Decision::GroupStep {
+                group: number,
+                leg,
+                account: group.account,
+                strategy: group.strategy,
+                instrument,
+                step: GroupStep::Refused,
+                refusal: Some(refusal),
+            })
+        };
+        let account_known = self.config.accounts.contains(&group.account);
+        let unknown = Refusal::because(DenyReason::AccountUnknown);
+        let result = if account_known { risk::group::validate_legs(group) } else { Err((0, unknown)) };
+        let validated = match result {
+            Ok(validated) => validated,
+            Err((leg, refusal)) => {
+                out.push(refused(leg, 0, refusal));
+                return;
+            }
+        };
+        if O::ACTIVE {
+            validated.iter().for_each(|leg| observer.signal(ts, leg.signal()));
+        }
+        self.refresh_standing(ts);
+        let number = self.desk.groups().next_number();
+        if let Err((leg, refusal)) =
+            self.at_desk(ts, out, observer, |desk, world| desk.on_group(group, &validated, world))
+        {
+            out.push(refused(leg, number, refusal));
         }
     }
 

@@ -8,6 +8,7 @@ use crate::closing::Closing;
 use crate::emergency::{Standing, alert};
 use crate::ended::{Ended, asked};
 use crate::executions::Executions;
+use crate::group::Groups;
 use crate::held_back::{Parts, TRY_AGAIN, Unsent};
 use crate::order_state::{IllegalTransition, OrderInput};
 use crate::orders::{Orders, Purpose, Working};
@@ -97,6 +98,7 @@ pub struct Desk {
     pub(crate) parts: Parts,
     /// Orders that are due, within a step.
     pub(crate) overdue: Vec<ClientOrderId>,
+    pub(crate) groups: Groups,
     /// Positions whose lack of protection was told.
     pub(crate) alerted: Vec<Key>,
     /// The earliest timer that was asked for and has not fired.
@@ -135,6 +137,7 @@ impl Desk {
             unsent: Unsent::default(),
             parts: Parts::default(),
             overdue: Vec::new(),
+            groups: Groups::default(),
             alerted: Vec::new(),
             armed: None,
             held_up: None,
@@ -208,6 +211,12 @@ impl Desk {
     #[must_use]
     pub const fn orders(&self) -> &Orders {
         &self.orders
+    }
+
+    /// The groups of entries that belong together.
+    #[must_use]
+    pub const fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Acts on a signal that passed validation.
@@ -300,6 +309,9 @@ impl Desk {
         }
         if !self.parents.is_empty() {
             self.work_on(world);
+        }
+        if !self.groups.is_empty() {
+            self.carry_groups(world);
         }
         if world.scene.mode == Mode::Emergency {
             self.raise_naked(world);
@@ -396,9 +408,14 @@ impl Desk {
         if over {
             alert(AlertKind::Overfilled, key, None, world.out);
         }
+        if !self.groups.is_empty() {
+            self.group_heard(id, input, world);
+        }
         let alarm = match input {
             OrderInput::Filled { .. } => {
-                if let (Purpose::Entry { stop, target }, ReportBody::Filled { fill, .. }) = (purpose, body) {
+                if let (Purpose::Entry { stop, target }, ReportBody::Filled { fill, .. }) = (purpose, body)
+                    && !self.is_surplus(fill, world)
+                {
                     self.plans.set(key, stop, target, fill.side, (world.scene.ts, fill.price));
                 }
                 self.closing.filled(key);
@@ -461,6 +478,9 @@ impl Desk {
 
     /// The venue set a stop or target off. It closes the position from now on, and nothing may enlarge that again.
     pub(crate) fn on_set_off<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) -> Option<Alarm> {
+        if self.group_set_off(id, world) {
+            return None;
+        }
         let now = world.scene.ts;
         let order = self.orders.get_mut(id).filter(|w| !w.is_entry())?;
         order.set_off = true;
@@ -479,6 +499,7 @@ impl Desk {
         for entry in self.orders.of_mut(key.0, key.1, key.2).filter(|w| w.is_entry()) {
             cancel(entry, due, world.out);
         }
+        self.groups.stopped(key);
         self.closing.go_on(key);
         self.parents.close(key);
     }
@@ -504,7 +525,10 @@ impl Desk {
             return if end.is_some() { None } else { Some(Alarm::UnknownOrder(id)) };
         };
         let key = (fill.account, fill.instrument, fill.strategy);
-        if let Some(Purpose::Entry { stop, target }) = end.map(|end| end.purpose) {
+        self.group_heard(id, input, world);
+        if let Some(Purpose::Entry { stop, target }) = end.map(|end| end.purpose)
+            && !self.is_surplus(fill, world)
+        {
             self.plans.set(key, stop, target, fill.side, (world.scene.ts, fill.price));
         }
         let quantity = world.scene.table.get(fill.instrument).map_or(Quantity::ZERO, |i| i.quantity(fill.quantity));
@@ -636,11 +660,15 @@ impl Desk {
         let signal = validated.signal();
         let limit = match signal.entry {
             Entry::Market => None,
-            Entry::Limit(price) => Some(price),
+            Entry::Limit(price) | Entry::Stop(price) => Some(price),
         };
         let spec = OrderSpec {
             client_id: self.next_id(signal.account),
-            kind: limit.map_or(OrderType::Market, |price| OrderType::Limit { price }),
+            kind: match signal.entry {
+                Entry::Market => OrderType::Market,
+                Entry::Limit(price) => OrderType::Limit { price },
+                Entry::Stop(trigger) => OrderType::StopMarket { trigger },
+            },
             quantity: OrderQuantity::Base(Quantity::ZERO),
             time_in_force: TimeInForce::Gtc,
             account: signal.account,
@@ -691,6 +719,7 @@ impl Desk {
         for order in self.orders.of_mut(key.0, key.1, key.2).filter(|order| order.is_entry()) {
             cancel(order, due, world.out);
         }
+        self.groups.stopped(key);
         self.closing.begin(key);
         self.go_on_closing(key, world)
     }

@@ -66,6 +66,7 @@ impl Desk {
     pub fn cancel_entries<O: Observer>(&mut self, account: AccountId, world: &mut World<'_, '_, O>) {
         self.drop_waiting(account, world);
         let due = self.answer_due(world.scene.ts);
+        self.withdraw_groups_of(account, world);
         for order in self.orders.iter_mut().filter(|w| w.spec.account == account && w.is_entry()) {
             cancel(order, due, world.out);
         }
@@ -76,6 +77,7 @@ impl Desk {
     /// [`Desk::end_emergency`], or a word that closes something. Positions are then held without protection.
     pub fn cancel_all_including_stops<O: Observer>(&mut self, account: AccountId, world: &mut World<'_, '_, O>) {
         self.drop_waiting(account, world);
+        self.withdraw_groups_of(account, world);
         let standing = self.standing.of(account);
         (standing.flattens, standing.stripped) = (false, true);
         let due = self.answer_due(world.scene.ts);
@@ -164,6 +166,7 @@ impl Desk {
             && !self.waiting.iter().any(|w| w.signal().account == account)
             && !self.parents.any_of(account)
             && !self.unsent.any_of(account)
+            && !self.groups.any_waiting(account)
             && open_in(account, scene).next().is_none()
     }
 

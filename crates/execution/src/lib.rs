@@ -14,6 +14,7 @@ pub mod emergency;
 pub mod ended;
 pub mod executions;
 pub mod fee;
+pub mod group;
 pub mod held_back;
 pub mod order_state;
 pub mod orders;
@@ -30,6 +31,7 @@ mod work;
 
 pub use ask::AskPolicy;
 pub use desk::{Alarm, Desk, Key, World};
+pub use group::{Group, Groups, LegState, Phase, Stage};
 pub use order_state::{IllegalTransition, OrderInput, OrderState};
 pub use orders::{Orders, Purpose, Working};
 pub use reconcile::{ReconcilePolicy, Reconciler};

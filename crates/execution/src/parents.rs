@@ -117,7 +117,7 @@ impl Parent {
         let limit = match &self.what {
             What::Entry(whole) => match whole.signal().entry {
                 Entry::Market => None,
-                Entry::Limit(price) => Some(price),
+                Entry::Limit(price) | Entry::Stop(price) => Some(price),
             },
             What::Waiting(_) | What::Exit => None,
         };

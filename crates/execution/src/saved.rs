@@ -4,6 +4,7 @@
 //! Out: the same desk. What waits for time goes on waiting for the same instants.
 
 use crate::desk::{Alarm, Desk};
+use crate::group::Groups;
 use crate::orders::Orders;
 use crate::parents::Parents;
 use domain::codec::{CodecError, Reader, Stored, put_all, put_version};
@@ -22,6 +23,7 @@ impl Desk {
         self.policy.confirm_within.put(out);
         self.policy.slippage.put(out);
         self.asking.map(|asking| (asking.answer_within, asking.grace, asking.denials)).put(out);
+        self.policy.lists.put(out);
         self.next_ordinal.put(out);
         self.orders.save(out);
         self.plans.put(out);
@@ -32,6 +34,7 @@ impl Desk {
         self.standing.put(out);
         self.unsent.put(out);
         self.parts.put(out);
+        self.groups.save(out);
         self.alerted.put(out);
         self.armed.put(out);
         put_all(&self.waiting, out, |waiting, out| waiting.signal().put(out));
@@ -55,6 +58,7 @@ impl Desk {
         from.same(&self.policy.slippage, "the slippage that stops are allowed")?;
         let asking = self.asking.map(|asking| (asking.answer_within, asking.grace, asking.denials));
         from.same(&asking, "how orders are followed whose answers stay away")?;
+        from.same(&self.policy.lists, "whether the venue holds pairs of orders")?;
         self.next_ordinal = from.u64()?;
         self.orders = Orders::load(from, &mut restorer, (self.epoch, self.next_ordinal))?;
         self.plans = Stored::take(from)?;
@@ -65,6 +69,7 @@ impl Desk {
         self.standing = Stored::take(from)?;
         self.unsent = Stored::take(from)?;
         self.parts = Stored::take(from)?;
+        self.groups = Groups::load(from, &mut restorer)?;
         self.alerted = Stored::take(from)?;
         self.armed = Stored::take(from)?;
         self.waiting.clear();
@@ -100,6 +105,7 @@ impl Digestible for Desk {
         self.standing.digest(d);
         self.unsent.digest(d);
         self.parts.digest(d);
+        self.groups.digest(d);
         for key in &self.alerted {
             d.word(u64::from(key.0.0) | u64::from(key.1.0) << 16 | u64::from(key.2.0) << 32);
         }

@@ -27,22 +27,23 @@ pub struct StopPolicy {
     /// What a stop may slip beyond its level, as a fraction of the level. Stops are market orders, so that a gap cannot leave them behind:
     /// the allowance is no limit price, it is counted in what a position may lose ([`Desk::at_risk`]).
     pub slippage: Rate,
+    /// Whether the venue holds pairs of entries of which one takes the other off: they leave as one list then, and the venue does it before
+    /// we hear of it.
+    pub lists: bool,
 }
 
 impl StopPolicy {
     /// For a simulated venue that answers within the step and fills as its own model of slippage says.
-    pub const AT_ONCE: Self = Self { confirm_within: None, slippage: Rate::ZERO };
+    pub const AT_ONCE: Self = Self { confirm_within: None, slippage: Rate::ZERO, lists: false };
 }
 
 impl Desk {
     /// When the desk must be woken, if it waits for anything.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixNanos> {
-        let parts = self.parents.next_due();
-        [self.plans.next_due(), self.orders.next_due(), self.closing.next_due(), self.unsent.next_due(), parts]
-            .into_iter()
-            .flatten()
-            .min()
+        let groups = if self.groups.is_empty() { None } else { self.groups.next_due() };
+        let desk = [self.plans.next_due(), self.orders.next_due(), self.closing.next_due(), self.unsent.next_due()];
+        desk.into_iter().chain([self.parents.next_due(), groups]).flatten().min()
     }
 
     /// A timer of the desk fired: does what is due by now.
@@ -70,6 +71,7 @@ impl Desk {
         while let Some(key) = self.closing.take_due(now) {
             self.try_again(key, world);
         }
+        self.groups_due(now, world);
         self.finish(world);
     }
 
@@ -83,11 +85,13 @@ impl Desk {
             if let Some(reservation) = order.reservation {
                 world.gate.release(reservation);
             }
+            let of_group = self.group_heard(id, OrderInput::Rejected, world);
             match order.purpose {
                 Purpose::Entry { .. } => {}
                 Purpose::Part => {
                     self.unsent.add(key, world.scene.ts);
-                    left.into_iter().for_each(|left| self.parts.add(key, left));
+                    // What closes the excess of a group is that group's to send again.
+                    left.into_iter().filter(|_| !of_group).for_each(|left| self.parts.add(key, left));
                 }
                 Purpose::Exit | Purpose::Stop | Purpose::Target => self.unsent.add(key, world.scene.ts),
             }

@@ -2,7 +2,7 @@
 
 use crate::limits::Profile;
 use domain::codec::{Pack, Stored};
-use domain::{ClientOrderId, Digest, Digestible, OrderClass, OrderSpec, UnixNanos};
+use domain::{ClientOrderId, Digest, Digestible, OrderClass, OrderSpec, UnixNanos, stored_struct};
 use std::fmt;
 
 /// What stands at the other end of a wire.
@@ -89,6 +89,13 @@ impl Approved {
         Ok(self.spec)
     }
 
+    /// The same as one value.
+    #[must_use]
+    pub(crate) const fn as_record(&self) -> ApprovedRecord {
+        let (spec, class, research, valid_until) = self.record();
+        ApprovedRecord { spec, class, research, valid_until }
+    }
+
     /// The plain data that a journal keeps. It never becomes an approval again.
     #[must_use]
     pub(crate) const fn record(&self) -> (OrderSpec, OrderClass, bool, UnixNanos) {
@@ -104,6 +111,21 @@ impl Approved {
         rest.put(out);
     }
 }
+
+/// An approval as plain data, for journals and comparisons. It never becomes an approval again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApprovedRecord {
+    /// The order.
+    pub spec: OrderSpec,
+    /// What it did to risk.
+    pub class: OrderClass,
+    /// Whether it was approved under research limits.
+    pub research: bool,
+    /// Until when the approval held.
+    pub valid_until: UnixNanos,
+}
+
+stored_struct!(ApprovedRecord { spec, class, research, valid_until });
 
 impl Digestible for Approved {
     fn digest(&self, d: &mut Digest) {

@@ -1,12 +1,12 @@
 //! Everything that the engine can say: to a venue, to the runtime, or for the record.
 
-use crate::approved::Approved;
+use crate::approved::{Approved, ApprovedRecord};
 use crate::deny_reason::Refusal;
 use domain::codec::Stored;
 use domain::{
-    AccountId, Alert, Cause, ClientOrderId, Difference, Digest, Digestible, Holder, InferRequest, InstrumentIdx,
-    Intent, LimitKey, Mode, OrderClass, OrderSpec, Quantity, Rearm, Signal, StrategyIdx, TimerFired, UnixNanos,
-    WorkEnd, WorkStyle, stored_enum,
+    AccountId, Alert, Cause, ClientOrderId, Difference, Digest, Digestible, GroupKind, GroupStep, Holder, InferRequest,
+    InstrumentIdx, Intent, LimitKey, Mode, OrderClass, OrderSpec, Quantity, Rearm, Signal, StrategyIdx, TimerFired,
+    UnixNanos, WorkEnd, WorkStyle, stored_enum,
 };
 
 /// One output of the engine. Commands to a venue that could open risk carry an [`Approved`]; taking an order off needs none.
@@ -14,6 +14,13 @@ use domain::{
 pub enum Command {
     /// To a venue: place this order.
     Submit(Approved),
+    /// To a venue that holds such pairs: place both orders, of which what fills first takes the other off; or neither.
+    List {
+        /// The one.
+        first: Approved,
+        /// The other.
+        second: Approved,
+    },
     /// To a venue: take this order off.
     Cancel {
         /// Our number.
@@ -150,6 +157,36 @@ pub enum Decision {
         /// Executions that no report had told and that are booked now, since it agreed last.
         recovered: u32,
     },
+    /// A strategy asked for a group. Its legs follow, each as what it asks for.
+    Group {
+        /// The desk's number of it.
+        group: u64,
+        /// How its legs belong together.
+        kind: GroupKind,
+        /// The account.
+        account: AccountId,
+        /// Whose.
+        strategy: StrategyIdx,
+        /// How many legs it has.
+        legs: u8,
+    },
+    /// Something happened to a group.
+    GroupStep {
+        /// The desk's number of it.
+        group: u64,
+        /// Which leg, from 0.
+        leg: u8,
+        /// The account.
+        account: AccountId,
+        /// Whose.
+        strategy: StrategyIdx,
+        /// The leg's instrument.
+        instrument: InstrumentIdx,
+        /// What.
+        step: GroupStep,
+        /// Why, where a check stood against it.
+        refusal: Option<Refusal>,
+    },
 }
 
 /// A command as plain data, for journals and comparisons. It can never be sent: nothing turns it into an [`Approved`].
@@ -165,6 +202,13 @@ pub enum CommandRecord {
         research: bool,
         /// Until when the approval held.
         valid_until: UnixNanos,
+    },
+    /// A pair that left.
+    List {
+        /// The one.
+        first: ApprovedRecord,
+        /// The other.
+        second: ApprovedRecord,
     },
     /// A cancel that left.
     Cancel {
@@ -209,6 +253,9 @@ impl Command {
             Self::Submit(approved) => {
                 let (spec, class, research, valid_until) = approved.record();
                 CommandRecord::Submit { spec, class, research, valid_until }
+            }
+            Self::List { first, second } => {
+                CommandRecord::List { first: first.as_record(), second: second.as_record() }
             }
             Self::Cancel { client_id, .. } => CommandRecord::Cancel { client_id: *client_id },
             Self::Query { client_id, .. } => CommandRecord::Query { client_id: *client_id },
@@ -255,6 +302,11 @@ impl Command {
                 decision.put(out);
             }
             Self::Gate { level } => out.extend_from_slice(&[GATE, *level]),
+            Self::List { first, second } => {
+                out.push(LIST);
+                first.put_record(out);
+                second.put_record(out);
+            }
         }
     }
 }
@@ -268,6 +320,7 @@ const DECISION: u8 = 5;
 const GATE: u8 = 6;
 const QUERY: u8 = 7;
 const RECONCILE: u8 = 8;
+const LIST: u8 = 9;
 
 stored_enum!(CommandRecord, "a command" {
     SUBMIT => Submit { spec, class, research, valid_until },
@@ -278,6 +331,7 @@ stored_enum!(CommandRecord, "a command" {
     GATE => Gate { level },
     QUERY => Query { client_id },
     RECONCILE => Reconcile { account, since },
+    LIST => List { first, second },
 });
 stored_enum!(Decision, "a decision" {
     1 => Signal(signal),
@@ -290,6 +344,8 @@ stored_enum!(Decision, "a decision" {
     12 => WorkEnded { strategy, instrument, intent, target, filled, end },
     7 => Difference(difference),
     8 => Reconciled { account, as_of, orders, recovered },
+    9 => Group { group, kind, account, strategy, legs },
+    10 => GroupStep { group, leg, account, strategy, instrument, step, refusal },
 });
 
 impl Digestible for Command {
@@ -383,6 +439,26 @@ impl Digestible for Command {
                 d.word(15 | u64::from(account.0) << 8 | u64::from(*orders) << 32);
                 d.word(u64::from(*recovered));
                 d.word(as_of.0);
+            }
+            Self::Record(Decision::Group { group, kind, account, strategy, legs }) => {
+                d.word(16 | u64::from(*legs) << 8 | u64::from(account.0) << 16 | u64::from(strategy.0) << 32);
+                d.word(*group);
+                kind.digest(d);
+            }
+            Self::Record(Decision::GroupStep { group, leg, account, strategy, instrument, step, refusal }) => {
+                d.word(17 | u64::from(*leg) << 8 | u64::from(account.0) << 16 | u64::from(strategy.0) << 32);
+                d.word(*group);
+                d.word(u64::from(instrument.0));
+                step.digest(d);
+                match refusal {
+                    Some(refusal) => refusal.digest(d),
+                    None => d.word(u64::MAX),
+                }
+            }
+            Self::List { first, second } => {
+                d.word(18);
+                first.digest(d);
+                second.digest(d);
             }
         }
     }
@@ -508,6 +584,26 @@ mod tests {
                 as_of: UnixNanos(6),
                 orders: 4,
                 recovered: 1,
+            }),
+            Command::List {
+                first: approved(OrderType::Limit { price }, &Profile::standard(), OrderClass::Entry),
+                second: approved(OrderType::StopMarket { trigger: price }, &Profile::Off, OrderClass::Entry),
+            },
+            Command::Record(Decision::Group {
+                group: 7,
+                kind: GroupKind::OneCancelsOther,
+                account: AccountId(3),
+                strategy: StrategyIdx(5),
+                legs: 2,
+            }),
+            Command::Record(Decision::GroupStep {
+                group: 7,
+                leg: 1,
+                account: AccountId(3),
+                strategy: StrategyIdx(5),
+                instrument: InstrumentIdx(4),
+                step: GroupStep::Excess { quantity: Quantity::from_units(3) },
+                refusal: Some(Refusal::because(DenyReason::Busy)),
             }),
         ]
     }

@@ -109,11 +109,13 @@ pub enum DenyReason {
     Toxic,
     /// How toxic the flow is was to be looked at, and is not known.
     ToxicityUnknown,
+    /// The strategy holds, closes or has working what stands in the way of a group in one of its instruments.
+    Busy,
 }
 
 impl DenyReason {
     /// All reasons, in order.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::Paused,
         Self::Warmup,
         Self::InstrumentUnknown,
@@ -165,6 +167,7 @@ impl DenyReason {
         Self::Deployment,
         Self::Toxic,
         Self::ToxicityUnknown,
+        Self::Busy,
     ];
 
     /// Its key in reports.
@@ -222,6 +225,7 @@ impl DenyReason {
             Self::Deployment => "deployment",
             Self::Toxic => "toxic",
             Self::ToxicityUnknown => "toxicity_unknown",
+            Self::Busy => "busy",
         }
     }
 }

@@ -150,6 +150,31 @@ impl Exposure {
         self.take(reservation, part, funds.unwrap_or(Money::ZERO));
     }
 
+    /// Counts nothing for an order any more, but that it is there: another one holds for both.
+    pub(crate) fn lower(&mut self, reservation: &mut Reservation) {
+        let (notional, funds) = (reservation.notional, reservation.funds);
+        self.take(reservation, notional, funds);
+    }
+
+    /// Counts at least this much for an order. `None` if the sums would overflow; then nothing is changed.
+    pub(crate) fn raise(&mut self, reservation: &mut Reservation, notional: Money, funds: Money) -> Option<()> {
+        let more = |to: Money, held: Money| to.checked_sub(held).map(|more| more.max(Money::ZERO));
+        let (notional, funds) = (more(notional, reservation.notional)?, more(funds, reservation.funds)?);
+        let (p, r) = (
+            self.pending_slot(reservation.account, reservation.instrument, reservation.strategy),
+            self.reserved_slot(reservation.account, reservation.asset),
+        );
+        let side = reservation.side;
+        let pending = self.pending[p].of_side_mut(side).checked_add(notional)?;
+        let pending_funds = self.pending[p].funds.checked_add(funds)?;
+        let reserved = self.reserved[r].funds.checked_add(funds)?;
+        let held = (reservation.notional.checked_add(notional)?, reservation.funds.checked_add(funds)?);
+        *self.pending[p].of_side_mut(side) = pending;
+        (self.pending[p].funds, self.reserved[r].funds) = (pending_funds, reserved);
+        (reservation.notional, reservation.funds) = held;
+        Some(())
+    }
+
     /// The order ended: what is left of its reservation is free again.
     pub fn release(&mut self, mut reservation: Reservation) {
         let (notional, funds) = (reservation.notional, reservation.funds);

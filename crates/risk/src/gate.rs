@@ -68,6 +68,8 @@ pub struct ApprovedEntry {
     pub spec: OrderSpec,
     /// What it holds of the limits.
     pub reservation: Reservation,
+    /// What it is worth and what it may take of the quote (or settle) asset, as they were measured.
+    pub cost: (Money, Money),
 }
 
 /// An entry that passed every check.
@@ -277,16 +279,33 @@ impl Gate {
         scene: &Scene<'_>,
         observer: &mut O,
     ) -> Result<ApprovedEntry, Refusal> {
+        let entry = self.weigh(validated, intent, scene, observer)?;
+        self.count_entry(&entry.spec, scene.ts);
+        Ok(entry)
+    }
+
+    /// [`Gate::check_entry`] without counting the message and the execution: those of a group count when all of it passed.
+    pub(crate) fn weigh<O: Observer>(
+        &mut self,
+        validated: &Validated,
+        intent: EntryIntent,
+        scene: &Scene<'_>,
+        observer: &mut O,
+    ) -> Result<ApprovedEntry, Refusal> {
         let Examined { spec, settle, notional, funds } =
             self.examine(validated.signal(), intent, false, scene, observer)?;
         let reservation = self
             .exposure
             .reserve((spec.account, spec.instrument, spec.strategy), settle, spec.side, notional, funds)
             .ok_or(Refusal::because(DenyReason::Overflow))?;
-        self.count_message(spec.account, scene.ts);
-        self.count_execution(&spec, scene.ts);
         let approved = Approved::new(spec, OrderClass::Entry, &self.profile, scene.ts.saturating_add(APPROVAL_VALID));
-        Ok(ApprovedEntry { approved, spec, reservation })
+        Ok(ApprovedEntry { approved, spec, reservation, cost: (notional, funds) })
+    }
+
+    /// Counts an entry that leaves.
+    pub(crate) fn count_entry(&mut self, spec: &OrderSpec, ts: UnixNanos) {
+        self.count_message(spec.account, ts);
+        self.count_execution(spec, ts);
     }
 
     /// Sizes and checks an entry that is to be worked in parts as if it left as one order. Nothing is approved and nothing reserved: each
@@ -301,6 +320,10 @@ impl Gate {
         scene: &Scene<'_>,
         observer: &mut O,
     ) -> Result<Whole, Refusal> {
+        if matches!(validated.signal().entry, Entry::Stop(_)) {
+            // What waits to be set off is not worked in parts.
+            return Err(Refusal::because(DenyReason::SignalInvalid));
+        }
         let examined = self.examine(validated.signal(), intent, true, scene, observer)?;
         match examined.spec.quantity {
             OrderQuantity::Base(quantity) => Ok(Whole::new(*validated, quantity)),
@@ -329,6 +352,7 @@ impl Gate {
         let kind = match signal.entry {
             Entry::Market => OrderType::Market,
             Entry::Limit(price) => OrderType::Limit { price },
+            Entry::Stop(trigger) => OrderType::StopMarket { trigger },
         };
         let mut spec = OrderSpec {
             kind,
@@ -360,7 +384,7 @@ impl Gate {
             None => Err(Refusal::because(DenyReason::PriceUnknown)),
             Some(price) => {
                 let means = Means { equity: holdings.equity, free: holdings.free, room };
-                let limit = in_base || matches!(signal.entry, Entry::Limit(_));
+                let limit = in_base || matches!(signal.entry, Entry::Limit(_) | Entry::Stop(_));
                 sizing::entry_quantity(signal.size, spec.side, instrument, price, limit, &means)
             }
         };
@@ -543,7 +567,8 @@ impl Gate {
 
 /// The price at which an entry is measured and the one at which it would fill now: its limit or the market. An order that the market
 /// would fill at a better price than its limit takes that price: a buy then costs less than its limit and is still measured there, a sell
-/// is worth more than its limit and is measured at the market. `None` without a positive price.
+/// is worth more than its limit and is measured at the market. One that waits for the market to trade at its trigger fills there or worse, and
+/// is measured at the higher of both. `None` without a positive price.
 fn prices(entry: Entry, side: Side, instrument: &Instrument, view: &MarketView) -> (Option<Price>, Option<Price>) {
     let market = view.mark(instrument.idx).map(|mark| instrument.price(mark)).filter(|p| *p > Price::ZERO);
     match (entry, side) {
@@ -552,6 +577,11 @@ fn prices(entry: Entry, side: Side, instrument: &Instrument, view: &MarketView) 
         (Entry::Limit(limit), Side::Sell) => {
             let price = Some(market.map_or(limit, |m| m.max(limit)));
             (price, price)
+        }
+        (Entry::Stop(trigger), side) => {
+            let higher = Some(market.map_or(trigger, |m| m.max(trigger)));
+            let lower = Some(market.map_or(trigger, |m| m.min(trigger)));
+            (higher, if side == Side::Buy { higher } else { lower })
         }
     }
 }

@@ -237,6 +237,7 @@ impl Stage {
         let kind = match signal.entry {
             Entry::Market => OrderType::Market,
             Entry::Limit(price) => OrderType::Limit { price },
+            Entry::Stop(trigger) => OrderType::StopMarket { trigger },
         };
         let spec = OrderSpec { strategy: signal.strategy, ..self.order(signal.instrument, side, kind, "0") };
         Ok((validated, spec))

@@ -57,7 +57,7 @@ pub fn validate(signal: &Signal) -> Result<Validated, Refusal> {
     let prices = [
         match signal.entry {
             Entry::Market => None,
-            Entry::Limit(price) => Some(price),
+            Entry::Limit(price) | Entry::Stop(price) => Some(price),
         },
         match signal.stop.map(StopPlan::level) {
             None | Some(StopLevel::Fraction(_) | StopLevel::TrailFraction(_)) => None,
@@ -133,6 +133,7 @@ mod tests {
             Signal { size: SizeRequest::Position, ..good() },
             Signal { intent: Intent::Exit, ..good() },
             Signal { entry: Entry::Limit(Price::ZERO), ..good() },
+            Signal { entry: Entry::Stop(Price::ZERO), ..good() },
             Signal { stop: Some(StopPlan::Distance(Price::from_raw(-1))), ..good() },
             Signal { stop: Some(StopPlan::Fraction(Rate::ONE)), ..good() },
             Signal { stop: Some(StopPlan::Trail(Price::ZERO)), ..good() },

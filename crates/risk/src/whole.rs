@@ -56,7 +56,8 @@ impl Whole {
         let signal = self.signal();
         let allowed = match (signal.entry, entry) {
             (Entry::Market, _) => true,
-            (Entry::Limit(_), Entry::Market) => false,
+            // What waits to be set off is not worked in parts, and no part of a limit goes without one.
+            (Entry::Stop(_), _) | (Entry::Limit(_), Entry::Market | Entry::Stop(_)) => false,
             (Entry::Limit(worst), Entry::Limit(price)) if signal.intent == Intent::EnterShort => price >= worst,
             (Entry::Limit(worst), Entry::Limit(price)) => price <= worst,
         };

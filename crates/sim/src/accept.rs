@@ -31,11 +31,15 @@ impl Venue {
                 self.ids.finish(Finished { id: client_id, status: OrderStatus::Rejected, filled: 0 });
                 self.report(instant, refused(reason));
             }
-            Ok(order) => self.take_in(order, instant),
+            Ok(order) => {
+                let slot = self.take_in(order, instant);
+                self.begin(slot);
+            }
         }
     }
 
-    fn take_in(&mut self, mut order: Order, instant: bool) {
+    /// Takes an order into the lists, reserves what it needs and says so.
+    pub(crate) fn take_in(&mut self, mut order: Order, instant: bool) -> u32 {
         self.venue_ids += 1;
         order.venue_id = self.venue_ids;
         let (client_id, at) = (order.id(), order.spec.instrument.index());
@@ -58,6 +62,12 @@ impl Venue {
             self.accounts[order.account().index()].lock(gives, order.lock);
         }
         self.report(instant, ReportBody::Accepted { client_id, venue_id: VenueOrderId(order.venue_id) });
+        slot
+    }
+
+    /// An order that was taken in begins: it ends at its time, and meets the market where that is there.
+    pub(crate) fn begin(&mut self, slot: u32) {
+        let Some(order) = self.orders.get(slot as usize).copied().filter(|order| order.alive) else { return };
         if let Some(until) = order.until() {
             if until <= self.now {
                 self.expire(slot);
@@ -65,7 +75,7 @@ impl Venue {
             }
             self.ends.push(Reverse((until, order.venue_id, slot)));
         }
-        self.arrive(at, slot);
+        self.arrive(order.spec.instrument.index(), slot);
     }
 
     /// The first meeting of an order with the market, where the market is there at that moment.
@@ -94,7 +104,7 @@ impl Venue {
     }
 
     /// The working order that a valid request asks for.
-    fn check(&self, spec: &OrderSpec, valid_until: Option<UnixNanos>) -> Result<Order, RejectReason> {
+    pub(crate) fn check(&self, spec: &OrderSpec, valid_until: Option<UnixNanos>) -> Result<Order, RejectReason> {
         if valid_until.is_some_and(|until| self.now > until) {
             return Err(RejectReason::ApprovalExpired);
         }
@@ -205,6 +215,7 @@ impl Venue {
             budget,
             lock: 0,
             ahead: None,
+            pair: None,
             after: self.not_in(),
         };
         if kind == Kind::Trailing {

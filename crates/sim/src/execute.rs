@@ -179,6 +179,8 @@ impl Venue {
         if side == Side::Buy && !self.leaves_margin(order.account(), quote_asset, amount.saturating_add(fee)) {
             return Err(RejectReason::InsufficientMargin);
         }
+        let paired = self.reserved_by_pair(order);
+        let market = &self.markets[at];
         let account = self.accounts.get_mut(order.account().index()).ok_or(RejectReason::InsufficientBalance)?;
         let (base_change, quote_change) = match (side, in_base) {
             (Side::Buy, true) => (base.checked_sub(fee), amount.checked_neg()),
@@ -189,7 +191,10 @@ impl Venue {
         let quote_change = quote_change.ok_or(TOO_LARGE)?;
         let enough = match side {
             // What the order itself has reserved is there for it.
-            Side::Buy => quote_change.saturating_neg() <= account.free(quote_asset).saturating_add(order.lock),
+            Side::Buy => {
+                quote_change.saturating_neg()
+                    <= account.free(quote_asset).saturating_add(order.lock).saturating_add(paired)
+            }
             Side::Sell => base <= account.balance(base_asset).total,
         };
         if !enough {
@@ -273,6 +278,7 @@ impl Venue {
         }
         let order = *order;
         self.report_fill(at, &order, price, quantity, complete, liquidity, booked);
+        let pair = self.unpair(slot);
         if complete {
             self.finish(slot, OrderStatus::Filled);
         } else {
@@ -284,6 +290,7 @@ impl Venue {
                 self.cancel(slot, Some(RejectReason::NotFilledAtOnce));
             }
         }
+        self.end_pair(pair);
         self.sweep(at, &order);
     }
 

@@ -16,6 +16,11 @@ pub fn request(command: Command, now: UnixNanos) -> Result<Option<Request>, Rele
             let order = approved.release(now, VenueKind::Simulated)?;
             Ok(Some(Request::Place { order, valid_until: None }))
         }
+        Command::List { first, second } => {
+            let (first, second) =
+                (first.release(now, VenueKind::Simulated)?, second.release(now, VenueKind::Simulated)?);
+            Ok(Some(Request::List { first, second, valid_until: None }))
+        }
         Command::Cancel { client_id, .. } => Ok(Some(Request::Cancel { client_id })),
         Command::Query { client_id, .. } => Ok(Some(Request::Query { client_id })),
         Command::Reconcile { account, since } => Ok(Some(Request::State { account, since })),
@@ -31,6 +36,8 @@ pub fn request_of_record(record: &CommandRecord, now: UnixNanos) -> Option<Reque
         CommandRecord::Submit { spec, valid_until, .. } => {
             (now <= valid_until).then_some(Request::Place { order: spec, valid_until: None })
         }
+        CommandRecord::List { first, second } => (now <= first.valid_until && now <= second.valid_until)
+            .then_some(Request::List { first: first.spec, second: second.spec, valid_until: None }),
         CommandRecord::Cancel { client_id } => Some(Request::Cancel { client_id }),
         CommandRecord::Query { client_id } => Some(Request::Query { client_id }),
         CommandRecord::Reconcile { account, since } => Some(Request::State { account, since }),

@@ -22,6 +22,7 @@ mod market;
 mod matching;
 mod money;
 mod order;
+mod pair;
 pub mod request;
 mod slippage;
 mod snapshot;

@@ -205,6 +205,7 @@ impl Venue {
             budget: None,
             lock: 0,
             ahead: None,
+            pair: None,
             after: None,
         };
         let Ok(booked) = self.book(at, &order, price, quantity, Liquidity::Taker, false) else {

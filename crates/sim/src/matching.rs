@@ -326,6 +326,8 @@ impl Venue {
         let client_id = order.id();
         let instant = self.markets[at].feed == Feed::Candles;
         self.report(instant, ReportBody::Triggered { client_id });
+        let pair = self.unpair(slot);
+        self.end_pair(pair);
     }
 
     /// A limit order meets the market at `px`: it takes if it crosses at its first meeting, later it is filled where it rests.

@@ -58,6 +58,8 @@ pub(crate) struct Order {
     pub lock: i128,
     /// Quantity believed to stand before it at its price; `None` where nothing is known.
     pub ahead: Option<i64>,
+    /// The order that it takes off when it is traded, set off or over: the venue's number of it.
+    pub pair: Option<u64>,
     /// It has no part in bars that opened at or before this: they began before it was accepted, or their path had been played.
     pub after: Option<UnixNanos>,
 }
@@ -175,7 +177,7 @@ impl Order {
 
 /// For snapshots. Each working order has one width, so that thousands of them are written quickly; what an order does not have is zero.
 impl Order {
-    const WIDTH: usize = OrderSpec::WIDTH + 111;
+    const WIDTH: usize = OrderSpec::WIDTH + 120;
 
     /// An order in a slot that is free: nothing of it is ever looked at.
     pub fn gone() -> Self {
@@ -205,6 +207,7 @@ impl Order {
             budget: None,
             lock: 0,
             ahead: None,
+            pair: None,
             after: None,
         }
     }
@@ -219,7 +222,9 @@ impl Order {
         pack.field(self.spec.packed()).field(self.venue_id.to_le_bytes()).u8(self.kind as u8).bool(self.fresh);
         pack.i64(self.limit).i64(self.trigger).u8(trail).i64(offset).maybe_i64(self.extreme);
         pack.i64(self.quantity).i64(self.filled).maybe_i128(self.budget).i128(self.lock);
-        pack.maybe_i64(self.ahead).maybe_i64(self.after.map(|at| at.0 as i64));
+        pack.maybe_i64(self.ahead)
+            .maybe_i64(self.pair.map(u64::cast_signed))
+            .maybe_i64(self.after.map(|at| at.0 as i64));
         pack.bytes()
     }
 }
@@ -278,6 +283,7 @@ impl Stored for Order {
             budget: r.maybe_i128()?,
             lock: r.i128()?,
             ahead: r.maybe_i64()?,
+            pair: r.maybe_i64()?.map(i64::cast_unsigned),
             after: r.maybe_i64()?.map(|at| UnixNanos(at as u64)),
         };
         r.finish()?;
@@ -309,6 +315,7 @@ impl Digestible for Order {
         d.wide(self.lock);
         d.wide(self.budget.unwrap_or(-1));
         d.int(self.ahead.unwrap_or(-1));
+        self.pair.iter().for_each(|pair| d.word(*pair));
         d.int(self.extreme.unwrap_or(i64::MIN));
         d.word(self.after.map_or(u64::MAX, |t| t.0));
     }

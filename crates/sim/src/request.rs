@@ -16,6 +16,16 @@ pub enum Request {
         /// The instant after which it may no longer be taken; `None` for no limit.
         valid_until: Option<UnixNanos>,
     },
+    /// Two orders of one account in one instrument, both or neither: a trade or the setting off of one takes the other off, and so does its
+    /// end.
+    List {
+        /// The one.
+        first: OrderSpec,
+        /// The other.
+        second: OrderSpec,
+        /// The instant after which they may no longer be taken; `None` for no limit.
+        valid_until: Option<UnixNanos>,
+    },
     /// New terms for a working order. What is `None` stays as it is.
     Amend {
         /// Our number of the order.
@@ -47,11 +57,11 @@ pub enum Request {
 }
 
 impl Request {
-    /// The order that the request is about, where it is about one.
+    /// The order that the request is about, where it is about one; of two the first.
     #[must_use]
     pub const fn client_id(&self) -> Option<ClientOrderId> {
         match *self {
-            Self::Place { order, .. } => Some(order.client_id),
+            Self::Place { order, .. } | Self::List { first: order, .. } => Some(order.client_id),
             Self::Amend { client_id, .. } | Self::Cancel { client_id } | Self::Query { client_id } => Some(client_id),
             Self::State { .. } => None,
         }
@@ -64,6 +74,7 @@ stored_enum!(Request, "a request" {
     3 => Cancel { client_id },
     4 => Query { client_id },
     5 => State { account, since },
+    6 => List { first, second, valid_until },
 });
 
 impl Digestible for Request {
@@ -89,6 +100,12 @@ impl Digestible for Request {
             Self::State { account, since } => {
                 d.word(5 | u64::from(account.0) << 8);
                 d.word(since.0);
+            }
+            Self::List { first, second, valid_until } => {
+                d.word(6);
+                first.digest(d);
+                second.digest(d);
+                d.word(valid_until.map_or(u64::MAX, |t| t.0));
             }
         }
     }

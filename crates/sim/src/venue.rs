@@ -282,7 +282,7 @@ impl Venue {
     /// Whether the request concerns an instrument known by candles, where messages take no time.
     fn is_on_candles(&self, request: &Request) -> bool {
         let instrument = match request {
-            Request::Place { order, .. } => Some(order.instrument),
+            Request::Place { order, .. } | Request::List { first: order, .. } => Some(order.instrument),
             Request::Amend { client_id, .. } | Request::Cancel { client_id } | Request::Query { client_id } => self
                 .ids
                 .slot(*client_id)
@@ -299,6 +299,7 @@ impl Venue {
     fn perform(&mut self, request: Request) {
         match request {
             Request::Place { order, valid_until } => self.place(order, valid_until),
+            Request::List { first, second, valid_until } => self.place_pair(&first, &second, valid_until),
             Request::Amend { client_id, price, trigger, quantity } => self.amend(client_id, price, trigger, quantity),
             Request::Cancel { client_id } => match self.ids.slot(client_id) {
                 Some(slot) => self.cancel(slot, None),
@@ -345,11 +346,13 @@ impl Venue {
         latency.report.0 != 0 || latency.jitter.is_some()
     }
 
-    /// Takes an order off and says so: asked for (`None`), or by the venue and why.
+    /// Takes an order off and says so: asked for (`None`), or by the venue and why. What is paired with it goes, too.
     pub(crate) fn cancel(&mut self, slot: u32, reason: Option<RejectReason>) {
+        let pair = self.unpair(slot);
         if let Some((client_id, instant)) = self.finish(slot, OrderStatus::Canceled) {
             self.report(instant, ReportBody::Canceled { client_id, reason });
         }
+        self.end_pair(pair);
     }
 
     /// Ends a working order: releases what it reserved, frees its slot, remembers how it ended.
@@ -390,9 +393,11 @@ impl Venue {
     }
 
     pub(crate) fn expire(&mut self, slot: u32) {
+        let pair = self.unpair(slot);
         if let Some((client_id, instant)) = self.finish(slot, OrderStatus::Expired) {
             self.report(instant, ReportBody::Expired { client_id });
         }
+        self.end_pair(pair);
     }
 
     /// Works out anew when the next thing is due.

@@ -100,6 +100,22 @@ impl Entries {
                     .with("limits", if *research { "research" } else { "trading" })
                     .with("valid_until", time(*valid_until))
             }
+            CommandRecord::List { first, second } => {
+                for order in [first, second] {
+                    self.orders.insert(order.spec.client_id, (order.spec.instrument, order.spec.strategy));
+                }
+                let (one, other) = (&first.spec, &second.spec);
+                self.order(entry("pair"), one)
+                    .with("class", class_name(first.class))
+                    .with("limits", if first.research { "research" } else { "trading" })
+                    .with("valid_until", time(first.valid_until))
+                    .with("other_order", other.client_id)
+                    .with("other_side", side_name(other.side))
+                    .with("other_type", other.kind.name())
+                    .with("other_quantity", quantity_name(other.quantity))
+                    .with_some("other_price", other.kind.limit_price())
+                    .with_some("other_trigger", other.kind.trigger())
+            }
             CommandRecord::Cancel { client_id } => self.of_order(entry("cancel"), *client_id),
             CommandRecord::Query { client_id } => self.of_order(entry("query"), *client_id),
             CommandRecord::Reconcile { account, since } => {
@@ -117,6 +133,40 @@ impl Entries {
             CommandRecord::Decision(Decision::Refused { strategy, instrument, intent, refusal }) => {
                 let entry = self.whose(entry("refused"), *instrument, *strategy).with("intent", intent_name(*intent));
                 refused(entry, refusal)
+            }
+            CommandRecord::Decision(Decision::Group { group, kind, account, strategy, legs }) => {
+                let name = self.strategies.get(strategy.index()).map(String::as_str);
+                entry("group")
+                    .with("group", group)
+                    .with("of", kind.key())
+                    .with("legs", legs)
+                    .with("account", account.0)
+                    .with("strategy", strategy.0)
+                    .with_some("name", name)
+            }
+            CommandRecord::Decision(Decision::GroupStep {
+                group,
+                leg,
+                account,
+                strategy,
+                instrument,
+                step,
+                refusal,
+            }) => {
+                let entry = self
+                    .whose(entry("group_step"), *instrument, *strategy)
+                    .with("group", group)
+                    .with("leg", leg)
+                    .with("account", account.0)
+                    .with("step", step.key());
+                let entry = match step {
+                    domain::GroupStep::Excess { quantity } => entry.with("quantity", quantity),
+                    _ => entry,
+                };
+                match refusal {
+                    Some(refusal) => refused(entry, refusal),
+                    None => entry,
+                }
             }
             CommandRecord::Decision(Decision::Mode { from, to, cause, holder }) => entry("mode")
                 .with("from", from.key())
@@ -315,6 +365,7 @@ impl Entries {
         let way = match signal.entry {
             EntryPlan::Market => "market".to_owned(),
             EntryPlan::Limit(price) => format!("limit {price}"),
+            EntryPlan::Stop(price) => format!("stop {price}"),
         };
         let stop = signal.stop.map(|plan| {
             let level = match plan.level() {
@@ -456,6 +507,15 @@ fn definition(entry: Entry, i: &Instrument) -> Entry {
         .with("fee_maker", i.fee_maker)
         .with("fee_taker", i.fee_taker)
         .with("effective_from", time(i.effective_from))
+}
+
+/// How much an order asks for, in words.
+fn quantity_name(quantity: OrderQuantity) -> String {
+    match quantity {
+        OrderQuantity::Base(quantity) => quantity.to_string(),
+        OrderQuantity::Contracts(contracts) => format!("{contracts} contracts"),
+        OrderQuantity::QuoteAmount(amount) => format!("for {amount}"),
+    }
 }
 
 fn refused(entry: Entry, refusal: &Refusal) -> Entry {

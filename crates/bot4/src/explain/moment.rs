@@ -124,6 +124,22 @@ impl Moment {
 /// What the engine said, in words.
 fn describe(names: &Names<'_>, said: &CommandRecord) -> String {
     match said {
+        CommandRecord::List { first, second } => {
+            let one = |record: &risk::ApprovedRecord| {
+                let (spec, class, research, valid_until) =
+                    (record.spec, record.class, record.research, record.valid_until);
+                describe(names, &CommandRecord::Submit { spec, class, research, valid_until })
+            };
+            format!("{}; and {}, of which what fills first takes the other off", one(first), one(second))
+        }
+        CommandRecord::Decision(Decision::Group { group, kind, strategy, legs, .. }) => {
+            let kind = kind.key().replace('_', " ");
+            format!("strategy {} asks for group {group}: {kind}, of {legs} legs", strategy.0)
+        }
+        CommandRecord::Decision(Decision::GroupStep { group, leg, instrument, step, refusal, .. }) => {
+            let why = refusal.map_or_else(String::new, |refusal| format!(": {refusal}"));
+            format!("group {group}, leg {leg} in {}: {}{why}", names.symbol(*instrument), step.key())
+        }
         CommandRecord::Submit { spec, .. } => {
             let (base, quote) = names.assets(spec.instrument);
             let size = match spec.quantity {

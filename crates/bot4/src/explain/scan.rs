@@ -129,6 +129,8 @@ pub struct Index {
     pub sealed: bool,
     by_id: BTreeMap<ClientOrderId, usize>,
     signals: BTreeMap<Key, (u64, Intent)>,
+    /// The other signal of the same event, where a pair was asked for, one each way.
+    pairs: BTreeMap<Key, (u64, Intent)>,
     entries: BTreeMap<Key, usize>,
 }
 
@@ -185,13 +187,22 @@ impl Index {
     fn command(&mut self, seq: u64, ts: UnixNanos, command: &CommandRecord, refusals: bool) {
         match *command {
             CommandRecord::Submit { spec, class, .. } => self.submit(seq, ts, spec, class),
+            CommandRecord::List { first, second } => {
+                [first, second].iter().for_each(|order| self.submit(seq, ts, order.spec, order.class));
+            }
             CommandRecord::Cancel { client_id } => {
                 if let Some(line) = self.line(client_id).filter(|line| !line.status.is_terminal()) {
                     line.status = OrderStatus::CancelPending;
                 }
             }
             CommandRecord::Decision(Decision::Signal(s)) => {
-                self.signals.insert((s.account, s.instrument, s.strategy), (seq, s.intent));
+                let key = (s.account, s.instrument, s.strategy);
+                // Two of one event are legs of a pair, one each way.
+                let before = self.signals.insert(key, (seq, s.intent));
+                match before.filter(|(at, intent)| *at == seq && *intent != s.intent) {
+                    Some(pair) => self.pairs.insert(key, pair),
+                    None => self.pairs.remove(&key),
+                };
             }
             CommandRecord::Decision(Decision::Refused { strategy, instrument, intent, refusal }) => {
                 self.refused += 1;
@@ -204,6 +215,15 @@ impl Index {
                     self.refusals.push(RefusalLine { seq, ts, strategy, instrument, intent, refusal, signal });
                 }
             }
+            // What is refused of a group is refused with the signal of that leg.
+            CommandRecord::Decision(Decision::GroupStep { strategy, instrument, refusal: Some(refusal), .. }) => {
+                self.refused += 1;
+                if refusals {
+                    let mut said = self.signals.iter().filter(|(key, _)| (key.1, key.2) == (instrument, strategy));
+                    let (signal, intent) = said.next().map_or((seq, Intent::EnterLong), |(_, said)| *said);
+                    self.refusals.push(RefusalLine { seq, ts, strategy, instrument, intent, refusal, signal });
+                }
+            }
             CommandRecord::Decision(
                 Decision::Mode { .. }
                 | Decision::Alert(_)
@@ -212,7 +232,9 @@ impl Index {
                 | Decision::Worked { .. }
                 | Decision::WorkEnded { .. }
                 | Decision::Difference(_)
-                | Decision::Reconciled { .. },
+                | Decision::Reconciled { .. }
+                | Decision::Group { .. }
+                | Decision::GroupStep { .. },
             )
             | CommandRecord::Timer { .. }
             | CommandRecord::Query { .. }
@@ -233,7 +255,8 @@ impl Index {
             (Purpose::Exit, Side::Buy) => intent != Intent::EnterShort,
             (Purpose::Stop | Purpose::Target, _) => false,
         };
-        let signal = self.signals.get(&key).filter(|(_, intent)| wanted(*intent)).map(|(at, _)| *at);
+        let said = self.signals.get(&key).into_iter().chain(self.pairs.get(&key));
+        let signal = said.filter(|(_, intent)| wanted(*intent)).map(|(at, _)| *at).next();
         let entry = self.entries.get(&key).copied().filter(|_| purpose != Purpose::Entry);
         self.by_id.insert(spec.client_id, self.orders.len());
         self.orders.push(OrderLine {
@@ -339,9 +362,14 @@ pub fn records_of(journal: &Path, index: &Index, key: Key, from: u64) -> Result<
     let (mut records, mut reduced) = (Vec::new(), false);
     while let Some(view) = cursor.peek() {
         let seq = view.seq;
+        let mut other = None;
         let found = match view.kind {
             Kind::Order => command_of(view.body).ok().and_then(|(ts, command)| match command {
                 CommandRecord::Submit { spec, .. } => Some((ts, spec.client_id, What::Submitted)),
+                CommandRecord::List { first, second } => {
+                    other = Some((ts, second.spec.client_id, What::Submitted));
+                    Some((ts, first.spec.client_id, What::Submitted))
+                }
                 CommandRecord::Cancel { client_id } => Some((ts, client_id, What::CancelSent)),
                 _ => None,
             }),
@@ -351,12 +379,13 @@ pub fn records_of(journal: &Path, index: &Index, key: Key, from: u64) -> Result<
             }),
             _ => None,
         };
-        if let Some((ts, id, what)) = found
-            && let Some(line) = index.find(id).filter(|line| line.key() == key)
-        {
+        let mut ended = false;
+        for (ts, id, what) in found.into_iter().chain(other) {
+            let Some(line) = index.find(id).filter(|line| line.key() == key) else { continue };
             if let What::Said(ReportBody::Filled { .. }) = what {
                 let entry = line.purpose == Purpose::Entry;
                 if entry && reduced {
+                    ended = true;
                     break;
                 }
                 // What is filled on the event itself belongs to the position before.
@@ -364,7 +393,7 @@ pub fn records_of(journal: &Path, index: &Index, key: Key, from: u64) -> Result<
             }
             records.push(Record { seq, ts, id, what });
         }
-        if records.len() >= RECORDS_MAX {
+        if ended || records.len() >= RECORDS_MAX {
             break;
         }
         cursor.advance();

@@ -267,6 +267,9 @@ impl<'a> Names<'a> {
             entry: match s.entry {
                 Entry::Market => "at the market".into(),
                 Entry::Limit(price) => format!("at {} {quote} or better", words::grouped(&price.to_string())),
+                Entry::Stop(price) => {
+                    format!("at the market once it trades at {} {quote} or worse", words::grouped(&price.to_string()))
+                }
             },
             stop: s.stop.map(|plan| words::stop(plan, &quote)),
             target: s.target.map(Price::to_f64),

@@ -209,6 +209,10 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
         DenyReason::Deployment => {
             ("the present step of deployment does not allow it (value, instruments, positions or venues)", Unit::Number)
         }
+        DenyReason::Busy => (
+            "what the strategy holds, closes or has working in an instrument stands in the way of a group",
+            Unit::Number,
+        ),
     }
 }
 
@@ -266,7 +270,12 @@ pub fn safety(record: &CommandRecord) -> Option<String> {
             };
             format!("{what} was {}re-armed by {holder}", if *done { "" } else { "not " })
         }
-        Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. } => {
+        Decision::Signal(_)
+        | Decision::Refused { .. }
+        | Decision::Worked { .. }
+        | Decision::WorkEnded { .. }
+        | Decision::Group { .. }
+        | Decision::GroupStep { .. } => {
             return None;
         }
         Decision::Difference(d) => {

@@ -45,6 +45,17 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
             research = *research,
             "order sent"
         ),
+        CommandRecord::List { first, second } => debug!(
+            target: TARGET,
+            seq,
+            order = first.spec.client_id.raw(),
+            other = second.spec.client_id.raw(),
+            engine_ts,
+            strategy = first.spec.strategy.0,
+            instrument = first.spec.instrument.0,
+            research = first.research,
+            "pair of orders sent"
+        ),
         CommandRecord::Cancel { client_id } => {
             debug!(target: TARGET, seq, order = client_id.raw(), engine_ts, "cancel sent");
         }
@@ -72,6 +83,28 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
             strategy = signal.strategy.0,
             instrument = signal.instrument.0,
             "signal"
+        ),
+        CommandRecord::Decision(Decision::Group { group, kind, strategy, legs, .. }) => debug!(
+            target: TARGET,
+            seq,
+            engine_ts,
+            strategy = strategy.0,
+            group,
+            kind = kind.key(),
+            legs,
+            "group"
+        ),
+        CommandRecord::Decision(Decision::GroupStep { group, leg, strategy, instrument, step, refusal, .. }) => debug!(
+            target: TARGET,
+            seq,
+            engine_ts,
+            strategy = strategy.0,
+            instrument = instrument.0,
+            group,
+            leg,
+            reason = refusal.map(|r| r.reason.key()),
+            step = step.key(),
+            "group step"
         ),
         CommandRecord::Decision(Decision::Worked { strategy, instrument, style, target, .. }) => debug!(
             target: TARGET,
@@ -112,7 +145,12 @@ fn told(seq: u64, ts: UnixNanos, command: &CommandRecord) {
 #[inline]
 pub fn safety(seq: u64, decision: &Decision) {
     match decision {
-        Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. } => {}
+        Decision::Signal(_)
+        | Decision::Refused { .. }
+        | Decision::Worked { .. }
+        | Decision::WorkEnded { .. }
+        | Decision::Group { .. }
+        | Decision::GroupStep { .. } => {}
         // What the limits do by themselves is their work; what stops everything has to be seen.
         Decision::Mode { to: Mode::Emergency, .. }
         | Decision::Limit { .. }

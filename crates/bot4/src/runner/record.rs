@@ -261,11 +261,16 @@ impl Probe for Recorder {
     fn command(&mut self, _: UnixNanos, command: &Command) {
         match command {
             Command::Submit(_) => self.orders += 1,
-            Command::Record(Decision::Refused { refusal, .. }) => self.refusals[refusal.reason as usize] += 1,
+            Command::List { .. } => self.orders += 2,
+            Command::Record(Decision::Refused { refusal, .. } | Decision::GroupStep { refusal: Some(refusal), .. }) => {
+                self.refusals[refusal.reason as usize] += 1
+            }
             Command::Record(
                 Decision::Signal(_)
                 | Decision::Worked { .. }
                 | Decision::WorkEnded { .. }
+                | Decision::Group { .. }
+                | Decision::GroupStep { .. }
                 | Decision::Mode { .. }
                 | Decision::Alert(_)
                 | Decision::Limit { .. }
@@ -285,11 +290,16 @@ impl Probe for Recorder {
     fn recorded(&mut self, _: UnixNanos, record: &CommandRecord) {
         match record {
             CommandRecord::Submit { .. } => self.orders += 1,
-            CommandRecord::Decision(Decision::Refused { refusal, .. }) => self.refusals[refusal.reason as usize] += 1,
+            CommandRecord::List { .. } => self.orders += 2,
+            CommandRecord::Decision(
+                Decision::Refused { refusal, .. } | Decision::GroupStep { refusal: Some(refusal), .. },
+            ) => self.refusals[refusal.reason as usize] += 1,
             CommandRecord::Decision(
                 Decision::Signal(_)
                 | Decision::Worked { .. }
                 | Decision::WorkEnded { .. }
+                | Decision::Group { .. }
+                | Decision::GroupStep { .. }
                 | Decision::Mode { .. }
                 | Decision::Alert(_)
                 | Decision::Limit { .. }

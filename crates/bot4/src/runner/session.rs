@@ -15,7 +15,7 @@ use domain::{
 };
 use engine::Engine;
 use infra::gate_word::{GateWord, Level};
-use risk::{Approved, Command, CommandRecord};
+use risk::{Command, CommandRecord};
 use sim::{Request, Venue};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -509,19 +509,40 @@ impl Session {
                     let (id, class) = (approved.client_id(), approved.class());
                     if follows {
                         if !recorded.as_ref().is_some_and(|r| r.orders.contains(&id)) {
-                            place(&mut self.venue, ts, approved, probe);
+                            place(&mut self.venue, ts, Command::Submit(approved), probe);
                         }
                         continue;
                     }
                     let by = if self.tape.withholds(class) {
                         Some(Level::Reducing)
                     } else {
-                        let sent = self.sender.send(class, || place(&mut self.venue, ts, approved, probe));
+                        let sent =
+                            self.sender.send(class, || place(&mut self.venue, ts, Command::Submit(approved), probe));
                         sent.err().map(|by| by.word.level())
                     };
                     if let Some(level) = by {
                         let none = || NotSent { level: level.number(), orders: Vec::new() };
                         stopped.get_or_insert_with(none).orders.push(id);
+                    }
+                }
+                Command::List { first, second } => {
+                    // Both leave or neither.
+                    let (ids, class) = ([first.client_id(), second.client_id()], first.class().min(second.class()));
+                    if follows {
+                        if !recorded.as_ref().is_some_and(|r| r.orders.contains(&ids[0])) {
+                            place(&mut self.venue, ts, Command::List { first, second }, probe);
+                        }
+                        continue;
+                    }
+                    let by = if self.tape.withholds(class) {
+                        Some(Level::Reducing)
+                    } else {
+                        let both = || place(&mut self.venue, ts, Command::List { first, second }, probe);
+                        self.sender.send(class, both).err().map(|by| by.word.level())
+                    };
+                    if let Some(level) = by {
+                        let none = || NotSent { level: level.number(), orders: Vec::new() };
+                        stopped.get_or_insert_with(none).orders.extend(ids);
                     }
                 }
                 Command::Cancel { client_id, .. } => self.venue.submit(ts, Request::Cancel { client_id }),
@@ -546,6 +567,7 @@ impl Session {
             CommandRecord::Infer(request) => self.answers.push(abstention(ts, request)),
             CommandRecord::Decision(_) | CommandRecord::Gate { .. } => {}
             CommandRecord::Submit { .. }
+            | CommandRecord::List { .. }
             | CommandRecord::Cancel { .. }
             | CommandRecord::Query { .. }
             | CommandRecord::Reconcile { .. } => {
@@ -562,9 +584,9 @@ const fn place_of(id: InputId) -> u16 {
     (id.sequence() >> 32) as u16
 }
 
-/// Places an approved order at the venue.
-fn place<P: Probe>(venue: &mut Venue, ts: UnixNanos, approved: Approved, probe: &mut P) {
-    match sim::from_command::request(Command::Submit(approved), ts) {
+/// Places an approved order, or a pair of them, at the venue.
+fn place<P: Probe>(venue: &mut Venue, ts: UnixNanos, orders: Command, probe: &mut P) {
+    match sim::from_command::request(orders, ts) {
         Ok(Some(request)) => venue.submit(ts, request),
         Ok(None) => {}
         Err(error) => probe.not_sent(ts, &error),
@@ -575,6 +597,7 @@ fn place<P: Probe>(venue: &mut Venue, ts: UnixNanos, approved: Approved, probe: 
 fn is_among(record: &CommandRecord, stopped: Option<&NotSent>) -> bool {
     match (record, stopped) {
         (CommandRecord::Submit { spec, .. }, Some(stopped)) => stopped.orders.contains(&spec.client_id),
+        (CommandRecord::List { first, .. }, Some(stopped)) => stopped.orders.contains(&first.spec.client_id),
         _ => false,
     }
 }

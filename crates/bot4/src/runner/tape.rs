@@ -345,7 +345,7 @@ impl Tape {
 impl Writing {
     fn commands(&mut self, seq: u64, ts: UnixNanos, said: &[Command]) {
         said.iter().for_each(|command| write_command(&mut self.journal, seq, ts, command));
-        let opens = |c: &Command| matches!(c, Command::Submit(approved) if approved.class() == OrderClass::Entry);
+        let opens = |c: &Command| matches!(c, Command::Submit(order) | Command::List { first: order, .. } if order.class() == OrderClass::Entry);
         if self.strict && said.iter().any(opens) {
             // The first failure of the journal is kept there, withholds the orders, and pauses the run.
             let _ = self.journal.commit();
@@ -579,10 +579,19 @@ pub const fn is_command(kind: Kind) -> bool {
 
 const fn command_kind(command: &Command) -> Kind {
     match command {
-        Command::Submit(_) | Command::Cancel { .. } | Command::Query { .. } | Command::Reconcile { .. } => Kind::Order,
+        Command::Submit(_)
+        | Command::List { .. }
+        | Command::Cancel { .. }
+        | Command::Query { .. }
+        | Command::Reconcile { .. } => Kind::Order,
         Command::Timer { .. } | Command::Infer(_) | Command::Gate { .. } => Kind::Runtime,
         Command::Record(
-            Decision::Signal(_) | Decision::Refused { .. } | Decision::Worked { .. } | Decision::WorkEnded { .. },
+            Decision::Signal(_)
+            | Decision::Refused { .. }
+            | Decision::Worked { .. }
+            | Decision::WorkEnded { .. }
+            | Decision::Group { .. }
+            | Decision::GroupStep { .. },
         ) => Kind::Decision,
         Command::Record(
             Decision::Mode { .. }

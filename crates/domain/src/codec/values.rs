@@ -133,6 +133,7 @@ stored_enum!(RejectReason, "a reason of rejection" {
     15 => NoMarket,
     16 => SelfMatch,
     17 => Liquidation,
+    18 => OneCancelsOther,
 });
 
 stored_enum!(TrailOffset, "a trailing offset" { 1 => Distance(distance), 2 => Fraction(fraction) });
@@ -242,7 +243,7 @@ impl Stored for OrderSpec {
 }
 
 stored_enum!(SizeRequest, "a size" { 1 => AllIn, 2 => EquityFraction(rate), 3 => Base(quantity), 4 => Cap, 5 => Position });
-stored_enum!(Entry, "an entry" { 1 => Market, 2 => Limit(price) });
+stored_enum!(Entry, "an entry" { 1 => Market, 2 => Limit(price), 3 => Stop(price) });
 stored_enum!(StopPlan, "a stop plan" {
     1 => Price(price),
     2 => Distance(distance),
@@ -275,7 +276,7 @@ stored_struct!(Signal {
 });
 stored_struct!(TimerRequest { strategy, id, at });
 stored_struct!(InferRequest { strategy, model, as_of });
-stored_enum!(Output, "an output of a strategy" { 1 => Signal(signal), 2 => Timer(timer), 3 => Infer(infer), 5 => Work(work) });
+stored_enum!(Output, "an output of a strategy" { 1 => Signal(signal), 2 => Timer(timer), 3 => Infer(infer), 4 => Group(group), 5 => Work(work) });
 
 stored_struct!(Fee { amount, asset });
 stored_struct!(Fill {

@@ -85,6 +85,8 @@ fields! {
         max_quantity, min_notional, margin_initial, margin_maintenance, fee_maker, fee_taker, effective_from,
     }
     ModelOutput { strategy, model, as_of, value }
+    Leg { intent, size, entry, time_in_force, stop, target, reference, instrument }
+    GroupRequest { kind, legs, confidence, tag, account, strategy }
     AccountReport { ts_event, body }
     Event { id, body }
     Alert { kind, account, instrument, strategy, value, limit }
@@ -120,17 +122,23 @@ choices! {
     OrderStatus: Submitted, Accepted, PartiallyFilled, CancelPending, OutcomeUnknown, Filled, Canceled, Expired, Rejected;
     RejectReason: UnknownInstrument, UnknownOrder, DuplicateOrder, PriceFilter, LotFilter, MinNotional, InsufficientBalance,
         InsufficientMargin, WouldCross, WouldTrigger, ReduceOnly, NotFilledAtOnce, Unsupported, ApprovalExpired, RateLimit, NoMarket,
-        SelfMatch, Liquidation;
+        SelfMatch, Liquidation, OneCancelsOther;
+    Trigger: FirstFill, Filled;
+    ChildSize: AsAsked, ToFilled;
+    Sequence: Together, OneByOne;
+    LegRisk: Complete, Unwind;
+    GroupKind: Bracket, OneCancelsOther, OneTriggersOther { when, size }, Legs { sequence, within, risk };
+    GroupStep: Chosen, Released, Dropped, Broken, Completing, Unwinding, Excess { quantity }, Over, Refused;
     TrailOffset: Distance(a), Fraction(a);
     OrderType: Market, Limit { price }, StopMarket { trigger }, StopLimit { trigger, price }, TakeProfit { trigger },
         TrailingStop { offset };
     OrderQuantity: Base(a), Contracts(a), QuoteAmount(a);
     TimeInForce: Gtc, Ioc, Fok, Gtd(a);
     SizeRequest: AllIn, EquityFraction(a), Base(a), Cap, Position;
-    Entry: Market, Limit(a);
+    Entry: Market, Limit(a), Stop(a);
     StopPlan: Price(a), Distance(a), Fraction(a), Trail(a), TrailFraction(a), Timed { level, hold_max };
     StopLevel: Price(a), Distance(a), Fraction(a), Trail(a), TrailFraction(a);
-    Output: Signal(a), Timer(a), Infer(a);
+    Output: Signal(a), Timer(a), Infer(a), Group(a);
     TimerFired: Day, Minute, Strategy { strategy, id }, Desk;
     ReportBody: Accepted { client_id, venue_id }, Rejected { client_id, reason }, Filled { fill, complete },
         Canceled { client_id, reason }, Expired { client_id }, CancelRejected { client_id, reason }, Amended { client_id },
@@ -217,6 +225,12 @@ impl<A: Any, B: Any, C: Any> Any for (A, B, C) {
 impl Any for [f64; 3] {
     fn any(r: &mut Seeded) -> Self {
         [(); 3].map(|()| Any::any(r))
+    }
+}
+
+impl Any for [Option<Leg>; LEGS_MAX] {
+    fn any(r: &mut Seeded) -> Self {
+        [(); LEGS_MAX].map(|()| Any::any(r))
     }
 }
 

@@ -60,6 +60,7 @@ all_hold! {
     choices: Side, Liquidity, OrderClass, PositionSide, instrument::InstrumentKind, Intent, Control, OrderStatus, RejectReason, TrailOffset,
         OrderType, OrderQuantity, TimeInForce, SizeRequest, Entry, StopPlan, StopLevel, TimerFired;
     orders_and_signals: OrderSpec, SignalStatistics, Signal, TimerRequest, InferRequest, Output, Fee, Fill, PositionView;
+    groups: Trigger, ChildSize, Sequence, LegRisk, GroupKind, GroupStep, Leg, GroupRequest;
     market: Candle, Trade, Quote, BookDelta, InstrumentView, MarketView;
     definitions: Asset, Instrument, InstrumentTable;
     safety: Mode, Cause, Holder, AlertKind, LimitKey, Alert, NotSent, Rearm;

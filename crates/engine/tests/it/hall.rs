@@ -216,6 +216,16 @@ pub fn words(commands: &[CommandRecord]) -> Vec<String> {
             CommandRecord::Submit { spec, class, .. } => {
                 format!("submit {:?} {} {}", class, spec.kind.name(), spec.strategy.0)
             }
+            CommandRecord::List { first, second } => {
+                format!("pair {} {}", first.spec.client_id.ordinal(), second.spec.client_id.ordinal())
+            }
+            CommandRecord::Decision(risk::Decision::Group { group, kind, legs, .. }) => {
+                format!("group {group} {} {legs}", kind.key())
+            }
+            CommandRecord::Decision(risk::Decision::GroupStep { group, leg, step, refusal, .. }) => {
+                let why = refusal.map_or_else(String::new, |refusal| format!(" {}", refusal.reason.key()));
+                format!("group {group} leg {leg} {}{why}", step.key())
+            }
             CommandRecord::Cancel { client_id } => format!("cancel {}", client_id.ordinal()),
             CommandRecord::Query { client_id } => format!("query {}", client_id.ordinal()),
             CommandRecord::Reconcile { account, .. } => format!("reconcile {}", account.0),

@@ -97,6 +97,9 @@ impl Referee {
         self.note(format!("said {record:?}"));
         match record {
             CommandRecord::Submit { spec, class: OrderClass::Entry, .. } => self.entry(spec, limits),
+            CommandRecord::List { first, second } => {
+                self.entry(&first.spec, limits).and_then(|()| self.entry(&second.spec, limits))
+            }
             CommandRecord::Submit { spec, class: OrderClass::Reducing, .. } => {
                 self.reductions += 1;
                 self.track(spec, OrderClass::Reducing, 0.0);

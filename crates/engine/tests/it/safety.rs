@@ -40,7 +40,7 @@ fn recipe(r: &mut Seeded, seed: u64) -> (Recipe, Vec<Instrument>) {
     }
     // The venue is often slower than that: stops are then taken for lost, closed at the market, and come after all.
     let confirm_within = r.chance(60).then(|| Nanos::from_secs(r.within(1, 150).unsigned_abs()));
-    recipe.config.stops = StopPolicy { confirm_within, slippage: Rate::from_bps(10) };
+    recipe.config.stops = StopPolicy { confirm_within, slippage: Rate::from_bps(10), lists: false };
     (recipe, instruments)
 }
 

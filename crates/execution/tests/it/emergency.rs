@@ -32,8 +32,11 @@ fn held() -> Floor {
 /// The same, watched by a desk that waits two seconds for a confirmation; the stop is not confirmed yet.
 fn watched() -> Floor {
     let mut floor = Floor::new();
-    floor.desk =
-        Desk::new(1).with_stops(StopPolicy { confirm_within: Some(domain::Nanos::from_secs(2)), slippage: Rate::ZERO });
+    floor.desk = Desk::new(1).with_stops(StopPolicy {
+        confirm_within: Some(domain::Nanos::from_secs(2)),
+        slippage: Rate::ZERO,
+        lists: false,
+    });
     floor.signal(&long()).unwrap();
     floor.expect(&["#1 buy 1 market"]);
     assert_eq!(floor.fill(1, "1", 100, true), None);

@@ -2,10 +2,10 @@
 
 use domain::codec::Reader;
 use domain::{
-    AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Entry, EventBody, Fill, InstrumentIdx,
-    InstrumentTable, Intent, Liquidity, MarketView, Mode, Money, NoObserver, OrderQuantity, OrderSpec, OrderType,
-    Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan, StrategyIdx, TimeInForce,
-    TimerFired, TrailOffset, UnixNanos, VenueOrderId, WorkStyle,
+    AccountId, AccountReport, AssetIdx, ClientOrderId, Digest, Digestible, Entry, EventBody, Fill, GroupRequest,
+    GroupStep, InstrumentIdx, InstrumentTable, Intent, Leg, Liquidity, MarketView, Mode, Money, NoObserver,
+    OrderQuantity, OrderSpec, OrderType, Quantity, Rate, RejectReason, ReportBody, Side, Signal, SizeRequest, StopPlan,
+    StrategyIdx, TimeInForce, TimerFired, TrailOffset, UnixNanos, VenueOrderId, WorkStyle,
 };
 use execution::{Alarm, AskPolicy, Desk, Key, StopPolicy, World};
 use portfolio::Portfolio;
@@ -117,6 +117,18 @@ impl Floor {
         self.act(|desk, world| desk.on_work(&validated, style, world))
     }
 
+    /// Asks for a group; what is refused names the leg.
+    pub fn group(&mut self, request: &GroupRequest) -> Result<u64, (u8, Refusal)> {
+        let validated = risk::group::validate_legs(request)?;
+        self.act(|desk, world| desk.on_group(request, &validated, world))
+    }
+
+    /// An entry of one unit with a stop of 5 %, as a leg of a group.
+    pub fn leg(intent: Intent, instrument: InstrumentIdx, entry: Entry) -> Leg {
+        let Signal { size, stop, target, reference, .. } = Self::entry(intent, instrument);
+        Leg { intent, size, entry, time_in_force: TimeInForce::Gtc, stop, target, reference, instrument }
+    }
+
     /// Time goes on, and the desk is woken if it asked for that.
     pub fn pass(&mut self, seconds: f64) {
         self.ts = UnixNanos(self.ts.0 + (seconds * 1e9) as u64);
@@ -218,7 +230,21 @@ impl Floor {
         let commands: Vec<Command> = self.out.drain(..).collect();
         commands
             .into_iter()
+            .filter(|command| !matches!(command, Command::Record(Decision::Group { .. } | Decision::Signal(_))))
             .map(|command| match command {
+                Command::List { first, second } => {
+                    let specs = [first, second].map(|order| order.release(ts, VenueKind::Simulated).unwrap());
+                    self.sent.extend(specs);
+                    format!("pair {} / {}", words(&specs[0]), words(&specs[1]))
+                }
+                Command::Record(Decision::GroupStep { leg, step, refusal, .. }) => {
+                    let step = match step {
+                        GroupStep::Excess { quantity } => format!("excess {quantity}"),
+                        step => step.key().to_owned(),
+                    };
+                    let why = refusal.map_or_else(String::new, |refusal| format!(" {}", refusal.reason.key()));
+                    format!("leg {leg} {step}{why}")
+                }
                 Command::Submit(approved) => {
                     let spec = approved.release(ts, VenueKind::Simulated).unwrap();
                     self.sent.push(spec);

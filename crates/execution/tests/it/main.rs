@@ -13,6 +13,7 @@ mod exact;
 mod fee_schedules;
 mod fees;
 mod floor;
+mod groups;
 mod random;
 mod random_emergency;
 mod routing;

@@ -44,7 +44,7 @@ impl Run {
         let mut floor = Floor::new();
         // Half of the desks wait for confirmations.
         let confirm_within = seed.is_multiple_of(2).then(|| Nanos::from_secs(3));
-        let policy = StopPolicy { confirm_within, slippage: Rate::ZERO };
+        let policy = StopPolicy { confirm_within, slippage: Rate::ZERO, lists: false };
         floor.desk = Desk::new(1).with_stops(policy);
         let mut venue = Venue::new(floor, seed);
         venue.refuses = 30;

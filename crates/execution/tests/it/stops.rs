@@ -30,7 +30,7 @@ fn held(stop: StopPlan) -> Floor {
 /// A desk that waits two seconds, long one unit at 100 with its stop at 95 accepted.
 fn watched(stop: StopPlan) -> Floor {
     let mut floor = Floor::new();
-    let policy = StopPolicy { confirm_within: Some(Nanos::from_secs(2)), slippage: Rate::from_bps(100) };
+    let policy = StopPolicy { confirm_within: Some(Nanos::from_secs(2)), slippage: Rate::from_bps(100), lists: false };
     floor.desk = Desk::new(1).with_stops(policy);
     floor.signal(&enter(Intent::EnterLong, 1, stop)).unwrap();
     floor.said();
@@ -320,7 +320,8 @@ fn risk_hears_where_a_stop_is_and_when_there_is_none() {
     trailing.trade(PERP, "110");
     assert_eq!(told(&trailing).as_deref(), Some("103.95"));
     let mut late = Floor::new();
-    late.desk = Desk::new(1).with_stops(StopPolicy { confirm_within: Some(Nanos(1)), slippage: Rate::ZERO });
+    late.desk =
+        Desk::new(1).with_stops(StopPolicy { confirm_within: Some(Nanos(1)), slippage: Rate::ZERO, lists: false });
     late.signal(&enter(Intent::EnterLong, 1, trail("5"))).unwrap();
     late.said();
     assert_eq!(late.fill(1, "1", 100, true), None);

@@ -1,6 +1,6 @@
 //! The price collar: the price of an order is near every price that is known, and the last print is one that can be believed.
 //!
-//! A limit is held against the last price, the mark and the side of the book that it would trade with; an order at the market takes that
+//! A limit, and the price that sets an entry off, is held against the last price, the mark and the side of the book that it would trade with; an order at the market takes that
 //! side of the book, which is held against the last price. A print that is further from the one before than prices step at once waits for
 //! the next: one print alone, a thousand times off, moves nothing here but a refusal. A book that is crossed or not positive is no book.
 
@@ -25,6 +25,7 @@ pub(super) fn check(s: &Subject<'_>, limits: &Limits, b: &Bench<'_>) -> Result<M
     let book = seen.best.map(|(bid, ask)| price_of(if s.spec.side == Side::Buy { ask } else { bid }));
     let price = match s.spec.kind {
         OrderType::Limit { price } => price,
+        OrderType::StopMarket { trigger } => trigger,
         _ => book.or(s.price).ok_or(unknown)?,
     };
     let references = [seen.last.map(price_of), seen.mark().map(price_of), book];
