@@ -159,7 +159,7 @@ fn a_pause_ends_entries_and_leaves_exits() {
 
 #[test]
 fn an_unknown_outcome_of_a_part_blocks_further_ones() {
-    let policy = StopPolicy { confirm_within: Some(Nanos::from_secs(5)), slippage: Rate::ZERO };
+    let policy = StopPolicy { confirm_within: Some(Nanos::from_secs(5)), slippage: Rate::ZERO, lists: false };
     let mut floor = begun();
     floor.desk = std::mem::replace(&mut floor.desk, execution::Desk::new(1)).with_stops(policy);
     floor.pass(60.0);
