@@ -16,6 +16,7 @@ mod floor;
 mod groups;
 mod random;
 mod random_emergency;
+mod random_groups;
 mod routing;
 mod routing_convex;
 mod scenarios;
