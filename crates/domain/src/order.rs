@@ -485,7 +485,7 @@ impl RejectReason {
             Self::NoMarket => "no_market",
             Self::SelfMatch => "self_match",
             Self::Liquidation => "liquidation",
-            Self::OneCancelsOther => "one-cancels-other",
+            Self::OneCancelsOther => "one_cancels_other",
         }
     }
 }

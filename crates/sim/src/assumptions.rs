@@ -92,6 +92,9 @@ impl Venue {
                 "limit orders do not queue: a trade at their price does not fill them, one beyond it does".to_owned(),
             );
         }
+        if config.pairs {
+            lines.push("pairs of orders are held by the venue: what is traded or set off first takes the other one off, and so does its end".to_owned());
+        }
         lines.push(
             "our orders move nothing: the market goes on as recorded, and each of them trades against it alone"
                 .to_owned(),

@@ -109,6 +109,8 @@ pub struct VenueConfig {
     pub funding: Option<Funding>,
     /// Whether a limit order at the best price waits behind the quantity displayed there (trades with quotes).
     pub queue: bool,
+    /// Whether the venue holds pairs of orders of which one takes the other off.
+    pub pairs: bool,
 }
 
 impl VenueConfig {
@@ -125,6 +127,7 @@ impl VenueConfig {
             limit_fill: LimitFill::Through,
             funding: None,
             queue: true,
+            pairs: false,
         }
     }
 

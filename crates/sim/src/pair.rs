@@ -20,7 +20,7 @@ impl Venue {
             && first.client_id != second.client_id;
         let used = |spec: &OrderSpec| self.ids.find(spec.client_id).is_some();
         let checked = match (used(first), used(second)) {
-            _ if !alike => Err(RejectReason::Unsupported),
+            _ if !alike || !self.config.pairs => Err(RejectReason::Unsupported),
             (true, _) | (_, true) => Err(RejectReason::DuplicateOrder),
             (false, false) => self.check(first, valid_until).and_then(|a| Ok((a, self.check(second, valid_until)?))),
         };

@@ -162,6 +162,7 @@ fn save_config(config: &VenueConfig, out: &mut Vec<u8>) {
     config.limit_fill.put(out);
     config.funding.put(out);
     config.queue.put(out);
+    config.pairs.put(out);
 }
 
 /// Field by field, so that the error can name the one that differs.
@@ -174,5 +175,6 @@ fn compare_config(config: &VenueConfig, from: &mut Reader<'_>) -> Result<(), Cod
     from.same(&config.latency, "the latency")?;
     from.same(&config.limit_fill, "when limit orders are filled")?;
     from.same(&config.funding, "the funding")?;
-    from.same(&config.queue, "whether orders queue")
+    from.same(&config.queue, "whether orders queue")?;
+    from.same(&config.pairs, "whether pairs of orders are held")
 }

@@ -171,6 +171,7 @@ fn venue(settings: &RunSettings) -> Result<VenueConfig, CommandError> {
             Some(text) => Some(parse::funding(text).ok_or_else(|| refuse("venue.funding", text))?),
         },
         queue: true,
+        pairs: v.pairs,
     })
 }
 

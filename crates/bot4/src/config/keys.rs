@@ -203,6 +203,14 @@ pub const KEYS: &[Key] = &[
         help: "How often the venue is asked how the account stands; with it, orders whose answers stay away are asked for, too.",
     },
     Key {
+        path: "venue.pairs",
+        kind: Kind::Flag,
+        preset: Preset::Is("false"),
+        argument: None,
+        unit: "",
+        help: "Whether the venue holds pairs of orders of which one takes the other off; else the desk does it.",
+    },
+    Key {
         path: "data.files",
         kind: list(check::not_empty, "a path"),
         preset: Preset::Is(""),

@@ -96,6 +96,9 @@ pub struct VenueSection {
     /// Seconds between two questions how the account stands; it is not asked if `None`.
     #[serde(default)]
     pub reconcile_every: Option<String>,
+    /// Whether the venue holds pairs of orders.
+    #[serde(default)]
+    pub pairs: bool,
 }
 
 /// When what is written must be on the disk.

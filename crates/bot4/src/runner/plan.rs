@@ -302,7 +302,7 @@ fn stops(venue: &VenueConfig) -> StopPolicy {
             spread.divided_by(2).and_then(|half| half.checked_add(coefficient)).unwrap_or(coefficient)
         }
     };
-    StopPolicy { confirm_within, slippage, lists: false }
+    StopPolicy { confirm_within, slippage, lists: venue.pairs }
 }
 
 /// The instrument with the run's own units and fees.

@@ -625,6 +625,7 @@ pub fn venue(r: &mut Seeded, seed: u64, feed: Nanos, funding: i64) -> VenueConfi
         limit_fill: *r.pick(&[LimitFill::Touch, LimitFill::Through]),
         funding: r.chance(funding).then_some(Funding { rate: Rate::from_bps(2), every: Nanos::from_secs(600) }),
         queue: r.chance(70),
+        pairs: false,
     }
 }
 

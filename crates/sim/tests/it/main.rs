@@ -7,6 +7,7 @@ mod allocation;
 mod candles;
 mod determinism;
 mod margin;
+mod pairs;
 mod properties;
 mod rules;
 mod scenario;

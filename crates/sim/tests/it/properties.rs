@@ -203,6 +203,7 @@ impl Run {
             limit_fill: *random.pick(&[LimitFill::Through, LimitFill::Touch]),
             funding: Some(Funding { rate: Rate::from_bps(1), every: Nanos::from_secs(600) }),
             queue: random.chance(70),
+            pairs: false,
         };
         config.validate().unwrap();
         let mut table = InstrumentTable::default();

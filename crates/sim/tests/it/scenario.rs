@@ -6,10 +6,11 @@
 //! ```text
 //! with    perpetual; fee 0.001; fee-asset venue; exec signal-close; slippage bps 10; impact 4 100; participation 0.1;
 //!         limit-fill touch; latency 5 3; funding 0.01 60000; no-queue; cash 500; base 2;
-//!         lot 0.005; tick 0.5
+//!         lot 0.005; tick 0.5; pairs
 //! bar     O H L C [vol V]        a whole one-minute bar        open O H L C [vol V] / path / close   its phases one by one
 //! trade   P x Q buy|sell         quote B x Q A x Q             at MS    time goes on to there
 //! submit  NAME buy|sell TYPE QTY [@ PRICE] [limit P] [by D|by D%] [ioc|fok|gtd MS|post-only|reduce-only|usdt|contracts|valid MS]
+//! pair    A ; B                  two orders as for submit, both or neither
 //! amend   NAME [price P] [trigger P] [qty Q]                   cancel NAME    query NAME
 //! expect  report; report         all reports since the last expectation, in order, or `nothing`
 //! balance USDT 100; BTC 1        free USDT 100                 position 1
@@ -89,6 +90,7 @@ impl World {
                 }
                 ["feed-latency", feed] => config.latency.feed = millis(feed),
                 ["funding", r, every] => config.funding = Some(Funding { rate: rate(r), every: millis(every) }),
+                ["pairs"] => config.pairs = true,
                 ["no-queue"] => config.queue = false,
                 ["cash", amount] => cash = amount,
                 ["base", amount] => base = amount,
@@ -242,6 +244,17 @@ impl World {
             "submit" => {
                 let request = self.order(&words)?;
                 self.venue.submit(self.now, request);
+                self.collect();
+            }
+            "pair" => {
+                let orders: Vec<Vec<&str>> = rest.split(';').map(|part| part.split_whitespace().collect()).collect();
+                let [one, other] = &orders[..] else { return Err("expected A ; B".into()) };
+                let (one, other) = (self.order(one)?, self.order(other)?);
+                if let (Request::Place { order: first, valid_until }, Request::Place { order: second, .. }) =
+                    (one, other)
+                {
+                    self.venue.submit(self.now, Request::List { first, second, valid_until });
+                }
                 self.collect();
             }
             "amend" => {

@@ -100,6 +100,7 @@ impl Story {
             limit_fill: *r.pick(&[LimitFill::Touch, LimitFill::Through]),
             funding: r.chance(70).then_some(Funding { rate: Rate::from_bps(2), every: Nanos::from_secs(600) }),
             queue: r.chance(70),
+            pairs: r.chance(60),
         };
         let mut given = Vec::new();
         for account in ACCOUNTS {
@@ -206,6 +207,14 @@ fn request(r: &mut Seeded, i: &Instrument, around: i64, now: UnixNanos, ordinal:
         reduce_only: r.chance(20) && !amount,
     };
     let valid_until = r.chance(30).then_some(UnixNanos(now.0 + 3_000_000_000));
+    if r.chance(15) {
+        // The other one of a pair, a little away on either side.
+        *ordinal += 1;
+        let (client_id, price) = (ClientOrderId::new(account, 1, *ordinal), price(r));
+        let kind = *r.pick(&[OrderType::Limit { price }, OrderType::StopMarket { trigger: price }]);
+        let second = OrderSpec { client_id, kind, side: *r.pick(&[Side::Buy, Side::Sell]), ..order };
+        return Request::List { first: order, second, valid_until };
+    }
     Request::Place { order, valid_until }
 }
 
@@ -319,6 +328,7 @@ fn another_configuration_is_refused_by_name() {
         (VenueConfig { limit_fill: fill, ..c }, "when limit orders are filled"),
         (VenueConfig { funding: Some(other), ..c }, "the funding"),
         (VenueConfig { queue: !c.queue, ..c }, "whether orders queue"),
+        (VenueConfig { pairs: !c.pairs, ..c }, "whether pairs of orders are held"),
     ] {
         let story = Story { config, table: story.table.clone(), given: Vec::new() };
         assert_eq!(load(story.fresh(), &bytes).unwrap_err(), CodecError::Parameter { what });
