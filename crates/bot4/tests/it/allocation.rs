@@ -4,9 +4,9 @@ use crate::harness::{Log, begin, candles, go_on, session, signal};
 use bot4::runner::plan::ACCOUNT;
 use bot4::runner::record::Probe;
 use domain::{
-    Candle, Event, EventBody, ImpactModel, InputId, Instrument, InstrumentIdx, InstrumentTable, Intent, Nanos, Output,
-    Rate, ReportBody, Rest, Shown, Signal, SizeRequest, StopPlan, StrategyIdx, TimerFired, UnixNanos, VolumeProfile,
-    WorkRequest, WorkStyle,
+    Candle, Entry, Event, EventBody, GroupKind, GroupRequest, ImpactModel, InputId, Instrument, InstrumentIdx,
+    InstrumentTable, Intent, Leg, Nanos, Output, Rate, ReportBody, Rest, Shown, Signal, SizeRequest, StopPlan,
+    StrategyIdx, TimeInForce, TimerFired, UnixNanos, VolumeProfile, WorkRequest, WorkStyle,
 };
 use engine::{Engine, EngineConfig};
 use risk::{Command, Decision, Limits, Profile};
@@ -332,6 +332,99 @@ fn steps_with_risk_on_allocate_nothing() {
     );
     assert_eq!(run.in_steps, 0, "allocations in {} steps", run.steps);
     assert_eq!(run.in_venue, 0, "allocations at the venue");
+}
+
+/// Asks for a pair around the price, for a bracket, or leaves, in turns.
+struct Pairs {
+    instrument: InstrumentIdx,
+    bar: u64,
+}
+
+impl Strategy for Pairs {
+    fn name(&self) -> &'static str {
+        "pairs"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn instruments(&self) -> &[InstrumentIdx] {
+        std::slice::from_ref(&self.instrument)
+    }
+
+    fn on_market(&mut self, context: &Context<'_>, _: &EventBody, out: &mut Vec<Output>) {
+        self.bar += 1;
+        let (Some(rules), Some(mark)) = (context.table.get(self.instrument), context.view.mark(self.instrument)) else {
+            return;
+        };
+        let leg = |entry, target: i64| Leg {
+            intent: Intent::EnterLong,
+            size: SizeRequest::EquityFraction(Rate::from_bps(100)),
+            entry,
+            time_in_force: TimeInForce::Gtc,
+            stop: Some(StopPlan::Fraction(Rate::from_bps(300))),
+            target: Some(rules.price(mark + mark * target / 1_000)),
+            reference: mark,
+            instrument: self.instrument,
+        };
+        let near = |parts: i64| rules.price(mark + mark * parts / 10_000);
+        let group = |kind, legs: &[Leg]| GroupRequest::new(kind, legs, context.account, context.strategy).unwrap();
+        match self.bar % 4 {
+            0 => {
+                let pair = [leg(Entry::Limit(near(-5)), 20), leg(Entry::Stop(near(5)), 30)];
+                out.push(Output::Group(group(GroupKind::OneCancelsOther, &pair)));
+            }
+            2 => out.push(Output::Group(group(GroupKind::Bracket, &[leg(Entry::Market, 20)]))),
+            _ => out.push(Output::Signal(signal(Intent::Exit, SizeRequest::Position, self.instrument))),
+        }
+    }
+
+    fn parameters(&self, _: &mut Vec<u8>) {}
+
+    fn save(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bar.to_le_bytes());
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<(), StateError> {
+        self.bar = from.u64()?;
+        Ok(())
+    }
+}
+
+#[test]
+fn groups_allocate_nothing() {
+    let mut table = InstrumentTable::default();
+    let i = testkit::add_spot(&mut table, "BTCUSDT", 2, 5);
+    for pairs in [false, true] {
+        let config = VenueConfig { pairs, ..VenueConfig::frictionless() };
+        let session =
+            session(&table, config, Profile::Research(wide()), vec![Box::new(Pairs { instrument: i.idx, bar: 0 })]);
+        let room = || Vec::with_capacity(256);
+        let mut run = Counted {
+            engine: session.engine,
+            venue: session.venue,
+            out: room(),
+            spare: room(),
+            timers: BTreeSet::new(),
+            ids: 0,
+            steps: 0,
+            fills: 0,
+            refusals: 0,
+            in_steps: 0,
+            in_venue: 0,
+        };
+        run.step(testkit::T0, EventBody::InstrumentDefined(Arc::new(i.clone())));
+        run.venue.deposit(ACCOUNT, i.quote, testkit::money("1000000"));
+        run.settle(testkit::T0);
+        let rows = vec![random_walk(&i, 78, 9_000, 4_000_000, 20_000)];
+        (0..6_000).for_each(|n| run.minute(&rows, n));
+        (run.steps, run.fills, run.in_steps, run.in_venue) = (0, 0, 0, 0);
+        (6_000..9_000).for_each(|n| run.minute(&rows, n));
+        assert_eq!(run.engine.faults(), []);
+        assert!(run.fills >= 1_000, "{} fills", run.fills);
+        assert_eq!((run.in_steps, run.in_venue), (0, 0), "allocations in {} steps and at the venue", run.steps);
+    }
 }
 
 /// A probe that keeps nothing.

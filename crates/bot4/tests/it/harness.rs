@@ -36,7 +36,7 @@ pub fn session(
         correlation_every: Nanos::from_secs(60),
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
-        stops: engine::StopPolicy::AT_ONCE,
+        stops: engine::StopPolicy { lists: venue.pairs, ..engine::StopPolicy::AT_ONCE },
         asking: None,
         reconcile: None,
         guard: None,
@@ -247,7 +247,15 @@ impl Probe for Log {
                 self.lives.entry(spec.client_id).or_default().sent += 1;
                 self.orders.push((ts, spec));
             }
-            CommandRecord::Decision(Decision::Refused { refusal, .. }) => self.refusals.push((ts, refusal)),
+            CommandRecord::List { first, second } => {
+                for spec in [first.spec, second.spec] {
+                    self.lives.entry(spec.client_id).or_default().sent += 1;
+                    self.orders.push((ts, spec));
+                }
+            }
+            CommandRecord::Decision(
+                Decision::Refused { refusal, .. } | Decision::GroupStep { refusal: Some(refusal), .. },
+            ) => self.refusals.push((ts, refusal)),
             _ => {}
         }
     }

@@ -16,6 +16,7 @@ mod data;
 mod explain;
 mod fees;
 mod gap;
+mod groups;
 mod harness;
 mod kill;
 mod order_of_time;

@@ -19,6 +19,8 @@ struct Seen {
     /// Value at approval that is not filled yet; entries only.
     pending: f64,
     cancelled: bool,
+    /// The other order of its pair: of two on one side only the larger counts.
+    pair: Option<ClientOrderId>,
     /// How much of it is filled.
     filled: f64,
     /// Whether the venue set it off.
@@ -44,6 +46,10 @@ pub struct Referee {
     works: BTreeMap<(InstrumentIdx, StrategyIdx), (f64, f64)>,
     /// How often each style was begun and each end came.
     pub worked: BTreeMap<&'static str, u64>,
+    /// A pair was asked for: its first order, once that has left.
+    pairing: Option<Option<ClientOrderId>>,
+    /// How often groups were asked for, by kind, and what became of them.
+    pub groups: BTreeMap<&'static str, u64>,
     pub entries: u64,
     pub reductions: u64,
     pub emergencies: u64,
@@ -75,6 +81,10 @@ impl Referee {
             if value > 0.0 { long += value } else { short -= value }
         }
         for o in self.orders.values().filter(|o| o.class == OrderClass::Entry && of(o.spec.instrument)) {
+            let other = o.pair.and_then(|id| self.orders.get(&id)).filter(|other| other.spec.side == o.spec.side);
+            if other.is_some_and(|p| (p.pending, p.spec.client_id) > (o.pending, o.spec.client_id)) {
+                continue;
+            }
             if o.spec.side == Side::Buy { long += o.pending } else { short += o.pending }
         }
         (long, short)
@@ -159,6 +169,16 @@ impl Referee {
                 }
                 Ok(())
             }
+            CommandRecord::Decision(Decision::Group { kind, .. }) => {
+                *self.groups.entry(kind.key()).or_default() += 1;
+                self.pairing = (*kind == domain::GroupKind::OneCancelsOther).then_some(None);
+                Ok(())
+            }
+            CommandRecord::Decision(Decision::GroupStep { step, .. }) => {
+                *self.groups.entry(step.key()).or_default() += 1;
+                self.pairing = None;
+                Ok(())
+            }
             CommandRecord::Gate { level } => {
                 self.level = *level;
                 Ok(())
@@ -199,7 +219,14 @@ impl Referee {
             OrderQuantity::QuoteAmount(amount) => amount.to_f64(),
         };
         let equity = self.equity();
-        let (long, short) = self.exposure(|j| j == spec.instrument);
+        // Each order of a pair is held against the limits as if it were alone.
+        let first = self.pairing.flatten();
+        let alone = |own: &mut Self| first.and_then(|id| own.orders.remove(&id).map(|o| (id, o)));
+        let beside = alone(self);
+        let (here, all) = (self.exposure(|j| j == spec.instrument), self.exposure(|_| true));
+        self.orders.extend(beside);
+        let i = &self.instruments[spec.instrument.index()];
+        let (long, short) = here;
         let within = |what: &str, after: f64, limit: f64| {
             if after <= limit * (1.0 + 1e-9) + TOLERANCE {
                 Ok(())
@@ -208,7 +235,7 @@ impl Referee {
             }
         };
         within("position", long + short + value, limits.position_fraction_max.to_f64() * equity)?;
-        let (long, short) = self.exposure(|_| true);
+        let (long, short) = all;
         within("gross exposure", long + short + value, limits.leverage_max.to_f64() * equity)?;
         let others = (self.instruments.iter().map(|i| i.idx)).filter(|j| {
             let pending = self.orders.values().any(|o| o.class == OrderClass::Entry && o.spec.instrument == *j);
@@ -219,13 +246,23 @@ impl Referee {
             return Err(format!("{positions} positions"));
         }
         self.track(spec, OrderClass::Entry, value);
+        self.pairing = match (self.pairing, first) {
+            (Some(None), _) => Some(Some(spec.client_id)),
+            (Some(Some(_)), Some(first)) => {
+                for (id, other) in [(first, spec.client_id), (spec.client_id, first)] {
+                    self.orders.get_mut(&id).into_iter().for_each(|order| order.pair = Some(other));
+                }
+                None
+            }
+            _ => None,
+        };
         Ok(())
     }
 
     fn track(&mut self, spec: &OrderSpec, class: OrderClass, pending: f64) {
         self.orders.insert(
             spec.client_id,
-            Seen { spec: *spec, class, pending, cancelled: false, filled: 0.0, set_off: false },
+            Seen { spec: *spec, class, pending, cancelled: false, pair: None, filled: 0.0, set_off: false },
         );
     }
 

@@ -111,7 +111,7 @@ fn play(seed: u64, bars: u64, sum: &mut [u64; 6], worked: &mut BTreeMap<&'static
     }
     let events = world.events();
     let seen = world.referee().unwrap();
-    seen.worked.iter().for_each(|(name, n)| *worked.entry(name).or_default() += n);
+    seen.worked.iter().chain(&seen.groups).for_each(|(name, n)| *worked.entry(name).or_default() += n);
     for (sum, n) in
         sum.iter_mut().zip([seen.entries, seen.reductions, seen.emergencies, seen.refused, world.stopped, events])
     {
@@ -151,6 +151,21 @@ fn no_sequence_of_events_crosses_a_limit_or_leaves_an_emergency_unprotected() {
         "market",
     ];
     assert!(all.iter().all(|name| worked.contains_key(name)), "{worked:?}");
+    let groups = [
+        "one_cancels_other",
+        "one_triggers_other",
+        "legs",
+        "chosen",
+        "released",
+        "dropped",
+        "broken",
+        "completing",
+        "unwinding",
+        "excess",
+        "over",
+        "refused",
+    ];
+    assert!(groups.iter().all(|name| worked.contains_key(name)), "{worked:?}");
     let [entries, reductions, emergencies, refused, stopped, events] = sum;
     println!(
         "{events} events, {entries} entries, {reductions} reductions, {emergencies} emergencies, {refused} refusals, {stopped} orders stopped \

@@ -3,11 +3,11 @@
 use crate::referee::Referee;
 use domain::codec::{CodecError, Reader as Bytes, Stored};
 use domain::{
-    AccountId, AccountReport, AssetIdx, Candle, ClientOrderId, Control, Entry, Event, EventBody, Flow, ImpactModel,
-    InputId, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, ModelOutput, Money, Nanos, NotSent,
-    OrderClass, Output, Price, Quote, Rate, Rest, Rounding, Shown, Signal, SizeRequest, StopLevel, StopPlan,
-    StrategyIdx, Thresholds, TimerFired, TimerRequest, Trade, UnixNanos, Urgency, VolumeProfile, WorkRequest,
-    WorkStyle,
+    AccountId, AccountReport, AssetIdx, Candle, ClientOrderId, Control, Entry, Event, EventBody, Flow, GroupKind,
+    GroupRequest, ImpactModel, InputId, Instrument, InstrumentIdx, InstrumentKind, InstrumentTable, Intent, Leg,
+    ModelOutput, Money, Nanos, NotSent, OrderClass, Output, Price, Quote, Rate, Rest, Rounding, Shown, Signal,
+    SizeRequest, StopLevel, StopPlan, StrategyIdx, Thresholds, TimeInForce, TimerFired, TimerRequest, Trade, UnixNanos,
+    Urgency, VolumeProfile, WorkRequest, WorkStyle,
 };
 use engine::{Engine, EngineConfig, defined};
 use risk::{Command, Profile};
@@ -91,6 +91,63 @@ impl Gambler {
     }
 }
 
+/// Entries that belong together, around the price.
+fn grouped(r: &mut Seeded, signal: &Signal, others: &[InstrumentIdx], context: &Context<'_>) -> Option<Output> {
+    let leg = |r: &mut Seeded, idx: InstrumentIdx, intent, kind: i64| {
+        let i = context.table.get(idx)?;
+        let mark = context.view.mark(idx)?;
+        let away = r.within(1, 60);
+        let away = if intent == Intent::EnterLong { -away } else { away };
+        let at = |bps: i64| {
+            let price = i.price((mark + mark * bps / 10_000).max(1));
+            price.round_to(i.tick, domain::Rounding::Up).filter(|p| *p > Price::ZERO)
+        };
+        let entry = match kind {
+            0 => Entry::Market,
+            1 => Entry::Limit(at(away)?),
+            _ => Entry::Stop(at(-away)?),
+        };
+        Some(Leg {
+            intent,
+            size: signal.size,
+            entry,
+            time_in_force: if r.chance(20) {
+                TimeInForce::Gtd(context.ts.saturating_add(Nanos::from_secs(r.within(1, 300).unsigned_abs())))
+            } else {
+                TimeInForce::Gtc
+            },
+            stop: Some(StopPlan::Fraction(Rate::from_bps(r.within(20, 300) as i32))),
+            target: None,
+            reference: mark,
+            instrument: idx,
+        })
+    };
+    let (idx, intent) = (signal.instrument, signal.intent);
+    let back = if intent == Intent::EnterLong { Intent::EnterShort } else { Intent::EnterLong };
+    let other = *r.pick(others);
+    let perpetual = context.table.get(idx)?.kind == domain::InstrumentKind::LinearPerpetual;
+    let (kind, legs) = match r.within(0, 4) {
+        0 if perpetual => (GroupKind::OneCancelsOther, [leg(r, idx, intent, 2)?, leg(r, idx, back, 2)?]),
+        0 | 1 => (GroupKind::OneCancelsOther, [leg(r, idx, intent, 1)?, leg(r, idx, intent, 2)?]),
+        2 => {
+            let when = *r.pick(&[domain::Trigger::FirstFill, domain::Trigger::Filled]);
+            let size = *r.pick(&[domain::ChildSize::AsAsked, domain::ChildSize::ToFilled]);
+            let kinds = (r.within(0, 2), r.within(0, 2));
+            let legs = [leg(r, idx, intent, kinds.0)?, leg(r, other, intent, kinds.1)?];
+            (GroupKind::OneTriggersOther { when, size }, legs)
+        }
+        _ => {
+            let sequence = *r.pick(&[domain::Sequence::Together, domain::Sequence::OneByOne]);
+            let risk = *r.pick(&[domain::LegRisk::Complete, domain::LegRisk::Unwind]);
+            let within = r.chance(70).then(|| Nanos::from_secs(r.within(1, 200).unsigned_abs()));
+            let kinds = (r.within(0, 2), r.within(0, 2));
+            let legs = [leg(r, idx, intent, kinds.0)?, leg(r, other, intent, kinds.1)?];
+            (GroupKind::Legs { sequence, within, risk }, legs)
+        }
+    };
+    GroupRequest::new(kind, &legs, ACCOUNT, context.strategy).map(Output::Group)
+}
+
 /// Two of five wishes are worked, in any way there is.
 fn worked(r: &mut Seeded, signal: Signal) -> Output {
     if !r.chance(40) {
@@ -134,7 +191,12 @@ impl Strategy for Gambler {
         };
         if r.chance(self.percent) {
             let wish = self.wish(&mut r, context, idx);
-            out.extend(wish.map(|signal| worked(&mut r, signal)));
+            match wish {
+                Some(signal) if signal.intent != Intent::Exit && r.chance(15) => {
+                    out.extend(grouped(&mut r, &signal, &self.instruments, context));
+                }
+                wish => out.extend(wish.map(|signal| worked(&mut r, signal))),
+            }
         }
         if r.chance(4) {
             let at = context.ts.saturating_add(Nanos(r.within(0, 200_000_000_000).unsigned_abs()));
