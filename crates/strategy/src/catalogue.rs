@@ -1,6 +1,7 @@
 //! The strategies by name, with their parameters: the one list that the command line, reports and documentation read.
 
 use crate::Strategy;
+use crate::breakout_pair::{BreakoutPair, Rules};
 use crate::buy_and_hold::BuyAndHold;
 use crate::donchian::Breakout;
 use crate::ma_cross::{Enter, MaCross};
@@ -8,7 +9,7 @@ use crate::params::{ParamDef, ParamError, Params, parse_seconds};
 use crate::rule::{Rule, RuleStrategy, Setup};
 use crate::stop::Protection;
 use crate::work::WorkRule;
-use domain::{AccountId, Instrument, SizeRequest, StrategyIdx};
+use domain::{AccountId, Instrument, Nanos, SizeRequest, StrategyIdx};
 use quant::indicator::{Donchian, Ema, Sma};
 
 /// One kind of strategy.
@@ -76,6 +77,28 @@ const KINDS: &[Kind] = &[
         ],
     },
     Kind {
+        name: "breakout-pair",
+        summary: "a pair of resting orders, one beyond each edge of the channel of the last bars: the first that fills takes the other off",
+        params: &[
+            period("entry", "20", "bars of the channel"),
+            ParamDef {
+                name: "target",
+                default: "2",
+                allowed: "a whole number from 0 to 100",
+                help: "where profit is taken beyond the entry, in widths of the channel; 0 for nowhere",
+            },
+            ParamDef {
+                name: "valid",
+                default: "4h",
+                allowed: "a length such as 15m, 4h, 1d",
+                help: "how long a pair waits before it is asked for anew",
+            },
+            SHORT,
+            BAR,
+            INSTRUMENT,
+        ],
+    },
+    Kind {
         name: "buy-and-hold",
         summary: "buys once and holds, for comparison",
         params: &[
@@ -130,6 +153,7 @@ impl Blueprint {
         // Everything but the instrument is known: a trial build finds what is wrong before any data is read.
         blueprint.periods()?;
         blueprint.params.word("short", &["no", "yes"])?;
+        blueprint.valid()?;
         Ok(blueprint)
     }
 
@@ -170,11 +194,24 @@ impl Blueprint {
         })
     }
 
-    /// The two periods of a cross or a channel, in their order; `enter_bar` as the first for buy-and-hold.
+    /// How long a pair waits.
+    fn valid(&self) -> Result<Nanos, ParamError> {
+        let text = self.params.text("valid").unwrap_or("4h");
+        let seconds = parse_seconds(text).ok_or_else(|| ParamError::OutOfRange {
+            name: "valid".into(),
+            value: text.to_owned(),
+            allowed: BAR.allowed.into(),
+        })?;
+        Ok(Nanos::from_secs(u64::from(seconds)))
+    }
+
+    /// The two periods of a cross or a channel, in their order; `enter_bar` as the first for buy-and-hold; of a
+    /// breakout by pairs the channel and how many widths away profit is taken.
     fn periods(&self) -> Result<(usize, usize), ParamError> {
         let max = quant::indicator::PERIOD_MAX;
         match self.kind.name {
             "donchian" => Ok((self.params.count("entry", 20, 1, max)?, self.params.count("exit", 10, 1, max)?)),
+            "breakout-pair" => Ok((self.params.count("entry", 20, 1, max)?, self.params.count("target", 2, 0, 100)?)),
             "buy-and-hold" => Ok((self.params.count("enter_bar", 0, 0, usize::MAX)?, 0)),
             _ => {
                 let (fast, slow) = (self.params.count("fast", 20, 1, max)?, self.params.count("slow", 50, 1, max)?);
@@ -245,6 +282,17 @@ pub fn build(
         "donchian" => {
             boxed(setup, Breakout::new(Donchian::new(first).map_err(range)?, Donchian::new(second).map_err(range)?))
         }
+        "breakout-pair" => {
+            let value = setup.bar_s.map_or_else(String::new, |s| format!("{s}s"));
+            let rules = Rules {
+                channel: Donchian::new(first).map_err(range)?,
+                // At most a hundred.
+                target: second as u32,
+                valid: blueprint.valid()?,
+            };
+            let pair = BreakoutPair::new(setup, rules).ok_or_else(|| not_a_bar(value))?;
+            Ok(Box::new(pair))
+        }
         _ => boxed(setup, BuyAndHold::new(first as u64)),
     }
 }
@@ -253,12 +301,12 @@ fn boxed<R: Rule + 'static>(setup: Setup, rule: R) -> Result<Box<dyn Strategy>, 
     let value = setup.bar_s.map_or_else(String::new, |s| format!("{s}s"));
     match RuleStrategy::new(setup, rule) {
         Some(strategy) => Ok(Box::new(strategy)),
-        None => Err(ParamError::OutOfRange {
-            name: "bar".into(),
-            value,
-            allowed: "a length that divides a day or is whole days".into(),
-        }),
+        None => Err(not_a_bar(value)),
     }
+}
+
+fn not_a_bar(value: String) -> ParamError {
+    ParamError::OutOfRange { name: "bar".into(), value, allowed: "a length that divides a day or is whole days".into() }
 }
 
 #[cfg(test)]
@@ -304,12 +352,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_found_before_any_data_is_read() {
         let error = |name, params: &[&str]| blueprint(name, params).unwrap_err().to_string();
-        assert!(error("hodl", &[]).contains("one of sma-cross, ema-cross, donchian, buy-and-hold"));
+        assert!(error("hodl", &[]).contains("one of sma-cross, ema-cross, donchian, breakout-pair, buy-and-hold"));
         assert!(error("sma-cross", &["fast=0"]).contains("fast=0"));
         assert!(error("sma-cross", &["fast=50"]).contains("slow=50: expected more than fast=50"));
         assert!(error("sma-cross", &["enter=now"]).contains("cross or level"));
         assert!(error("donchian", &["fast=3"]).contains("no parameter `fast`; it has entry, exit"));
         assert!(error("ema-cross", &["bar=4x"]).contains("bar=4x"));
         assert!(error("ema-cross", &["short=maybe"]).contains("no or yes"));
+        assert!(error("breakout-pair", &["valid=4x"]).contains("valid=4x"));
+        assert!(error("breakout-pair", &["target=101"]).contains("target=101"));
     }
 }

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 mod bars;
+pub mod breakout_pair;
 pub mod buy_and_hold;
 pub mod catalogue;
 pub mod donchian;

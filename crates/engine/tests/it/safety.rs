@@ -159,7 +159,6 @@ fn no_sequence_of_events_crosses_a_limit_or_leaves_an_emergency_unprotected() {
         "released",
         "dropped",
         "broken",
-        "completing",
         "unwinding",
         "excess",
         "over",

@@ -5,10 +5,11 @@ use domain::{EventBody, InstrumentKind, Output, Side, UnixNanos};
 use strategy::Reader;
 use testkit::generate::{Seeded, random_walk};
 
-const KINDS: [(&str, &[&str]); 4] = [
+const KINDS: [(&str, &[&str]); 5] = [
     ("sma-cross", &["fast=3", "slow=8"]),
     ("ema-cross", &["fast=3", "slow=8", "enter=level"]),
     ("donchian", &["entry=6", "exit=3"]),
+    ("breakout-pair", &["entry=6", "target=1", "valid=15m"]),
     ("buy-and-hold", &["enter_bar=9"]),
 ];
 

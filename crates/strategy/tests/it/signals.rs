@@ -2,7 +2,9 @@
 
 use crate::stand::Stand;
 use domain::InstrumentKind::{LinearPerpetual, Spot};
-use domain::{Entry, Intent, Quantity, Rate, Signal, SizeRequest, StopPlan};
+use domain::{
+    Entry, EventBody, Intent, Leg, Output, Quantity, Rate, Signal, SizeRequest, StopPlan, TimeInForce, UnixNanos,
+};
 
 /// The signals that a run of closes causes, by bar.
 fn said(stand: &mut Stand, closes: &[i64]) -> Vec<(usize, Intent)> {
@@ -117,4 +119,41 @@ fn dust_is_no_position() {
     stand.trade(testkit::quantity("0.0002"));
     assert_eq!(stand.close(3, 999_500), None, "held");
     assert_eq!(stand.close(4, 999_000).map(|s| s.intent), Some(Intent::Exit));
+}
+
+#[test]
+fn a_pair_waits_a_tick_beyond_the_channel_or_at_its_lower_edge() {
+    let closes = [1_000_000, 1_000_100, 1_000_050];
+    for (kind, short, second) in [
+        (LinearPerpetual, "short=yes", (Intent::EnterShort, Entry::Stop(testkit::price("9999.98")))),
+        (LinearPerpetual, "short=no", (Intent::EnterLong, Entry::Limit(testkit::price("9999.99")))),
+        (Spot, "short=yes", (Intent::EnterLong, Entry::Limit(testkit::price("9999.99")))),
+    ] {
+        let params = ["entry=3", "target=4", "valid=10m", short];
+        let mut stand = Stand::new(kind, "breakout-pair", &params, "pct:1");
+        let mut said = Vec::new();
+        for (minute, &close) in (0..).zip(&closes) {
+            let candle = testkit::candle(&stand.instrument, minute, [close, close + 1, close - 1, close], 10);
+            said.extend(stand.see(candle.ts_close(), &EventBody::Candle(candle)));
+        }
+        // Highs are a tick above the close and lows one below it: the channel is 9,999.99 to 10,001.01.
+        let [Output::Group(group)] = &said[..] else { panic!("{said:?}") };
+        let legs: Vec<Leg> = group.legs().copied().collect();
+        assert!(group.is_sound() && legs.len() == 2, "{group:?}");
+        assert_eq!((legs[0].intent, legs[0].entry), (Intent::EnterLong, Entry::Stop(testkit::price("10001.02"))));
+        assert_eq!((legs[1].intent, legs[1].entry), (second.0, second.1), "{kind:?}, {short}");
+        // Four widths of 1.02 beyond the entry.
+        assert_eq!(legs[0].target, Some(testkit::price("10005.10")));
+        let target = if second.0 == Intent::EnterShort { "9995.90" } else { "10004.07" };
+        assert_eq!(legs[1].target, Some(testkit::price(target)), "{kind:?}, {short}");
+        let until = UnixNanos(testkit::T0.0 + 13 * 60_000_000_000);
+        assert!(legs.iter().all(|leg| leg.time_in_force == TimeInForce::Gtd(until)), "{legs:?}");
+        assert!(legs.iter().all(|leg| leg.stop == Some(StopPlan::Fraction(Rate::from_bps(100)))), "{legs:?}");
+        // While something is on its way or held nothing is asked for.
+        stand.entry_working = true;
+        assert_eq!(stand.close(3, 1_000_060), None);
+        stand.entry_working = false;
+        stand.trade(Quantity::from_units(1));
+        assert_eq!(stand.close(4, 1_000_060), None);
+    }
 }

@@ -59,9 +59,11 @@ impl Stand {
         };
         self.strategy.on_market(&context, body, &mut out);
         for output in &out {
-            let Output::Signal(signal) = output else { panic!("{output:?}") };
-            if self.fills {
-                self.give(signal);
+            match output {
+                Output::Signal(signal) if self.fills => self.give(signal),
+                // What rests may wait for ever.
+                Output::Signal(_) | Output::Group(_) => {}
+                other => panic!("{other:?}"),
             }
         }
         out
