@@ -35,6 +35,13 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// What `work` answers, and how often it allocates on this thread.
+pub fn allocations_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let before = COUNT.with(Cell::get);
+    let result = work();
+    (result, COUNT.with(Cell::get) - before)
+}
+
 /// How often `work` allocates on this thread.
 pub fn allocations(work: impl FnOnce()) -> u64 {
     let before = COUNT.with(Cell::get);

@@ -9,6 +9,7 @@ mod data;
 mod engine_run;
 mod gate;
 mod gate_edge;
+mod groups;
 mod guard;
 mod journal;
 mod loading;
@@ -61,6 +62,8 @@ enum What {
     Gate,
     /// Orders that are worked: one answer of each schedule, one choice, timer to the part that leaves; with allocations counted.
     Schedule,
+    /// Complex orders at the desk: pairs, triggered orders, combinations; with allocations counted.
+    Groups,
     /// The guard: a look at an account with 1, 10 and 100 positions.
     Guard,
     /// A snapshot of engine and venue: its size, how long saving and loading take, and appending one command to a journal.
@@ -153,6 +156,7 @@ fn main() {
         What::Step => step_time::run(),
         What::Gate => gate::run(),
         What::Schedule => schedule::run(),
+        What::Groups => groups::run(),
         What::Guard => guard::run(cli.runs),
         What::Snapshot { instruments, orders } => snapshot::run(cli.runs, *instruments, *orders),
         What::Recorded { dir } => recorded::run(dir.as_deref(), cli.runs),
