@@ -176,7 +176,7 @@ fn config(round_trip: Nanos) -> EngineConfig {
         correlation_every: Nanos::from_secs(60),
         correlation_lateness: Nanos::from_secs(1),
         accounts: vec![ACCOUNT],
-        stops: StopPolicy { confirm_within: Some(answer), slippage: Rate::from_bps(50) },
+        stops: StopPolicy { confirm_within: Some(answer), slippage: Rate::from_bps(50), lists: false },
         asking: Some(execution::AskPolicy::for_round_trip(round_trip)),
         reconcile: Some(ReconcilePolicy { answer_within: answer, ..ReconcilePolicy::every(Nanos::from_secs(60)) }),
         guard: Some(risk::GuardConfig::default()),
@@ -207,6 +207,7 @@ fn venue_config(random: &mut Seeded) -> VenueConfig {
         limit_fill: *random.pick(&[LimitFill::Touch, LimitFill::Through]),
         funding: random.chance(70).then_some(Funding { rate: Rate::from_bps(1), every: Nanos::from_secs(600) }),
         queue: random.chance(50),
+        pairs: false,
     }
 }
 

@@ -209,8 +209,6 @@ pub const fn refused(reason: DenyReason) -> (&'static str, Unit) {
         DenyReason::Deployment => {
             ("the present step of deployment does not allow it (value, instruments, positions or venues)", Unit::Number)
         }
-        DenyReason::Toxic => ("what trades is toxic: those who trade know more", Unit::Number),
-        DenyReason::ToxicityUnknown => ("how toxic the flow is was to be looked at, and is not known", Unit::Number),
         DenyReason::Busy => (
             "what the strategy holds, closes or has working in an instrument stands in the way of a group",
             Unit::Number,

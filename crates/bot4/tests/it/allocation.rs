@@ -411,6 +411,7 @@ fn groups_allocate_nothing() {
             steps: 0,
             fills: 0,
             refusals: 0,
+            worked: 0,
             in_steps: 0,
             in_venue: 0,
         };

@@ -43,7 +43,7 @@ fn play(seed: u64, bars: u64, trips: bool, sum: &mut Sum) -> World {
     recipe.config.asking = Some(asking());
     recipe.config.reconcile = Some(ReconcilePolicy::every(Nanos::from_secs(60)));
     let confirm_within = r.chance(50).then(|| Nanos::from_secs(20));
-    recipe.config.stops = engine::StopPolicy { confirm_within, slippage: Rate::from_bps(10) };
+    recipe.config.stops = engine::StopPolicy { confirm_within, slippage: Rate::from_bps(10), lists: false };
     let instruments = [spot, perpetual];
     let walks: Vec<_> =
         instruments.iter().zip(0..).map(|(i, n)| random_walk(i, seed ^ n << 32, bars, 10_000, 40)).collect();

@@ -206,7 +206,6 @@ impl Referee {
                 return Err(format!("a part of {part} after {filled} of {whole}"));
             }
         }
-        let i = &self.instruments[spec.instrument.index()];
         let mark = self.marks.get(&spec.instrument).copied().unwrap_or(0.0);
         // A sell that the market would fill at a better price than its limit is worth that.
         let price = match (spec.kind, spec.side) {

@@ -9,7 +9,7 @@ use execution::{Alarm, AskPolicy, Desk, Purpose, StopPolicy};
 use risk::DenyReason;
 
 const POLICY: AskPolicy = AskPolicy { answer_within: Nanos::from_secs(2), grace: Nanos::from_secs(10), denials: 3 };
-const STOPS: StopPolicy = StopPolicy { confirm_within: Some(Nanos::from_secs(2)), slippage: Rate::ZERO };
+const STOPS: StopPolicy = StopPolicy { confirm_within: Some(Nanos::from_secs(2)), slippage: Rate::ZERO, lists: false };
 
 fn asking() -> Floor {
     let mut floor = Floor::new();
