@@ -19,6 +19,8 @@ mod packages;
 mod postgres;
 mod safety;
 mod scan;
+mod simulate;
+mod simulate_mutants;
 mod spdx;
 mod test_run;
 mod triggers;
@@ -31,6 +33,9 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   test [--json]             all checks and tests, with the time of each part
+  simulate [--seeds N] [--seed S]  the whole system with the venue inside, under faults [--jobs N] [--json] [--keep-going]
+  simulate --mutants        planted bugs, and how many seeds each takes to be found [--seeds N] [--json] [NAME...]
+  deep simulate             100,000 seeds, a process for each core [--seeds N] [--seed S] [--json]
   deep crash                kills and resumes of the release program [--kills N] [--seed S] [--json]
   deep memory               memory of a recorded run and of its replay, as a plot [--data PATH]... [--json]
   deep safety               limits and emergencies under random events [--steps N] [--seed S]
@@ -50,7 +55,7 @@ cargo xtask TASK
   hooks                     makes git run the hooks of .githooks in this checkout";
 
 /// Parts of the long form.
-const DEEP: &str = "crash, memory, safety, triggers, mutants, coverage";
+const DEEP: &str = "simulate, crash, memory, safety, triggers, mutants, coverage";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -72,7 +77,9 @@ fn task(arguments: &[String]) -> Result<(), TaskError> {
     let root = workspace::root()?;
     match name.as_str() {
         "test" => test_run::run(&root, rest),
+        "simulate" => simulate::run(&root, rest),
         "deep" => match rest.split_first() {
+            Some((part, rest)) if part == "simulate" => simulate::deep(&root, rest),
             Some((part, rest)) if part == "crash" => crash::run(&root, rest),
             Some((part, rest)) if part == "memory" => memory::run(&root, rest),
             Some((part, rest)) if part == "safety" => safety::safety(&root, rest),

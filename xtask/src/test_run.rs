@@ -6,7 +6,7 @@
 //! look at pages and a PostgreSQL server for those of the query store. Benchmarks are not a part.
 
 use crate::outcome::TaskError;
-use crate::{browser, crash, layers, licences, postgres, scan, workspace};
+use crate::{browser, crash, layers, licences, postgres, scan, simulate, workspace};
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -29,7 +29,7 @@ enum Work {
     Cargo(&'static [&'static str]),
 }
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     Part { name: "layers", work: Work::Check(layers::run) },
     Part { name: "no-fakes", work: Work::Check(scan::run) },
     Part { name: "licences", work: Work::Check(licences::run) },
@@ -80,6 +80,7 @@ const PARTS: [Part; 11] = [
             "--doc",
         ]),
     },
+    Part { name: "simulation", work: Work::Check(simulate::test) },
     Part { name: "crash and resume", work: Work::Check(crash::test) },
     Part { name: "documentation", work: Work::Cargo(&["doc", "--locked", "--quiet", "--workspace", "--no-deps"]) },
 ];

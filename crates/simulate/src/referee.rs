@@ -452,6 +452,10 @@ impl Referee {
     /// What must hold between two events.
     fn settled(&mut self, engine: &Engine) -> Held {
         self.accounts_agree(engine)?;
+        let reserved = engine.gate().exposure().pending_total(ACCOUNT);
+        if !reserved.is_zero() && !engine.orders().iter().any(execution::Working::is_entry) {
+            return broken("what no order needs is not reserved", format!("{reserved} is reserved and no entry works"));
+        }
         let naked = std::mem::take(&mut self.naked);
         self.naked = naked.into_iter().filter(|key| !self.is_surely_covered(*key)).collect();
         for key in std::mem::take(&mut self.filled) {

@@ -482,6 +482,10 @@ impl<'a> World<'a> {
         for request in outgoing {
             if let Request::Place { order, .. } = &request {
                 self.counts.orders += 1;
+                let level = self.session.as_ref().map_or(0, |s| s.word.level().number());
+                if level > 0 && !order.reduce_only {
+                    return broken("nothing leaves against the gate word", format!("level {level}: {order:?}"));
+                }
                 self.is_in_journal(order)?;
             }
             self.network.request(self.now, request, &mut self.counts);
