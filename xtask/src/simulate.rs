@@ -24,7 +24,8 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
 /// `cargo xtask deep simulate [as above]`: 100,000 seeds if not said otherwise, in as many processes as there are cores.
 pub fn deep(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let long = ["--seeds".to_owned(), SEEDS_DEEP.to_string(), "--jobs".to_owned(), cores.to_string(), "--keep-going".into()];
+    let long =
+        ["--seeds".to_owned(), SEEDS_DEEP.to_string(), "--jobs".to_owned(), cores.to_string(), "--keep-going".into()];
     start(root, &["--profile", "simulate"], &[&long[..], arguments].concat())
 }
 

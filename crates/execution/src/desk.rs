@@ -566,9 +566,11 @@ impl Desk {
         match (purpose, rejected) {
             // It holds less of the position than we know of, for a fill was missed: the venue is asked, and its answer is there before the last
             // of these tries.
-            (Purpose::Stop | Purpose::Target, Some(RejectReason::ReduceOnly)) if self.asking.is_some() => {
+            (Purpose::Stop, Some(RejectReason::ReduceOnly)) if self.asking.is_some() => {
                 self.on_failed(id, key, purpose, rejected, world)
             }
+            // A profit is not worth a second try before that answer: one would follow the other without an end.
+            (Purpose::Target, Some(RejectReason::ReduceOnly)) if self.asking.is_some() => None,
             // Less than the venue takes at that price. While the entry still fills, its next fill or its end asks again; after that what
             // cannot be protected is closed at the market, and what cannot even be closed is dust.
             (Purpose::Stop, Some(RejectReason::MinNotional)) => {

@@ -277,8 +277,8 @@ impl<'a> World<'a> {
         let mut steps = 0_u64;
         while self.now < self.ends {
             steps += 1;
-            if steps > 200_000 {
-                return broken("the world comes to rest", "more than 200,000 things happened");
+            if steps > 30_000 {
+                return broken("the world comes to rest", "more than 30,000 things happened");
             }
             self.one()?;
         }
