@@ -137,7 +137,7 @@ impl Floor {
         let fill = Fill {
             client_id: id,
             fee_amount: Money::ZERO,
-            venue_id: VenueOrderId(1),
+            venue_id: VenueOrderId(id.ordinal()),
             trade_id: self.trades,
             price: 10_000,
             quantity,
@@ -212,7 +212,7 @@ pub fn run() -> Result<(), String> {
         floor.place(&pair, hot.then_some(&mut placed))?;
         let [first, second] = floor.orders(execution::Working::is_entry)[..] else { return Err("no pair".into()) };
         for client_id in [first, second] {
-            floor.report(&ReportBody::Accepted { client_id, venue_id: VenueOrderId(1) }, None)?;
+            floor.report(&ReportBody::Accepted { client_id, venue_id: VenueOrderId(client_id.ordinal()) }, None)?;
         }
         floor.out.clear();
         floor.fill(if n % 2 == 0 { first } else { second }, hot.then_some(&mut chosen))?;

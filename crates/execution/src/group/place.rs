@@ -111,7 +111,8 @@ impl Desk {
         self.next_ordinal += 1;
         self.closing.end((entry.spec.account, entry.spec.instrument, entry.spec.strategy));
         let purpose = Purpose::Entry { stop: leg.stop, target: leg.target };
-        self.orders.add(Working::submitted(entry.spec, purpose, Some(entry.reservation)));
+        let due = self.answer_due(world.scene.ts);
+        self.orders.add(Working::submitted(entry.spec, purpose, Some(entry.reservation)).leaving(world.scene.ts, due));
         if O::ACTIVE {
             world.observer.order(world.scene.ts, &entry.spec, OrderClass::Entry);
         }

@@ -5,7 +5,7 @@ use domain::{
     ChildSize, Entry, GroupKind, GroupRequest, InstrumentIdx, Intent, Leg, LegRisk, Mode, Money, Nanos, Quantity, Rate,
     RejectReason, ReportBody, Sequence, SizeRequest, StrategyIdx, TimeInForce, Trigger,
 };
-use execution::{Desk, Phase, Stage, StopPolicy};
+use execution::{AskPolicy, Desk, Phase, Stage, StopPolicy};
 use risk::{DenyReason, Limits, Profile};
 
 const PAIR: GroupKind = GroupKind::OneCancelsOther;
@@ -378,6 +378,58 @@ fn an_order_that_ends_without_a_fill_triggers_nothing() {
         floor.expect(&["leg 1 dropped", "leg 0 over"]);
         floor.expect_clean();
     }
+}
+
+/// A desk that asks for orders whose answers stay away.
+fn asking() -> Floor {
+    let mut floor = free();
+    let asking = AskPolicy { answer_within: Nanos::from_secs(2), grace: Nanos::from_secs(1), denials: 1 };
+    floor.desk = Desk::new(1).with_asking(Some(asking));
+    floor
+}
+
+#[test]
+fn an_order_of_unknown_outcome_releases_nothing_that_depends_on_it() {
+    let pair = [buy(SPOT, limit("99")), sell(PERP, limit("101"))];
+    for kind in [after(Trigger::FirstFill, ChildSize::AsAsked), legs(Sequence::OneByOne, LegRisk::Complete)] {
+        let mut floor = asking();
+        let pair = if matches!(kind, GroupKind::Legs { .. }) { pair } else { [pair[0], buy(PERP, limit("98"))] };
+        floor.group(&group(kind, &pair)).unwrap();
+        floor.said();
+        floor.pass(2.0);
+        let said = floor.said();
+        assert!(said.contains(&"alert outcome_unknown".to_owned()), "{said:?}");
+        floor.pass(6.0);
+        assert!(!floor.said().iter().any(|said| said.contains("released")));
+        // The fill says what it was.
+        assert_eq!(floor.fill(1, "1", 99, true), None);
+        assert!(floor.said().contains(&"leg 1 released".to_owned()));
+    }
+}
+
+#[test]
+fn an_order_that_never_arrived_ends_its_leg() {
+    let mut floor = asking();
+    let asked = group(after(Trigger::FirstFill, ChildSize::AsAsked), &[buy(SPOT, limit("99")), buy(PERP, limit("98"))]);
+    floor.group(&asked).unwrap();
+    floor.said();
+    floor.pass(60.0);
+    let unknown = ReportBody::Status { client_id: Floor::id(1), status: None, filled: 0 };
+    assert_eq!(floor.report(unknown), None);
+    let said = floor.said();
+    for expected in ["alert never_arrived", "leg 1 dropped", "leg 0 over"] {
+        assert!(said.contains(&expected.to_owned()), "{expected}: {said:?}");
+    }
+    floor.expect_clean();
+    // The pair of an order that is nowhere is taken off.
+    let mut floor = asking();
+    floor.group(&group(PAIR, &[buy(PERP, limit("98")), buy(PERP, stop("102"))])).unwrap();
+    floor.said();
+    assert_eq!(floor.accept(2), None);
+    floor.pass(60.0);
+    floor.said();
+    assert_eq!(floor.report(unknown), None);
+    assert!(floor.said().contains(&"cancel #2".to_owned()));
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl Trial {
         let fill = Fill {
             client_id: spec.client_id,
             fee_amount: Money::ZERO,
-            venue_id: VenueOrderId(1),
+            venue_id: VenueOrderId(spec.client_id.ordinal()),
             trade_id: self.trades,
             price: 10_000,
             quantity,
@@ -190,7 +190,8 @@ impl Trial {
             (At::Gone, _) => {}
             (At::Working, 0 | 1) if !order.accepted => {
                 self.orders[at].accepted = true;
-                let alarm = self.floor.report(ReportBody::Accepted { client_id, venue_id: VenueOrderId(1) });
+                let alarm =
+                    self.floor.report(ReportBody::Accepted { client_id, venue_id: VenueOrderId(client_id.ordinal()) });
                 self.heard(alarm);
             }
             (At::Working, 2) if !order.accepted && order.filled == 0 && !rests && self.random.chance(40) => {
@@ -305,7 +306,8 @@ impl Trial {
                 }
             } else {
                 self.orders[at].accepted = true;
-                let alarm = self.floor.report(ReportBody::Accepted { client_id, venue_id: VenueOrderId(1) });
+                let alarm =
+                    self.floor.report(ReportBody::Accepted { client_id, venue_id: VenueOrderId(client_id.ordinal()) });
                 self.heard(alarm);
             }
         }
