@@ -177,7 +177,7 @@ fn usage_that_cannot_be_is_2_and_names_the_option() {
     for (more, told) in [
         ("", "no --strategy is given (`bot4 strategies` lists them)"),
         ("--strategy hodl", "strategy=hodl"),
-        ("--strategy hodl", "one of sma-cross, ema-cross, donchian, buy-and-hold"),
+        ("--strategy hodl", "one of sma-cross, ema-cross, donchian, breakout-pair, buy-and-hold"),
         ("--strategy sma-cross:slowly=3", "sma-cross has no parameter `slowly`"),
         ("--strategy sma-cross:fast=0", "fast=0: expected a whole number from 1 to 100000"),
         ("--strategy sma-cross:fast=50,slow=20", "slow=20: expected more than fast=50"),

@@ -361,3 +361,27 @@ fn a_fill_of_an_order_that_is_known_to_nobody_is_protected_by_nothing_and_alarms
     floor.act(|desk, world| desk.flatten(ACCOUNT, world));
     assert_eq!(said(&mut floor), ["#1 sell 1 market"]);
 }
+
+#[test]
+fn a_pair_of_which_one_order_never_arrived_does_not_wait_for_it() {
+    let mut floor = asking();
+    let limit = |price: &str| domain::Entry::Limit(testkit::price(price));
+    let legs = [Floor::leg(Intent::EnterLong, PERP, limit("98")), Floor::leg(Intent::EnterLong, PERP, limit("97"))];
+    let pair = domain::GroupRequest::new(domain::GroupKind::OneCancelsOther, &legs, ACCOUNT, StrategyIdx(0)).unwrap();
+    floor.group(&pair).unwrap();
+    said(&mut floor);
+    assert_eq!(floor.accept(2), None);
+    floor.pass(2.0);
+    floor.pass(20.0);
+    for _ in 0..3 {
+        assert_eq!(status(&mut floor, 1, None, 0), None);
+        floor.pass(60.0);
+    }
+    let words = said(&mut floor);
+    assert!(words.contains(&"alert never_arrived".to_owned()), "{words:?}");
+    // A pair is both or none: the other one is taken off, as where the venue had refused the first.
+    assert!(words.contains(&"cancel #2".to_owned()), "{words:?}");
+    assert_eq!(floor.canceled(2, None), None);
+    assert!(floor.desk.groups().is_empty(), "it does not wait for an order that is nowhere");
+    floor.expect_clean();
+}
