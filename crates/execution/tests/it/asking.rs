@@ -385,3 +385,45 @@ fn a_pair_of_which_one_order_never_arrived_does_not_wait_for_it() {
     assert!(floor.desk.groups().is_empty(), "it does not wait for an order that is nowhere");
     floor.expect_clean();
 }
+
+#[test]
+fn a_venue_with_nothing_to_reduce_is_no_fault_at_once_and_no_target_follows_the_other() {
+    let mut floor = asking();
+    let target = Some(domain::Price::from_units(120));
+    floor.signal(&Signal { target, ..long(2) }).unwrap();
+    said(&mut floor);
+    assert_eq!(floor.fill(1, "2", 100, true), None);
+    said(&mut floor);
+    assert_eq!(floor.reject(3, RejectReason::ReduceOnly), None, "a fill may have been missed: the engine asks");
+    assert!(said(&mut floor).is_empty(), "no second target before the answer");
+    assert_eq!(floor.reject(2, RejectReason::ReduceOnly), None);
+    let again = said(&mut floor);
+    assert!(again.iter().any(|word| word.starts_with("#4 sell 2 stop")), "the stop is tried again: {again:?}");
+}
+
+#[test]
+fn executions_of_one_answer_are_all_booked_before_anything_follows() {
+    let mut floor = asking();
+    floor.signal(&long(2)).unwrap();
+    said(&mut floor);
+    floor.desk.hold_up();
+    assert_eq!((floor.fill(1, "1", 100, false), floor.fill(1, "1", 100, true)), (None, None));
+    assert!(said(&mut floor).is_empty(), "nothing for what was held in between");
+    assert_eq!(floor.act(|desk, world| desk.go_on(world)), None);
+    assert_eq!(said(&mut floor), ["#2 sell 2 stop 95"]);
+}
+
+#[test]
+fn a_later_epoch_begins_to_count_anew_and_an_earlier_one_changes_nothing() {
+    let mut floor = asking();
+    floor.signal(&long(2)).unwrap();
+    said(&mut floor);
+    floor.desk.begin_epoch(7);
+    floor.desk.begin_epoch(3);
+    assert_eq!(floor.fill(1, "2", 100, true), None);
+    let stop = floor.desk.orders().iter().find(|w| w.purpose == Purpose::Stop).map(|w| w.spec.client_id);
+    assert_eq!(stop.map(|id| (id.epoch(), id.ordinal())), Some((7, 1)));
+    floor.reload_asking(STOPS, Some(POLICY));
+    let stop = floor.desk.orders().iter().find(|w| w.purpose == Purpose::Stop).map(|w| w.spec.client_id.epoch());
+    assert_eq!(stop, Some(7), "and is loaded into a desk that was made with the first");
+}
