@@ -63,6 +63,8 @@ pub struct Session {
     pub outgoing: Vec<Request>,
     /// What happened since it was taken.
     pub happened: Vec<Happened>,
+    /// An entry that left while the gate word stood against it.
+    pub leaked: Option<ClientOrderId>,
     /// Events so far.
     pub seq: u64,
     disk: SimDisk,
@@ -101,6 +103,7 @@ impl Session {
             word,
             outgoing: Vec::new(),
             happened: Vec::new(),
+            leaked: None,
             seq: 0,
             disk: disk.clone(),
             tape: Tape::writing(Then { journal: writer, strict: false }),
@@ -394,7 +397,12 @@ impl Session {
                         self.sender.send(class, place).map_err(|by| by.word.level().number())
                     };
                     match sent {
-                        Ok(Some(request)) => outgoing.push(request),
+                        Ok(Some(request)) => {
+                            if class == OrderClass::Entry && self.word.level().number() > 0 {
+                                self.leaked = Some(id);
+                            }
+                            outgoing.push(request);
+                        }
                         // The approval had run out, as after a long standstill.
                         Ok(None) => stopped.push(id),
                         Err(by) => {

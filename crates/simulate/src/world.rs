@@ -482,9 +482,8 @@ impl<'a> World<'a> {
         for request in outgoing {
             if let Request::Place { order, .. } = &request {
                 self.counts.orders += 1;
-                let level = self.session.as_ref().map_or(0, |s| s.word.level().number());
-                if level > 0 && !order.reduce_only {
-                    return broken("nothing leaves against the gate word", format!("level {level}: {order:?}"));
+                if let Some(id) = self.session.as_ref().and_then(|s| s.leaked) {
+                    return broken("nothing leaves against the gate word", format!("order {id} left"));
                 }
                 self.is_in_journal(order)?;
             }
