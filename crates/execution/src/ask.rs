@@ -154,7 +154,6 @@ impl Desk {
         world.out.push(missed_end(order));
         let key = order.key();
         self.end(id, OrderStatus::Filled, world);
-        self.group_missed(id, world);
         let alarm = self.settle(key, world);
         self.release_crossed(key, world);
         alarm
@@ -199,17 +198,9 @@ impl Desk {
         if let Some(reservation) = done.reservation {
             world.gate.release(reservation);
         }
-        self.group_missed(id, world);
         let alarm = self.settle(key, world);
         self.release_crossed(key, world);
         alarm
-    }
-
-    /// An order is over without a report of its end: a group that it belongs to must not wait for one.
-    fn group_missed<O: Observer>(&mut self, id: ClientOrderId, world: &mut World<'_, '_, O>) {
-        if !self.groups.is_empty() {
-            self.group_heard(id, OrderInput::Expired, world);
-        }
     }
 
     /// Takes over an order that is at the venue and that we did not know, or had given up: an entry is taken off, anything else is kept as
