@@ -19,7 +19,7 @@ use engine::{AskPolicy, Engine, EngineConfig, defined};
 use risk::{Command, Profile};
 use serde_json::json;
 use sim::{Venue, VenueConfig};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 use store::audit::{Layout, bring_up_to_date};
 use store::journal::{Kind, Options, Writer};
@@ -141,7 +141,7 @@ fn once(folder: &Path, rounds: u64, crowd: usize) -> Result<(), String> {
 }
 
 /// Makes the audit log of the journal; how many entries it has.
-fn audited(audit: &PathBuf, journal: &Path) -> Result<u64, String> {
+fn audited(audit: &Path, journal: &Path) -> Result<u64, String> {
     let brought = bring_up_to_date(audit, journal, None, &mut Entries::default(), None, Layout::STANDARD)
         .map_err(|e| e.to_string())?;
     Ok(brought.entries)

@@ -336,12 +336,12 @@ impl<'a> World<'a> {
         if gap <= now {
             return self.reconnect();
         }
-        if up <= now {
-            if let Some(request) = self.network.take_request(now) {
-                self.note(|| format!("venue <- {request:?}"));
-                self.exchange.receive(now, request);
-                return self.heard();
-            }
+        if up <= now
+            && let Some(request) = self.network.take_request(now)
+        {
+            self.note(|| format!("venue <- {request:?}"));
+            self.exchange.receive(now, request);
+            return self.heard();
         }
         if venue <= now {
             self.exchange.advance(now);

@@ -39,12 +39,13 @@ pub(super) fn statements(community: bool) -> Vec<String> {
         ));
         all.push(format!("SELECT add_compression_policy('{table}', {COMPRESS_AFTER}, if_not_exists => true)"));
     }
-    all.push(format!(
+    all.push(
         "CREATE MATERIALIZED VIEW daily_pnl WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS \
          SELECT run, time_bucket(INTERVAL '1 day', ts) AS day, strategy, symbol, quote, count(*) AS fills, \
          sum(realised) AS realised, sum(fee_value) AS fees FROM fills \
          GROUP BY run, time_bucket(INTERVAL '1 day', ts), strategy, symbol, quote WITH NO DATA"
-    ));
+            .to_owned(),
+    );
     all.push(
         "SELECT add_continuous_aggregate_policy('daily_pnl', start_offset => INTERVAL '35 days', end_offset => INTERVAL '1 hour', \
          schedule_interval => INTERVAL '1 hour', if_not_exists => true)"
