@@ -176,7 +176,7 @@ impl Engine {
     ) {
         let Execution { ts_event, fill } = execution;
         let known = self.desk.executions();
-        if known.knows(fill) || known.may_have_forgotten(*ts_event) {
+        if known.knows(fill) || known.may_have_forgotten(*ts_event, fill) {
             return;
         }
         let quantity =

@@ -6,7 +6,8 @@
 
 use crate::recent::{Noted, Recent};
 use domain::codec::{CodecError, Reader, Stored};
-use domain::{Digest, Digestible, Fill, UnixNanos};
+use domain::{AccountId, Digest, Digestible, Fill, InstrumentIdx, UnixNanos};
+use std::collections::BTreeMap;
 
 /// How many are kept. A stream that was interrupted says again what it said since, not what it said days ago.
 const KEPT: usize = 8_192;
@@ -15,15 +16,15 @@ const KEPT: usize = 8_192;
 #[derive(Clone, Debug)]
 pub struct Executions {
     seen: Recent<UnixNanos>,
-    /// The latest time of those that had to leave: what is as old may have been booked.
-    forgotten: Option<UnixNanos>,
+    /// The latest time of those that had to leave, by account and instrument: what is as old there may have been booked.
+    forgotten: BTreeMap<(AccountId, InstrumentIdx), UnixNanos>,
     /// How many came again. A figure for people: nothing is decided by it.
     repeated: u64,
 }
 
 impl Default for Executions {
     fn default() -> Self {
-        Self { seen: Recent::with_capacity(KEPT), forgotten: None, repeated: 0 }
+        Self { seen: Recent::with_capacity(KEPT), forgotten: BTreeMap::new(), repeated: 0 }
     }
 }
 
@@ -35,16 +36,17 @@ impl Executions {
         self.seen.get(key(fill)).is_some()
     }
 
-    /// Whether one of that time may have been booked and forgotten.
+    /// Whether one of that time may have been booked and forgotten. That others trade a lot says nothing of it.
     #[must_use]
-    pub fn may_have_forgotten(&self, ts_event: UnixNanos) -> bool {
-        self.forgotten.is_some_and(|until| ts_event <= until)
+    pub fn may_have_forgotten(&self, ts_event: UnixNanos, fill: &Fill) -> bool {
+        self.forgotten.get(&(fill.account, fill.instrument)).is_some_and(|until| ts_event <= *until)
     }
 
     /// An execution was booked that happened at `ts_event`, on the venue's clock.
     pub fn note(&mut self, ts_event: UnixNanos, fill: &Fill) {
-        if let Noted::New(Some(gone)) = self.seen.note(key(fill), ts_event) {
-            self.forgotten = self.forgotten.max(Some(gone));
+        if let Noted::New(Some((key, gone))) = self.seen.note(key(fill), ts_event) {
+            let until = self.forgotten.entry(place_of(key)).or_insert(gone);
+            *until = gone.max(*until);
         }
     }
 
@@ -77,12 +79,64 @@ fn key(fill: &Fill) -> u128 {
     u128::from(fill.account.0) << 80 | u128::from(fill.instrument.0) << 64 | u128::from(fill.trade_id)
 }
 
+/// The account and instrument of a key.
+const fn place_of(key: u128) -> (AccountId, InstrumentIdx) {
+    (AccountId((key >> 80) as u16), InstrumentIdx((key >> 64) as u16))
+}
+
 impl Digestible for Executions {
     fn digest(&self, d: &mut Digest) {
         for (key, ts) in self.seen.iter() {
             d.wide(*key as i128);
             d.word(ts.0);
         }
-        self.forgotten.iter().for_each(|ts| d.word(ts.0));
+        for ((account, instrument), ts) in &self.forgotten {
+            d.word(ts.0 ^ u64::from(account.0) << 48 ^ u64::from(instrument.0) << 32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{AssetIdx, ClientOrderId, Liquidity, Money, Side, StrategyIdx, VenueOrderId};
+
+    fn fill(account: u16, instrument: u16, trade_id: u64) -> Fill {
+        let account = AccountId(account);
+        Fill {
+            client_id: ClientOrderId::new(account, 1, 1),
+            fee_amount: Money::ZERO,
+            venue_id: VenueOrderId(1),
+            trade_id,
+            price: 100,
+            quantity: 1,
+            instrument: InstrumentIdx(instrument),
+            account,
+            strategy: StrategyIdx(0),
+            fee_asset: AssetIdx(0),
+            side: Side::Buy,
+            liquidity: Liquidity::Maker,
+        }
+    }
+
+    #[test]
+    fn what_was_forgotten_of_a_busy_instrument_hides_nothing_of_another() {
+        let mut executions = Executions::default();
+        for n in 0..=KEPT as u64 {
+            executions.note(UnixNanos(1_000 + n), &fill(0, 1, n));
+        }
+        let (before, at) = (UnixNanos(999), UnixNanos(1_000));
+        assert!(executions.may_have_forgotten(at, &fill(0, 1, 9_999_999)));
+        assert!(!executions.may_have_forgotten(UnixNanos(1_001), &fill(0, 1, 9_999_999)));
+        for quiet in [fill(0, 2, 5), fill(1, 1, 5)] {
+            assert!(!executions.knows(&quiet) && !executions.may_have_forgotten(before, &quiet));
+        }
+        let (mut bytes, mut again) = (Vec::new(), Vec::new());
+        executions.save(&mut bytes);
+        let mut back = Executions::default();
+        back.load(&mut Reader::new(&bytes)).unwrap();
+        back.save(&mut again);
+        assert_eq!(bytes, again);
+        assert!(back.may_have_forgotten(at, &fill(0, 1, 9_999_999)));
     }
 }

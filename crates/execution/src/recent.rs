@@ -23,8 +23,8 @@ pub struct Recent<V> {
 /// What became of a key that was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noted<V> {
-    /// It is new; the value that had to leave for it.
-    New(Option<V>),
+    /// It is new; the key that had to leave for it, with its value.
+    New(Option<(u128, V)>),
     /// It was there, with this value, which stays.
     Known(V),
 }
@@ -59,7 +59,7 @@ impl<V: Copy> Recent<V> {
             let (old, gone) = std::mem::replace(&mut self.ring[at], (key, value));
             self.remove(old);
             self.oldest = (at + 1) % self.capacity;
-            (at, Some(gone))
+            (at, Some((old, gone)))
         };
         let place = self.place(key);
         // The ring holds fewer keys than a u32 counts: its room was taken at once.
@@ -168,7 +168,7 @@ mod tests {
         let mut recent = Recent::with_capacity(8);
         for key in 0..50_u128 {
             assert_eq!(recent.get(key), None);
-            let gone = (key >= 8).then(|| (key - 8) as u64);
+            let gone = (key >= 8).then(|| (key - 8, (key - 8) as u64));
             assert_eq!(recent.note(key, key as u64), Noted::New(gone));
             assert_eq!(recent.note(key, 99), Noted::Known(key as u64));
         }
