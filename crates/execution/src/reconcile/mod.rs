@@ -293,6 +293,10 @@ impl Reconciler {
         books.compare(state, portfolio, table, policy.states, &mut watch.differs, out);
         let unexplained = out.iter().any(|difference| difference.kind.is_unexplained());
         watch.latched |= unexplained;
+        if watch.differs.is_empty() && !doubtful && !watch.open && state.complete {
+            // Where something is always under way no answer finds it quiet: what happened up to this one is known all the same.
+            watch.since = watch.since.max(state.as_of.saturating_sub(OVERLAP));
+        }
         let doubtful = doubtful || books.went_on(state.account, state.as_of);
         let quiet = watch.differs.is_empty() && !doubtful;
         let agreed = quiet && (watch.open || before);
@@ -436,5 +440,48 @@ impl Digestible for Reconciler {
             d.wide(*key as i128);
         }
         d.word(self.armed.map_or(u64::MAX, |at| at.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::AssetIdx;
+
+    #[test]
+    fn an_account_where_something_is_always_under_way_is_not_asked_for_ever_more() {
+        const ACCOUNT: AccountId = AccountId(0);
+        let (table, portfolio) = (InstrumentTable::default(), Portfolio::new(AssetIdx(0)));
+        let mut watch = Reconciler::new(ReconcilePolicy::every(Nanos::from_secs(60)), &[ACCOUNT]);
+        let mut now = UnixNanos(1_000_000_000_000);
+        let begun = now;
+        watch.start(now);
+        for round in 0..50 {
+            let (account, since, _) = watch.take_due(now).unwrap();
+            assert_eq!(account, ACCOUNT);
+            if round > 1 {
+                assert!(now.since(since) <= Nanos::from_secs(60 + 120), "round {round}: {} back", now.since(since).0);
+            }
+            let as_of = now;
+            if round > 0 {
+                // One more before the answer is there.
+                watch.books_mut().on_money(as_of.saturating_add(Nanos(1)), ACCOUNT, AssetIdx(0), Money::from_units(1));
+            }
+            let state = VenueState {
+                account,
+                since,
+                as_of,
+                complete: true,
+                orders: Vec::new(),
+                executions: Vec::new(),
+                movements: Vec::new(),
+                balances: Vec::new(),
+                positions: Vec::new(),
+            };
+            let verdict = watch.compare(now, &state, &portfolio, &table, false, &mut Vec::new());
+            assert_eq!(verdict.agreed, round == 0);
+            now = now.saturating_add(Nanos::from_secs(60));
+        }
+        assert!(now.since(begun) > Nanos::from_secs(2_000));
     }
 }
