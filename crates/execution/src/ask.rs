@@ -50,6 +50,14 @@ fn wait(asks: u8) -> Nanos {
     Nanos((WAIT_FIRST.0 << asks.min(6)).min(WAIT_MAX.0))
 }
 
+/// How far its clock may lie behind ours, and an order have been there before we took it over.
+const EARLIER: Nanos = Nanos::from_secs(60);
+
+/// From when on the executions of an order are asked for, on the venue's clock.
+const fn asked_from(order: &Working) -> UnixNanos {
+    order.sent.saturating_sub(EARLIER)
+}
+
 /// Asks the venue where an order is, and looks again after a while.
 pub(crate) fn query(order: &mut Working, now: UnixNanos, out: &mut Vec<Command>) {
     order.due = Some(now.saturating_add(wait(order.asks)));
@@ -77,8 +85,8 @@ impl Desk {
         let working = status.is_some_and(|status| !status.is_terminal() && status != OrderStatus::OutcomeUnknown);
         if self.orders.get(id).is_none() {
             // An answer that its own end overtook says nothing new, unless it shows an order that was given up.
-            let (spec, purpose) = if working { self.ended.take_given_up(id)? } else { return None };
-            self.adopt(spec, purpose, world);
+            let (spec, purpose, filled) = if working { self.ended.take_given_up(id)? } else { return None };
+            self.adopt(spec, purpose, filled, world);
         }
         let now = world.scene.ts;
         let order = self.orders.get_mut(id)?;
@@ -95,7 +103,7 @@ impl Desk {
         let theirs = world.scene.table.get(key.1).map_or(Quantity::ZERO, |rules| rules.quantity(filled));
         if theirs > order.state.filled() {
             // Fills were missed. They are asked for; a status is none.
-            world.out.push(Command::Reconcile { account: key.0, since: order.sent });
+            world.out.push(Command::Reconcile { account: key.0, since: asked_from(order) });
             if order.state.apply(OrderInput::AnswerOverdue).is_ok() && order.due.is_none() {
                 order.due = Some(now.saturating_add(wait(order.asks)));
             }
@@ -142,7 +150,7 @@ impl Desk {
         }
         if asked(&order.spec).is_some_and(|asked| order.state.filled() < asked) {
             // Filled, and the venue itself does not say how much: the executions will.
-            world.out.push(Command::Reconcile { account: order.spec.account, since: order.sent });
+            world.out.push(Command::Reconcile { account: order.spec.account, since: asked_from(order) });
             if order.due.is_none() && order.state.apply(OrderInput::AnswerOverdue).is_ok() {
                 order.due = Some(world.scene.ts.saturating_add(wait(order.asks)));
             }
@@ -186,7 +194,7 @@ impl Desk {
         order.denials = order.denials.saturating_add(1);
         if known && order.denials == 1 {
             // It was there: what it traded before it was forgotten has to be found out.
-            world.out.push(Command::Reconcile { account: order.spec.account, since: order.sent });
+            world.out.push(Command::Reconcile { account: order.spec.account, since: asked_from(order) });
         }
         if order.denials < policy.denials.max(1) {
             return None;
@@ -204,8 +212,14 @@ impl Desk {
     }
 
     /// Takes over an order that is at the venue and that we did not know, or had given up: an entry is taken off, anything else is kept as
-    /// far as the position needs it. Its outcome is unknown until the venue says where it is.
-    pub(crate) fn adopt<O: Observer>(&mut self, spec: OrderSpec, purpose: Purpose, world: &mut World<'_, '_, O>) {
+    /// far as the position needs it. Its outcome is unknown until the venue says where it is. `filled` of it was booked before.
+    pub(crate) fn adopt<O: Observer>(
+        &mut self,
+        spec: OrderSpec,
+        purpose: Purpose,
+        filled: Quantity,
+        world: &mut World<'_, '_, O>,
+    ) {
         if self.orders.get(spec.client_id).is_some() {
             return;
         }
@@ -214,7 +228,11 @@ impl Desk {
         let reservation = if entry { world.gate.adopt(&spec, &world.scene) } else { None };
         let mut order = Working::submitted(spec, purpose, reservation).leaving(now, None);
         order.heard = Some(now);
-        if order.state.apply(OrderInput::AnswerOverdue).is_err() {
+        // What was booked of it is never told again: without it the venue would be asked for ever.
+        let booked = OrderInput::Filled { quantity: filled, complete: false };
+        if (!filled.is_zero() && order.state.apply(booked).is_err())
+            || order.state.apply(OrderInput::AnswerOverdue).is_err()
+        {
             return;
         }
         let key = order.key();

@@ -513,10 +513,10 @@ impl Desk {
         world: &mut World<'_, '_, O>,
     ) -> Option<Alarm> {
         if matches!(input, OrderInput::Accepted | OrderInput::Filled { .. })
-            && let Some((spec, purpose)) = self.ended.take_given_up(id)
+            && let Some((spec, purpose, filled)) = self.ended.take_given_up(id)
         {
             // The venue did not know it, and now it is there.
-            self.adopt(spec, purpose, world);
+            self.adopt(spec, purpose, filled, world);
             return self.take_report(body, world);
         }
         let end = self.ended.find(id).copied();

@@ -91,11 +91,21 @@ impl Ended {
         end.left
     }
 
-    /// Takes an order that was given up: it works after all.
-    pub fn take_given_up(&mut self, id: ClientOrderId) -> Option<(OrderSpec, Purpose)> {
+    /// Takes an order that was given up: it works after all. With how much of it was filled.
+    pub fn take_given_up(&mut self, id: ClientOrderId) -> Option<(OrderSpec, Purpose, Quantity)> {
         let at = self.given_up.iter().position(|(spec, _)| spec.client_id == id)?;
+        let (spec, purpose) = self.given_up.remove(at)?;
+        let filled = self.filled_of(&spec);
         self.ends.retain(|end| end.id != id);
-        self.given_up.remove(at)
+        Some((spec, purpose, filled))
+    }
+
+    /// How much is known to be filled of an order that ended.
+    #[must_use]
+    pub fn filled_of(&self, spec: &OrderSpec) -> Quantity {
+        let left = self.find(spec.client_id).and_then(|end| end.left);
+        let filled = asked(spec).zip(left).and_then(|(asked, left)| asked.checked_sub(left));
+        filled.filter(|filled| *filled > Quantity::ZERO).unwrap_or(Quantity::ZERO)
     }
 }
 

@@ -127,12 +127,13 @@ impl Desk {
         }
         *doubtful = true;
         differences.push(about(DifferenceKind::UnknownOrder, state, theirs, Quantity::ZERO));
-        let (spec, purpose) = match (self.ended.take_given_up(id), self.ended.find(id)) {
+        let booked = self.ended.filled_of(&theirs.spec);
+        let (spec, purpose, filled) = match (self.ended.take_given_up(id), self.ended.find(id)) {
             (Some(order), _) => order,
-            (None, Some(end)) => (OrderSpec { strategy: end.strategy, ..theirs.spec }, end.purpose),
-            (None, None) => (theirs.spec, guess(&theirs.spec)),
+            (None, Some(end)) => (OrderSpec { strategy: end.strategy, ..theirs.spec }, end.purpose, booked),
+            (None, None) => (theirs.spec, guess(&theirs.spec), Quantity::ZERO),
         };
-        self.adopt(spec, purpose, world);
+        self.adopt(spec, purpose, filled, world);
         let key = (spec.account, spec.instrument, spec.strategy);
         let alarm = self.settle(key, world);
         let stranger = spec.strategy == StrategyIdx::OUTSIDE;

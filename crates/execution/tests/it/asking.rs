@@ -149,6 +149,28 @@ fn what_was_given_up_and_shows_up_is_taken_over_and_an_entry_taken_off() {
 }
 
 #[test]
+fn what_was_filled_before_an_order_was_given_up_is_not_asked_for_again() {
+    let mut floor = asking();
+    floor.signal(&long(2)).unwrap();
+    said(&mut floor);
+    assert_eq!(floor.fill(1, "0.5", 100, false), None);
+    assert_eq!(floor.accept(2), None);
+    floor.signal(&Floor::exit_of(PERP)).unwrap();
+    assert_eq!(said(&mut floor), ["#2 sell 0.5 stop 95", "cancel #1", "#3 sell 0.5 market"]);
+    assert_eq!(floor.fill(3, "0.5", 100, true), None);
+    for _ in 0..6 {
+        floor.pass(60.0);
+        assert_eq!(status(&mut floor, 1, None, 0), None);
+    }
+    assert!(said(&mut floor).contains(&"alert never_arrived".to_owned()));
+    assert_eq!(state(&floor, 1), None);
+    assert_eq!(status(&mut floor, 1, Some(OrderStatus::PartiallyFilled), 50), None);
+    assert_eq!(said(&mut floor), ["alert adopted", "cancel #1"], "its execution was booked, and will not come again");
+    let left = floor.desk.orders().get(Floor::id(1)).and_then(execution::Working::left);
+    assert_eq!(left, Quantity::parse("1.5").ok());
+}
+
+#[test]
 fn a_cancel_whose_answer_stays_away_is_asked_for_too() {
     let mut floor = asking();
     floor.signal(&long(2)).unwrap();
