@@ -7,13 +7,19 @@ use crate::desk::Key;
 use crate::orders::{Purpose, Working};
 use domain::codec::{CodecError, Reader, Stored};
 use domain::{
-    AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, OrderQuantity, OrderSpec, OrderStatus, Quantity,
-    StrategyIdx, UnixNanos, stored_struct,
+    AccountId, ClientOrderId, Digest, Digestible, InstrumentIdx, Nanos, OrderQuantity, OrderSpec, OrderStatus,
+    Quantity, StrategyIdx, UnixNanos, stored_struct,
 };
 use std::collections::VecDeque;
 
-/// How many are kept. What comes later than that many ends is about an order that is not known.
-const ENDED_MAX: usize = 512;
+/// How many are kept at least, however long ago they ended.
+const ENDED_MIN: usize = 512;
+
+/// For how long more than those are kept: what a venue still says of an order after that is about one that is not known.
+const KEPT_FOR: Nanos = Nanos::from_secs(600);
+
+/// How many are kept at most.
+const ENDED_MAX: usize = 8_192;
 
 /// How many orders are kept that were given up.
 const GIVEN_UP_MAX: usize = 64;
@@ -61,7 +67,9 @@ impl Default for Ended {
 impl Ended {
     /// An order ended.
     pub fn push(&mut self, order: &Working, status: OrderStatus, at: UnixNanos) {
-        if self.ends.len() == ENDED_MAX {
+        // Thousands may end within one silence of the venue, and a late fill has to find its strategy and its stop.
+        let old = |end: &End| end.at.saturating_add(KEPT_FOR) < at;
+        while self.ends.len() >= ENDED_MAX || (self.ends.len() >= ENDED_MIN && self.ends.front().is_some_and(old)) {
             self.ends.pop_front();
         }
         let OrderSpec { client_id: id, instrument, strategy, .. } = order.spec;
@@ -177,13 +185,16 @@ mod tests {
         Working::submitted(spec, Purpose::Exit, None)
     }
 
+    fn id(n: u64) -> ClientOrderId {
+        ClientOrderId::new(AccountId(0), 1, n)
+    }
+
     #[test]
     fn the_last_ends_are_kept_and_older_ones_leave() {
         let mut ended = Ended::default();
-        for n in 0..=ENDED_MAX as u64 {
-            ended.push(&order(n), OrderStatus::Canceled, UnixNanos(n));
+        for n in 0..=ENDED_MIN as u64 {
+            ended.push(&order(n), OrderStatus::Canceled, UnixNanos(n * 2 * KEPT_FOR.0));
         }
-        let id = |n| ClientOrderId::new(AccountId(0), 1, n);
         assert_eq!(ended.find(id(0)), None);
         assert_eq!(
             ended.find(id(1)).map(|end| (end.purpose, end.status)),
@@ -193,9 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn what_ended_a_moment_ago_is_known_however_much_ends() {
+        let mut ended = Ended::default();
+        for n in 0..=ENDED_MAX as u64 {
+            ended.push(&order(n), OrderStatus::Canceled, UnixNanos(n));
+        }
+        assert_eq!(ended.find(id(0)), None, "memory is bounded");
+        assert!(ended.find(id(1)).is_some());
+        assert_eq!(domain::codec::from_bytes::<Ended>(&domain::codec::to_bytes(&ended)).unwrap().ends.len(), ENDED_MAX);
+        // Later only the last ones count.
+        ended.push(&order(ENDED_MAX as u64 + 1), OrderStatus::Canceled, UnixNanos(2 * KEPT_FOR.0));
+        assert_eq!(ended.ends.len(), ENDED_MIN);
+    }
+
+    #[test]
     fn what_was_given_up_comes_back_once() {
         let mut ended = Ended::default();
-        let id = ClientOrderId::new(AccountId(0), 1, 7);
+        let id = id(7);
         ended.give_up(&order(7), UnixNanos(1));
         assert_eq!(ended.find(id).map(|end| end.status), Some(OrderStatus::Expired));
         assert!(ended.take_given_up(id).is_some());
