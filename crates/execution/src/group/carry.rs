@@ -267,6 +267,7 @@ impl Desk {
     fn close_excess<O: Observer>(&mut self, at: usize, world: &mut World<'_, '_, O>) {
         for leg in 0..LEGS_MAX {
             let group = &self.groups.live[at];
+            let (account, strategy) = (group.account, group.strategy);
             let Some(state) = group.leg(leg) else { break };
             let excess = state.excess();
             if excess.is_zero() {
@@ -276,8 +277,11 @@ impl Desk {
                 self.tell_excess(at, leg, excess, world);
             }
             let Some(state) = self.groups.live[at].leg_mut(leg) else { break };
+            let held = world.scene.portfolio.position(account, state.leg.instrument, strategy).quantity;
+            // Nothing is left to be closed where another order of ours took it back: that is not waited for.
+            let gone = held.raw().signum() * state.leg.side().sign() <= 0;
             let waits = state.retry.is_some_and(|retry| retry > world.scene.ts);
-            if state.closing.is_none() && !waits {
+            if state.closing.is_none() && (gone || !waits) {
                 state.retry = None;
                 self.close_part(at, leg, excess, world);
             }
