@@ -291,7 +291,11 @@ fn play(
     manner: &Manner<'_>,
 ) -> Result<(), CommandError> {
     let mut follower = Follower::of(folder, &opened.settings);
-    let result = play_on(folder, opened, saving, lock, manner, &mut follower);
+    let journal = folder.journal();
+    let ending = Shutdown::new(manner.on_stop, opened.resumed.then_some(journal.as_path()));
+    // Over all that a stop may wait for, the query store too.
+    let _watchdog = Watchdog::start(manner.stop, ending.steps().counter());
+    let result = play_on(folder, opened, saving, (lock, ending), manner, &mut follower);
     // A run that did not come to its end has not told of it yet.
     follower.map(|follower| follower.finish(WHEN_STOPPED)).iter().for_each(|followed| followed.tell(folder));
     result
@@ -301,7 +305,7 @@ fn play_on(
     folder: &RunFolder,
     mut opened: Opened,
     mut saving: Saving,
-    lock: RunLock,
+    (lock, mut ending): (RunLock, Shutdown),
     manner: &Manner<'_>,
     follower: &mut Option<Follower>,
 ) -> Result<(), CommandError> {
@@ -311,9 +315,6 @@ fn play_on(
     let settings = opened.settings.clone();
     let mut safety = Safety::begin(&settings, Some(folder.path()), true, &mut opened.plan.session, &mut warn)
         .map_err(CommandError::failed)?;
-    let journal = folder.journal();
-    let mut ending = Shutdown::new(manner.on_stop, opened.resumed.then_some(journal.as_path()));
-    let _watchdog = Watchdog::start(manner.stop, ending.steps().counter());
     // The list of an earlier stop is no longer what is open.
     drop(std::fs::remove_file(folder.path().join(shutdown::FILE)));
     // Told in the log when it is over, with its time.

@@ -286,10 +286,10 @@ fn differences(report: &GapReport) -> String {
             ("Order", true),
             ("Backtest", false),
             ("Session", false),
-            ("Price", false),
-            ("Filled later", false),
+            ("Apart", false),
+            ("Later", false),
             ("Price cost", false),
-            ("Fee cost", false),
+            ("Fees", false),
         ];
         let rows = report.differences.iter().take(DIFFERENCES_MAX).map(difference_row);
         body += "<h3>Traded by both: what price and fees cost the session more</h3>";
