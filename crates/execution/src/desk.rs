@@ -532,7 +532,7 @@ impl Desk {
             self.plans.set(key, stop, target, fill.side, (world.scene.ts, fill.price));
         }
         let quantity = world.scene.table.get(fill.instrument).map_or(Quantity::ZERO, |i| i.quantity(fill.quantity));
-        self.parents.late(id, quantity);
+        self.parents.late(id, end.as_ref(), quantity);
         // Known or not, it changed a position: what protects that must follow.
         self.unsent.forget(key);
         let alarm = self.settle(key, world);

@@ -4,7 +4,9 @@
 //! Out: the order as its schedule sees it. What is sent, and whether it goes on at all, is `work`'s to say.
 
 use crate::desk::Key;
+use crate::ended::End;
 use crate::order_state::OrderInput;
+use crate::orders::Purpose;
 use crate::schedule::{Task, follows_volume};
 use domain::codec::{CodecError, Reader, Stored};
 use domain::{
@@ -223,7 +225,7 @@ impl Parents {
         let Some(parent) = self.0.iter_mut().find(works) else {
             // One that was given up, and is there after all.
             if let OrderInput::Filled { quantity, .. } = input {
-                self.late(id, quantity);
+                self.late(id, None, quantity);
             }
             return;
         };
@@ -248,9 +250,18 @@ impl Parents {
         }
     }
 
-    /// A fill that comes after the end of its order, if that was the last part of one of these.
-    pub fn late(&mut self, id: ClientOrderId, quantity: Quantity) {
-        if let Some(parent) = self.0.iter_mut().find(|p| p.last == Some(id)) {
+    /// A fill that comes after the end of its order, if that was a part of one of these. Nothing else enters for a position while an entry is
+    /// worked, so that what ended since it began is a part of it, however many came after that.
+    pub fn late(&mut self, id: ClientOrderId, end: Option<&End>, quantity: Quantity) {
+        let part = |p: &Parent| {
+            let ended = |end: &End| {
+                matches!((&p.what, end.purpose), (What::Entry(_), Purpose::Entry { .. }))
+                    && end.key() == p.key
+                    && end.at > p.begun
+            };
+            p.last == Some(id) || end.is_some_and(ended)
+        };
+        if let Some(parent) = self.0.iter_mut().find(|p| part(p)) {
             parent.fill(quantity);
         }
     }

@@ -517,3 +517,36 @@ fn reports_of_a_part_are_those_of_any_order() {
     assert_eq!(floor.report(ReportBody::Expired { client_id: Floor::id(3) }), None);
     leaves(&mut floor, &[]);
 }
+
+#[test]
+fn a_late_fill_of_a_part_before_the_last_leaves_less_to_be_done() {
+    let mut floor = Floor::new();
+    floor.work(&six(), &twap(3, 3)).unwrap();
+    leaves(&mut floor, &["works 6 twap", "#1 buy 2 market"]);
+    assert_eq!(floor.accept(1), None);
+    floor.pass(0.5);
+    // What it filled before its end was lost on the way.
+    assert_eq!(floor.canceled(1, Some(RejectReason::NoMarket)), None);
+    floor.pass(10.0);
+    leaves(&mut floor, &["#2 buy 2 market"]);
+    assert_eq!(floor.accept(2), None);
+    assert_eq!(floor.canceled(2, Some(RejectReason::NoMarket)), None);
+    floor.pass(10.0);
+    leaves(&mut floor, &["#3 buy 2 market"]);
+    assert_eq!(floor.fill(3, "2", 100, true), None);
+    leaves(&mut floor, &["#4 sell 2 stop 95"]);
+    assert_eq!(floor.fill(1, "2", 100, false), None);
+    leaves(&mut floor, &["cancel #4", "#5 sell 4 stop 95"]);
+    for _ in 0..4 {
+        floor.pass(60.0);
+        for spec in floor.sent.clone() {
+            let id = spec.client_id;
+            if spec.kind == domain::OrderType::Market && floor.desk.orders().get(id).is_some() {
+                let left = floor.desk.orders().get(id).and_then(execution::Working::left).unwrap();
+                assert_eq!(floor.fill(id.ordinal(), &left.to_string(), 100, true), None);
+            }
+        }
+        floor.said();
+    }
+    assert_eq!(floor.held(PERP), testkit::quantity("6"), "as much as was wanted, and no more");
+}
