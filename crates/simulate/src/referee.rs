@@ -8,9 +8,9 @@ use crate::books::Books;
 use crate::session::Happened;
 use crate::trader::ACCOUNT;
 use domain::{
-    AlertKind, AssetIdx, ClientOrderId, Event, EventBody, Fill, InstrumentIdx, InstrumentKind, InstrumentTable, Mode,
-    Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderType, Quantity, RejectReason, ReportBody, Side,
-    StrategyIdx, UnixNanos, VenueOrder,
+    AlertKind, AssetIdx, ClientOrderId, Event, EventBody, Fill, GroupKind, InstrumentIdx, InstrumentKind,
+    InstrumentTable, Mode, Money, MovementKind, OrderClass, OrderQuantity, OrderSpec, OrderStatus, OrderType, Quantity,
+    RejectReason, ReportBody, Side, StrategyIdx, UnixNanos, VenueOrder,
 };
 use engine::Engine;
 use risk::{CommandRecord, Decision, DenyReason, Limits};
@@ -49,6 +49,8 @@ struct Seen {
     ended: bool,
     /// Whether an answer to it was told to stay away, and none has come since.
     doubted: bool,
+    /// The other order of its pair: only one of the two is to be filled.
+    other: Option<ClientOrderId>,
 }
 
 /// What the referee knows.
@@ -64,6 +66,8 @@ pub struct Referee {
     /// Positions that were filled in this step.
     filled: Vec<Key>,
     limits: Limits,
+    /// Orders of a pair that are still to be said, and the first of them.
+    pair: (u8, Option<ClientOrderId>),
     /// Unique executions so far.
     pub fills: u64,
     /// Orders that were said so far.
@@ -91,6 +95,7 @@ impl Referee {
             naked: BTreeSet::new(),
             filled: Vec::new(),
             limits,
+            pair: (0, None),
             fills: 0,
             said: 0,
         }
@@ -159,7 +164,17 @@ impl Referee {
         let class = if spec.reduce_only { OrderClass::Reducing } else { OrderClass::Entry };
         let filled = self.table.get(spec.instrument).map_or(0, |rules| rules.quantity(filled).raw());
         // One that was said by a process whose record of it is lost.
-        let seen = Seen { spec, class, pending: 0.0, cancelled: false, filled, set_off, ended: false, doubted: false };
+        let seen = Seen {
+            spec,
+            class,
+            pending: 0.0,
+            cancelled: false,
+            filled,
+            set_off,
+            ended: false,
+            doubted: false,
+            other: None,
+        };
         let known = self.orders.entry(spec.client_id).or_insert(seen);
         known.doubted = false;
     }
@@ -246,8 +261,14 @@ impl Referee {
                 if self.orders.contains_key(&spec.client_id) {
                     return broken("one number, one order", format!("{} is said twice", spec.client_id));
                 }
-                let pending =
-                    if *class == OrderClass::Entry { self.entry(spec, live)? } else { self.reduction(spec, live)? };
+                let pair = self.first_of_pair(spec, *class);
+                let pending = match class {
+                    OrderClass::Entry => self.entry(spec, live, pair.map_or(0.0, |(_, pending)| pending))?,
+                    _ => self.reduction(spec, live)?,
+                };
+                if let Some(first) = pair.and_then(|(id, _)| self.orders.get_mut(&id)) {
+                    first.other = Some(spec.client_id);
+                }
                 self.orders.insert(
                     spec.client_id,
                     Seen {
@@ -259,6 +280,7 @@ impl Referee {
                         set_off: false,
                         ended: false,
                         doubted: false,
+                        other: pair.map(|(id, _)| id),
                     },
                 );
             }
@@ -267,6 +289,9 @@ impl Referee {
                     order.cancelled = true;
                 }
             }
+            CommandRecord::Decision(Decision::Group { kind: GroupKind::OneCancelsOther, .. }) => self.pair = (2, None),
+            // Refused as a whole, or a word of a pair whose orders have been said.
+            CommandRecord::Decision(Decision::GroupStep { .. }) => self.pair = (0, None),
             CommandRecord::Decision(Decision::Mode { to, .. }) => self.mode = *to,
             CommandRecord::Decision(Decision::Alert(alert)) => {
                 if let (Some(i), Some(s)) = (alert.instrument, alert.strategy) {
@@ -297,6 +322,16 @@ impl Referee {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The first order of a pair and what of it is not filled, where this is the second one.
+    fn first_of_pair(&mut self, spec: &OrderSpec, class: OrderClass) -> Option<(ClientOrderId, f64)> {
+        if class != OrderClass::Entry || self.pair.0 == 0 {
+            return None;
+        }
+        self.pair.0 -= 1;
+        let first = self.pair.1.replace(spec.client_id)?;
+        Some((first, self.orders.get(&first)?.pending))
     }
 
     fn doubt(&mut self, key: Key) {
@@ -337,14 +372,20 @@ impl Referee {
             let value = q.to_f64() * mark;
             if value > 0.0 { long += value } else { short -= value }
         }
-        for o in self.orders.values().filter(|o| o.class == OrderClass::Entry && !o.ended && o.spec.instrument == i) {
+        let larger = |o: &Seen| {
+            let other = o.other.and_then(|id| self.orders.get(&id)).filter(|other| !other.ended);
+            other.is_none_or(|other| (o.pending, o.spec.client_id) >= (other.pending, other.spec.client_id))
+        };
+        let works = |o: &&Seen| o.class == OrderClass::Entry && !o.ended && o.spec.instrument == i && larger(o);
+        for o in self.orders.values().filter(works) {
             if o.spec.side == Side::Buy { long += o.pending } else { short += o.pending }
         }
         (long, short)
     }
 
     /// What an entry may be worth at most, and that it breaches no limit by what is known.
-    fn entry(&self, spec: &OrderSpec, live: bool) -> Result<f64, Broken> {
+    /// `paired` is what the other order of its pair may be worth: the larger of the two counts.
+    fn entry(&self, spec: &OrderSpec, live: bool, paired: f64) -> Result<f64, Broken> {
         const LIMIT: &str = "no hard limit breached by what leaves";
         let fail = |what: String| Broken { invariant: LIMIT, what };
         let mark = self.mark(spec.instrument).unwrap_or(0.0);
@@ -363,7 +404,7 @@ impl Referee {
         if self.mode != Mode::Normal {
             return Err(fail(format!("an entry in mode {:?}: {spec:?}", self.mode)));
         }
-        let equity = self.equity();
+        let (equity, more) = (self.equity(), (value - paired).max(0.0));
         let within = |what: &str, after: f64, limit: f64| {
             if after <= limit * (1.0 + 1e-6) + 1e-3 {
                 return Ok(());
@@ -371,9 +412,9 @@ impl Referee {
             Err(fail(format!("{what} {after:.2} above {limit:.2}, equity {equity:.2}: {spec:?}")))
         };
         let (long, short) = self.exposure(spec.instrument);
-        within("position", long.max(short) + value, self.limits.position_fraction_max.to_f64() * equity)?;
+        within("position", long.max(short) + more, self.limits.position_fraction_max.to_f64() * equity)?;
         let all: f64 = (self.table.instruments().iter()).map(|i| self.exposure(i.idx)).map(|(l, s)| l.max(s)).sum();
-        within("gross exposure", all + value, self.limits.leverage_max.to_f64() * equity)?;
+        within("gross exposure", all + more, self.limits.leverage_max.to_f64() * equity)?;
         Ok(value)
     }
 
@@ -456,6 +497,11 @@ impl Referee {
         if !reserved.is_zero() && !engine.orders().iter().any(execution::Working::is_entry) {
             return broken("what no order needs is not reserved", format!("{reserved} is reserved and no entry works"));
         }
+        let unknown = [OrderStatus::Submitted, OrderStatus::CancelPending, OrderStatus::OutcomeUnknown];
+        if let Some(w) = engine.orders().iter().find(|w| w.due.is_none() && unknown.contains(&w.state.status())) {
+            let what = format!("{} is {:?} and never looked at again", w.spec.client_id, w.state.status());
+            return broken("what is not known is asked for", what);
+        }
         let naked = std::mem::take(&mut self.naked);
         self.naked = naked.into_iter().filter(|key| !self.is_surely_covered(*key)).collect();
         for key in std::mem::take(&mut self.filled) {
@@ -482,8 +528,9 @@ impl Referee {
             }
         }
         if engine.mode().mode() == Mode::Emergency {
-            let open = self.orders.values().find(|o| o.class == OrderClass::Entry && !o.ended && !o.cancelled);
-            if let Some(open) = open.filter(|o| engine.orders().iter().any(|w| w.spec.client_id == o.spec.client_id)) {
+            let followed = |o: &&Seen| engine.orders().iter().any(|w| w.spec.client_id == o.spec.client_id);
+            let mut entries = self.orders.values().filter(|o| o.class == OrderClass::Entry && !o.ended && !o.cancelled);
+            if let Some(open) = entries.find(followed) {
                 return broken("after a kill no entry open", format!("{:?}", open.spec));
             }
             for (i, s, q) in self.books.positions().filter(|p| p.1 != StrategyIdx::OUTSIDE) {

@@ -2,8 +2,9 @@
 
 use domain::codec::Stored;
 use domain::{
-    AccountId, Entry, EventBody, InstrumentIdx, InstrumentKind, Intent, Money, Nanos, Output, Price, Rate, Rounding,
-    Signal, SizeRequest, StopLevel, StopPlan, TimerRequest, UnixNanos,
+    AccountId, ChildSize, Entry, EventBody, GroupKind, GroupRequest, InstrumentIdx, InstrumentKind, Intent, Leg,
+    LegRisk, Money, Nanos, Output, Price, Rate, Rest, Rounding, Sequence, Shown, Signal, SizeRequest, StopLevel,
+    StopPlan, TimeInForce, TimerRequest, Trigger, UnixNanos, WorkRequest, WorkStyle,
 };
 use strategy::{Context, Reader, StateError, Strategy};
 use testkit::generate::Seeded;
@@ -81,6 +82,77 @@ impl Trader {
             strategy: context.strategy,
         })
     }
+
+    /// The same wish as a signal, as work, or as the first leg of a group.
+    fn say(&self, r: &mut Seeded, context: &Context<'_>, signal: Signal) -> Output {
+        if r.chance(60) {
+            return Output::Signal(signal);
+        }
+        if signal.intent == Intent::Exit || r.chance(50) {
+            return Output::Work(WorkRequest { signal, style: Self::style(r) });
+        }
+        self.group(r, context, &signal).map_or(Output::Signal(signal), Output::Group)
+    }
+
+    fn style(r: &mut Seeded) -> WorkStyle {
+        let seconds = |r: &mut Seeded, from, to| Nanos::from_secs(r.within(from, to).unsigned_abs());
+        let then = *r.pick(&[Rest::Take, Rest::GiveUp]);
+        match r.within(0, 2) {
+            0 => WorkStyle::Twap { over: seconds(r, 30, 300), slices: r.within(2, 8) as u16 },
+            1 => WorkStyle::PassiveThenAggressive { patience: seconds(r, 10, 200), then },
+            _ => {
+                let shown = Shown::Share(Rate::from_bps(r.within(1_000, 6_000) as i32));
+                WorkStyle::Iceberg { shown, deadline: seconds(r, 60, 400), then }
+            }
+        }
+    }
+
+    fn group(&self, r: &mut Seeded, context: &Context<'_>, signal: &Signal) -> Option<GroupRequest> {
+        let leg = |s: &Signal| Leg {
+            intent: s.intent,
+            size: s.size,
+            entry: s.entry,
+            time_in_force: TimeInForce::Gtc,
+            stop: s.stop,
+            target: s.target,
+            reference: s.reference,
+            instrument: s.instrument,
+        };
+        let first = leg(signal);
+        let (kind, second) = match r.within(0, 2) {
+            0 => {
+                let rules = context.table.get(signal.instrument)?;
+                let price = rules.price(context.view.get(signal.instrument).mark()?);
+                let at = |bps| {
+                    let money = Money::from_raw(price.raw()).times(Rate::from_bps(bps), Rounding::HalfEven)?;
+                    Price::from_raw(money.raw()).round_to(rules.tick, Rounding::Down)
+                };
+                let stop = Some(StopPlan::Fraction(Rate::from_bps(r.within(20, 200) as i32)));
+                let away = r.within(2, 30) as i32;
+                let both = Leg { stop, target: None, ..first };
+                let one = Leg { intent: Intent::EnterLong, entry: Entry::Stop(at(10_000 + away)?), ..both };
+                let other = Leg { intent: Intent::EnterShort, entry: Entry::Stop(at(10_000 - away)?), ..both };
+                if rules.kind != InstrumentKind::LinearPerpetual {
+                    return None;
+                }
+                return GroupRequest::new(GroupKind::OneCancelsOther, &[one, other], ACCOUNT, context.strategy);
+            }
+            1 => {
+                let when = *r.pick(&[Trigger::FirstFill, Trigger::Filled]);
+                let size = *r.pick(&[ChildSize::AsAsked, ChildSize::ToFilled]);
+                (GroupKind::OneTriggersOther { when, size }, Leg { entry: Entry::Market, ..first })
+            }
+            _ => {
+                let idx = *self.instruments.iter().find(|idx| **idx != signal.instrument)?;
+                let other = Self::wish(r, context, idx, false).filter(|s| s.intent != Intent::Exit)?;
+                let sequence = *r.pick(&[Sequence::Together, Sequence::OneByOne]);
+                let risk = *r.pick(&[LegRisk::Complete, LegRisk::Unwind]);
+                let within = r.chance(70).then(|| Nanos::from_secs(r.within(5, 120).unsigned_abs()));
+                (GroupKind::Legs { sequence, within, risk }, leg(&other))
+            }
+        };
+        GroupRequest::new(kind, &[first, second], ACCOUNT, context.strategy)
+    }
 }
 
 impl Strategy for Trader {
@@ -101,7 +173,8 @@ impl Strategy for Trader {
         let (closing, idx) = (context.ts >= self.until, quote.instrument);
         let mut r = self.draw();
         if r.chance(if closing { 20 } else { 12 }) {
-            out.extend(Self::wish(&mut r, context, idx, closing).map(Output::Signal));
+            let wish = Self::wish(&mut r, context, idx, closing);
+            out.extend(wish.map(|signal| self.say(&mut r, context, signal)));
         }
         if !closing && r.chance(3) {
             let at = context.ts.saturating_add(Nanos(r.within(0, 100_000_000_000).unsigned_abs()));
@@ -113,7 +186,8 @@ impl Strategy for Trader {
         let closing = context.ts >= self.until;
         let mut r = self.draw();
         let idx = *r.pick(&self.instruments);
-        out.extend(Self::wish(&mut r, context, idx, closing).map(Output::Signal));
+        let wish = Self::wish(&mut r, context, idx, closing);
+        out.extend(wish.map(|signal| self.say(&mut r, context, signal)));
     }
 
     fn parameters(&self, out: &mut Vec<u8>) {
