@@ -30,9 +30,10 @@ pub fn deep(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
 }
 
 /// The short form, as a part of the test command: in the profile that the tests are compiled in, so that nothing is compiled twice.
-pub fn test(root: &Path, _: &[String]) -> Result<(), TaskError> {
+pub fn test(root: &Path, arguments: &[String]) -> Result<(), TaskError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    start(root, &[], &["--seeds".into(), SEEDS_TEST.to_string(), "--jobs".into(), cores.to_string()])
+    let short = ["--seeds".to_owned(), SEEDS_TEST.to_string(), "--jobs".to_owned(), cores.to_string()];
+    start(root, &[], &[&short[..], arguments].concat())
 }
 
 fn start(root: &Path, profile: &[&str], arguments: &[String]) -> Result<(), TaskError> {

@@ -16,8 +16,9 @@ const KEPT: usize = 8_192;
 #[derive(Clone, Debug)]
 pub struct Executions {
     seen: Recent<UnixNanos>,
-    /// The latest time of those that had to leave, by account and instrument: what is as old there may have been booked.
-    forgotten: BTreeMap<(AccountId, InstrumentIdx), UnixNanos>,
+    /// The latest time of those that had to leave, by account and instrument: what is as old there may have been booked. A place is made
+    /// with its first execution, so that none is made later.
+    forgotten: BTreeMap<(AccountId, InstrumentIdx), Option<UnixNanos>>,
     /// How many came again. A figure for people: nothing is decided by it.
     repeated: u64,
 }
@@ -39,14 +40,16 @@ impl Executions {
     /// Whether one of that time may have been booked and forgotten. That others trade a lot says nothing of it.
     #[must_use]
     pub fn may_have_forgotten(&self, ts_event: UnixNanos, fill: &Fill) -> bool {
-        self.forgotten.get(&(fill.account, fill.instrument)).is_some_and(|until| ts_event <= *until)
+        let until = self.forgotten.get(&(fill.account, fill.instrument)).copied().flatten();
+        until.is_some_and(|until| ts_event <= until)
     }
 
     /// An execution was booked that happened at `ts_event`, on the venue's clock.
     pub fn note(&mut self, ts_event: UnixNanos, fill: &Fill) {
+        self.forgotten.entry((fill.account, fill.instrument)).or_default();
         if let Noted::New(Some((key, gone))) = self.seen.note(key(fill), ts_event) {
-            let until = self.forgotten.entry(place_of(key)).or_insert(gone);
-            *until = gone.max(*until);
+            let until = self.forgotten.entry(place_of(key)).or_default();
+            *until = Some(gone).max(*until);
         }
     }
 
@@ -90,8 +93,9 @@ impl Digestible for Executions {
             d.wide(*key as i128);
             d.word(ts.0);
         }
-        for ((account, instrument), ts) in &self.forgotten {
-            d.word(ts.0 ^ u64::from(account.0) << 48 ^ u64::from(instrument.0) << 32);
+        for ((account, instrument), until) in &self.forgotten {
+            d.word(u64::from(account.0) | u64::from(instrument.0) << 16);
+            d.word(until.map_or(u64::MAX, |ts| ts.0));
         }
     }
 }
