@@ -22,7 +22,7 @@ pub struct RouteArgs {
     /// How much of base.
     #[arg(long, value_name = "QUANTITY")]
     pub quantity: String,
-    /// A venue with its book: NAME=FILE[@TIME][,KEY=VALUE...]. Once per venue. NAME is a fee schedule (binance_spot, okx_spot,
+    /// A venue with its book: NAME=FILE, with @TIME behind the file and ,KEY=VALUE as often as needed. Once per venue. NAME is a fee schedule (binance_spot, okx_spot,
     /// kraken_spot, binance_usdm, okx_swap) or any name with taker=RATE. Files: a venue's depth answer (JSON), side,price,quantity (CSV),
     /// or recorded messages of Binance (.txt.gz, needs @TIME). Keys: tier, taker, maker, lot, min, notional, max, penalty, quote, rate,
     /// off.

@@ -54,9 +54,9 @@ pub struct RunArgs {
     /// position is closed after T (such as 4h).
     #[arg(long, value_name = "RULE")]
     pub stop: Option<String>,
-    /// How entries and exits are worked: none (at once, as one order; the default), twap:OVER[:SLICES], vwap:OVER[:SLICES],
-    /// pov:SHARE%[:DEADLINE], is:OVER (implementation shortfall), passive:PATIENCE, iceberg:SHOWN, or auto[:low|normal|high]
-    /// (docs/schedules.md has all of it).
+    /// How entries and exits are worked: none (at once, as one order; the default), twap:OVER:SLICES, vwap:OVER:SLICES,
+    /// pov:SHARE%:DEADLINE, is:OVER (implementation shortfall), passive:PATIENCE, iceberg:SHOWN, or auto:URGENCY (low, normal, high);
+    /// slices, deadline and urgency may be left out (docs/schedules.md has all of it).
     #[arg(long, value_name = "SCHEDULE")]
     pub work: Option<String>,
     /// Limits: default, off (research only), inline (those of the configuration; research only), or a TOML file of limits (research only).

@@ -2,7 +2,7 @@
 //!
 //! In:  groups of a strategy, checked as a unit; what venues say of their orders, through the desk; time.
 //! Out: orders of legs whose turn it is, cancels of those that are not wanted any more, reductions of what was filled beyond the request.
-//! [`place`] brings a group in, [`follow`] hears reports, [`carry`] does at the end of each step of the desk what follows from them.
+//! `place` brings a group in, `follow` hears reports, `carry` does at the end of each step of the desk what follows from them.
 //! A leg that waits is plain data with what it holds of the limits, and is checked again when it leaves. Protective stops and targets of
 //! what legs open are the desk's, as for every entry.
 //!

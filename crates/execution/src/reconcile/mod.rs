@@ -2,7 +2,7 @@
 //!
 //! In:  engine time; interruptions of the stream of reports; what was booked; the venue's answers.
 //! Out: which accounts to ask and from when on; differences of balances and positions; whether new risk must wait.
-//! Orders are compared by the desk ([`orders`]); booking executions and changing the mode is the engine's.
+//! Orders are compared by the desk (`orders`); booking executions and changing the mode is the engine's.
 //!
 //! Nothing is believed at once and nothing is invented. What the venue executed is booked from its executions alone. A balance or position
 //! differs only when it does so in several answers, after what was booked later than the instant of the answer is taken off again. Until the

@@ -4,7 +4,7 @@
 //! Out: [`Plan`]: parts with their costs, venues left out with the reason, and what could not be had.
 //!
 //! The cost of a unit of base at a level is its price with fee and penalty, `price * (1 + taker + penalty) * conversion` for a buy and
-//! `-price * (1 - taker - penalty) * conversion` for a sell; [`split`](super::split) finds the split of least total cost under lots and
+//! `-price * (1 - taker - penalty) * conversion` for a sell; `split` finds the split of least total cost under lots and
 //! minima. All of it is integers: units are the common divisors of what the venues count in, so a cost is exact but for the factor, which
 //! is rounded to 1e-12 against us.
 //!

@@ -245,7 +245,7 @@ impl Writer {
     ///
     /// # Errors
     /// The first failure. Where a segment cannot be compressed (no space for it) the run is complete all the same: it stays plain until
-    /// [`recover`] has room for it.
+    /// recovery has room for it.
     pub fn seal(mut self, seq: u64, version: u8, body: impl FnOnce(&mut Vec<u8>)) -> Result<(u64, u64), JournalError> {
         let sealed = (self.chain.records, self.chain.digest);
         self.append(seq, Kind::Seal, version, |out| {
