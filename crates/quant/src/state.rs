@@ -99,6 +99,12 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
+    /// How many bytes are left: what a count of elements can be held against before room is made for them.
+    #[must_use]
+    pub const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next `n` bytes.
     ///
     /// # Errors

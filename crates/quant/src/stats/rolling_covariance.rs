@@ -275,9 +275,12 @@ impl State for RollingCovariance {
         }
         series.read(from)?;
         rows.read(from)?;
-        // As many series as 16 bits can number.
+        // As many series as 16 bits can number, and no room for more sums than there are: a count that is damaged must not take all memory.
         if series > 65_536 {
             return Err(invalid);
+        }
+        if from.left() / size_of::<f64>() < triangle(series) {
+            return Err(StateError::Truncated);
         }
         let mut fresh = Self::new(window).map_err(|_| invalid.clone())?;
         fresh.rows = rows;
@@ -315,6 +318,19 @@ mod tests {
     fn value(i: usize, t: usize, gaps: bool) -> f64 {
         let x = ((i * 7919 + t * 104_729 + i * t * 31) % 1009) as f64 / 1009.0 - 0.5;
         if gaps && (i * 13 + t * 7).is_multiple_of(11) { f64::NAN } else { x * 1e-3 }
+    }
+
+    #[test]
+    fn a_count_of_series_that_the_bytes_cannot_hold_takes_no_room() {
+        let mut bytes = Vec::new();
+        write_head("RollingCovariance", 2, &mut bytes);
+        for number in [8_usize, 65_536] {
+            number.write(&mut bytes);
+        }
+        0_u64.write(&mut bytes);
+        let mut read = RollingCovariance::new(8).unwrap();
+        assert_eq!(read.read(&mut Reader::new(&bytes)), Err(StateError::Truncated));
+        assert_eq!(read.series(), 0);
     }
 
     /// The plain form: sums over the window for each pair.
