@@ -488,6 +488,12 @@ impl Desk {
         if !order.unwanted || self.asking.is_none() {
             order.due = None;
         }
+        if matches!(order.state.status(), OrderStatus::Submitted | OrderStatus::OutcomeUnknown)
+            && let Err(error) = order.state.apply(OrderInput::Accepted)
+        {
+            // What is set off is there, whether or not its acceptance was heard of.
+            return Some(Alarm::Illegal(id, error));
+        }
         let key = order.key();
         self.leave(key, world);
         self.settle(key, world)

@@ -314,6 +314,22 @@ fn more_than_an_order_asked_for_is_booked_told_and_protected() {
 }
 
 #[test]
+fn a_stop_that_is_set_off_is_known_though_its_acceptance_was_lost() {
+    let mut floor = asking();
+    floor.signal(&long(2)).unwrap();
+    said(&mut floor);
+    assert_eq!(floor.accept(1), None);
+    assert_eq!(floor.fill(1, "2", 100, true), None);
+    said(&mut floor);
+    assert_eq!(state(&floor, 2), Some(OrderStatus::Submitted));
+    assert_eq!(floor.report(ReportBody::Triggered { client_id: Floor::id(2) }), None);
+    assert_eq!(state(&floor, 2), Some(OrderStatus::Accepted));
+    assert_eq!(floor.accept(2), None, "and its acceptance may still come");
+    assert_eq!(floor.fill(2, "2", 95, true), None);
+    floor.expect_clean();
+}
+
+#[test]
 fn a_number_of_the_venue_belongs_to_one_order() {
     let mut floor = asking();
     floor.signal(&long(2)).unwrap();
